@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTP without sockets: one request as every front end hands it over, and the small grammars of
+ * RFC 9110 that handlers need (header lists, ranges, media types, URLs). */
+#ifndef HTTP_HTTP_H
+#define HTTP_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/base.h"
+#include "http/limits.h"
+
+/* ---- header lists (of an answer; a request's are asked for by name) ---- */
+
+struct http_header {
+    const char *name, *value; /* without CR, LF or NUL: header_add() drops what has them */
+};
+
+struct http_headers {
+    struct http_header *items;
+    size_t              n, cap;
+};
+
+void headers_add(struct arena *a, struct http_headers *h, const char *name, const char *value);
+void headers_addf(struct arena *a, struct http_headers *h, const char *name, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void headers_drop(struct http_headers *h, const char *name);
+const char *headers_get(const struct http_headers *h, const char *name); /* the first, or NULL */
+
+/* ---- one request, one answer ---- */
+
+/* How long the body is, known from the head: a byte count, or one of these. */
+enum { HTTP_BODY_NONE = -1, HTTP_BODY_UNKNOWN = -2 };
+
+struct gateway;
+
+/* What a front end does for a request. All calls come from the thread that serves the request and
+ * block it, but never past the front end's own time limits. */
+struct gateway_ops {
+    const char *name;
+
+    /* Decoded body bytes into buf: > 0 so many, 0 the body is complete with all its framing seen,
+     * -1 the client aborted, was too slow or broke the framing. The first call sends 100 Continue where
+     * that is our duty, so that a refusal before it spares the client the body. */
+    ssize_t (*read)(struct gateway *, void *buf, size_t n);
+
+    /* The answer's head, once. length >= 0 is its Content-Length and binds write/sendfile;
+     * length < 0 means unknown (chunked, or up to the close). The front end adds Date, Content-Length and
+     * connection headers. A HEAD request's body calls are accepted and dropped. -1: client gone. */
+    int (*head)(struct gateway *, int status, const struct http_headers *, int64_t length);
+
+    /* Body bytes after head(). -1: client gone. */
+    int (*write)(struct gateway *, const void *buf, size_t n);
+
+    /* len > 0 bytes of fd from offset; the file position is not used and fd stays the caller's.
+     * -1: client gone, or the file is shorter (the connection is then broken off, so that
+     * the client sees a broken transfer and never a short one). */
+    int (*sendfile)(struct gateway *, int fd, uint64_t offset, uint64_t len);
+
+    /* A request header by name (any case), or NULL. Repeated fields are joined by ", ". The memory
+     * lives as long as the request. */
+    const char *(*header)(struct gateway *, const char *name);
+
+    /* Best knowledge whether the client is still there; may be asked often. */
+    bool (*aborted)(struct gateway *);
+};
+
+struct http_request {
+    const struct gateway_ops *ops;
+    struct gateway           *gateway;
+    struct arena             *arena;          /* ends with the request */
+    const char               *method;         /* as sent: methods are case-sensitive */
+    const char               *path;           /* raw (percent-encoded), begins with '/', without the mount prefix */
+    const char               *prefix;         /* the mount prefix, raw; "" at the root */
+    const char               *query;          /* raw, without '?'; NULL when there was none */
+    const char               *scheme;         /* "http" or "https" as the front end knows it */
+    const char               *host;           /* authority of the request (Host), or the listener's own */
+    const char               *peer;           /* the client's address, for the log */
+    int64_t                   content_length; /* or HTTP_BODY_NONE, HTTP_BODY_UNKNOWN */
+    int64_t                   started_us;     /* monotonic: when the head was complete */
+    bool                      inline_only;    /* on an event loop: must not wait for anything */
+
+    /* Filled while answering; the front end reads them for its log and metrics. */
+    int      status;       /* 0 until head() */
+    uint64_t bytes_in, bytes_out; /* of bodies */
+};
+
+/* Wrappers; they also keep status and bytes. */
+ssize_t     http_read(struct http_request *rq, void *buf, size_t n);
+int         http_head(struct http_request *rq, int status, const struct http_headers *h, int64_t length);
+int         http_write(struct http_request *rq, const void *buf, size_t n);
+int         http_sendfile(struct http_request *rq, int fd, uint64_t offset, uint64_t len);
+const char *http_header(struct http_request *rq, const char *name);
+bool        http_aborted(struct http_request *rq);
+
+/* The service that a front end feeds. */
+struct http_service {
+    void *arg;
+    /* Whether this request may run on an event loop: no body is read and nothing can wait.
+     * Decided by method and path alone. */
+    bool (*may_inline)(void *arg, const struct http_request *);
+    /* Whether it moves bulk data (its own pool and cap). */
+    bool (*is_transfer)(void *arg, const struct http_request *);
+    /* Answers the request. Returns 0, or -1 when rq->inline_only was set and it would have had to
+     * wait: nothing was sent then, and the front end runs it again on a worker. */
+    int (*serve)(void *arg, struct http_request *);
+};
+
+const char *http_phrase(int status); /* as Python's http.client/WebOb spell them, e.g. 413 Request Entity Too Large */
+
+/* ---- ranges (RFC 9110 section 14) ---- */
+
+enum http_range_kind {
+    RANGE_NONE,          /* no header: the whole */
+    RANGE_ONE,           /* exactly one, satisfiable or not; see offset and len */
+    RANGE_UNSATISFIABLE, /* starts at or beyond the end */
+    RANGE_MALFORMED,     /* not the grammar, or reversed, or another unit */
+    RANGE_SEVERAL
+};
+struct http_range {
+    uint64_t offset, len;
+};
+/* size is the representation's; the end is clipped to it, a suffix longer than it gives the whole. */
+enum http_range_kind http_range_parse(const char *header, uint64_t size, struct http_range *ret);
+/* Glance also takes a request's Content-Range: bytes a-b/size or a-b/"*". */
+enum http_range_kind http_content_range_parse(const char *header, uint64_t size, struct http_range *ret);
+
+/* ---- Accept (RFC 9110 section 12.5.1) ---- */
+
+/* The offer with the highest quality, ties to the earlier offer; -1 when none matches or there is no header. */
+int http_accept_best(const char *header, const char *const *offers, size_t n);
+/* type/subtype of a Content-Type, lower-cased without parameters, into out; false when it does not fit. */
+bool http_media_type(const char *header, char *out, size_t size);
+
+/* ---- URLs ---- */
+
+struct http_param {
+    const char *name, *value; /* decoded: '+' is a space, %XX a byte; valid UTF-8 or replaced by U+FFFD */
+};
+/* Splits a query as Python's parse_qsl(keep_blank_values=True) does. Returns the number of parameters, or -1
+ * when there are more than HTTP_PARAMS_MAX. Memory from the arena. */
+ssize_t http_query_parse(struct arena *a, const char *query, struct http_param **ret);
+/* %XX decoding of a path segment; false on a bad escape. NUL bytes (%00) are refused too. */
+bool http_path_decode(struct arena *a, const char *raw, size_t n, char **ret);
+/* Python's urllib.parse.quote_plus (safe=""), for query strings. */
+void http_quote_plus(struct str *out, const char *text);
+/* Percent-encodes a path, leaving "/" and unreserved characters alone (Python's quote). */
+void http_quote_path(struct str *out, const char *text);
+
+#endif

@@ -1,0 +1,92 @@
+"""Words for writing cases: steps are dicts (see oracle.py run_step), a case is (name, steps, profiles)."""
+
+BOTH = ('trusted', 'noauth')
+TRUSTED = ('trusted',)
+V21 = 'application/openstack-images-v2.1-json-patch'
+V20 = 'application/openstack-images-v2.0-json-patch'
+OCTETS = 'application/octet-stream'
+
+
+def step(method, path, who='member', headers=(), **more):
+    """One recorded request.  more: json=, body=, chunks=, keep={placeholder: json key}, quiet=True, nohost=True."""
+    if isinstance(headers, dict):
+        headers = tuple(headers.items())
+    return dict(method=method, path=path, who=who, headers=tuple(headers), **more)
+
+
+def get(path, who='member', headers=(), **more):
+    return step('GET', path, who, headers, **more)
+
+
+def delete(path, who='member', headers=(), **more):
+    return step('DELETE', path, who, headers, **more)
+
+
+def post(path, json, who='member', headers=(), **more):
+    return step('POST', path, who, headers, json=json, **more)
+
+
+def create(fields, who='member', headers=(), **more):
+    return post('/v2/images', fields, who, headers, **more)
+
+
+def show(name='id', who='member', **more):
+    return get('/v2/images/<%s>' % name, who, **more)
+
+
+def patch(ops, name='id', who='member', ctype=V21, **more):
+    return step('PATCH', '/v2/images/<%s>' % name, who, [('Content-Type', ctype)], json=ops, **more)
+
+
+def put(data, name='id', who='member', ctype=OCTETS, headers=(), **more):
+    headers = ([('Content-Type', ctype)] if ctype is not None else []) + list(headers)
+    return step('PUT', '/v2/images/<%s>/file' % name, who, headers, body=data, **more)
+
+
+def put_chunked(chunks, name='id', who='member', headers=(), **more):
+    return step('PUT', '/v2/images/<%s>/file' % name, who, [('Content-Type', OCTETS)] + list(headers), chunks=chunks, **more)
+
+
+def load(name='id', who='member', headers=(), **more):
+    return get('/v2/images/<%s>/file' % name, who, headers, **more)
+
+
+# Setting the stage: only the status of these is kept.
+
+def image(name='id', who='member', /, **fields):
+    """A queued image without formats."""
+    return create(dict({'id': '<%s>' % name}, **fields), who, quiet=True)
+
+
+def bare(name='id', who='member', /, **fields):
+    """A queued image that may be given data."""
+    return image(name, who, **dict({'disk_format': 'raw', 'container_format': 'bare'}, **fields))
+
+
+def active(name='id', who='member', data=b'0123456789', /, **fields):
+    return [bare(name, who, **fields), put(data, name, who, quiet=True)]
+
+
+def member(project='<p2>', status=None, name='id', who='member', as_who='other'):
+    steps = [post('/v2/images/<%s>/members' % name, {'member': project}, who, quiet=True)]
+    if status:
+        steps.append(step('PUT', '/v2/images/<%s>/members/%s' % (name, project), as_who, json={'status': status}, quiet=True))
+    return steps
+
+
+def act(action, name='id', who='member', **more):
+    return step('POST', '/v2/images/<%s>/actions/%s' % (name, action), who, **more)
+
+
+def flat(steps):
+    out = []
+    for item in steps:
+        if isinstance(item, dict):
+            out.append(item)
+        else:
+            out.extend(flat(item))
+    return out
+
+
+def case(name, *steps, profiles=TRUSTED):
+    return (name, flat(steps), profiles)

@@ -1,0 +1,575 @@
+#!/usr/bin/python3
+"""Differential test of an Images API server against recorded answers.
+
+    oracle.py record URL  [--profile trusted] [--only GLOB] [--files a,b]
+    oracle.py replay URL  [--profile trusted] [--only GLOB] [--files a,b]
+    oracle.py diff URL1 URL2 [--profile trusted] [--only GLOB]
+    oracle.py list [--profile trusted]
+
+A case is a short script of requests, written down in cases/*.py.  What a server answers is
+normalised (see README.md) and kept in recorded/<profile>/<file>.json.  replay ends with the line
+"N passed, N failed" and exits with 1 if a case differs in a way differences.txt does not declare.
+"""
+import argparse
+import difflib
+import fnmatch
+import hashlib
+import http.client
+import importlib.util
+import io
+import json
+import os
+import re
+import socket
+import sys
+import time
+import urllib.parse
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+HOST = 'glance.test:9292'          # sent as Host, so absolute links are the same everywhere
+TIMEOUT = 60
+# Never compared: they belong to the connection or to the HTTP server in front.
+HOP = {'connection', 'keep-alive', 'transfer-encoding', 'date', 'server'}
+
+UUID = r'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
+TIME = r'\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)?'
+
+
+# ---------------------------------------------------------------- cases
+
+class Case:
+    def __init__(self, file, name, steps, profiles):
+        self.file, self.name, self.steps, self.profiles = file, name, steps, profiles
+
+
+def load_cases():
+    """All cases of cases/*.py in file order.  A file declares GROUP ('main' or 'later') and cases()."""
+    sys.path.insert(0, HERE)
+    found, seen = [], {}
+    folder = os.path.join(HERE, 'cases')
+    for entry in sorted(os.listdir(folder)):
+        if not entry.endswith('.py') or entry.startswith('_'):
+            continue
+        spec = importlib.util.spec_from_file_location('case_' + entry[:-3], os.path.join(folder, entry))
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        stem = entry[:-3].lstrip('0123456789').lstrip('_')
+        for name, steps, profiles in module.cases():
+            name = stem + '/' + name
+            count = seen[name] = seen.get(name, 0) + 1
+            if count > 1:
+                name += '#%d' % count
+            case = Case(stem, name, steps, profiles)
+            case.group = getattr(module, 'GROUP', 'main')
+            found.append(case)
+    return found
+
+
+# ---------------------------------------------------------------- names <-> values
+
+class Names:
+    """The placeholders of one case: <id1>.. (client-chosen image ids), <gen1>.. (captured), <p1>.. (projects)."""
+
+    def __init__(self, case_name, salt):
+        seed = hashlib.md5((salt + '|' + case_name).encode()).hexdigest()
+        self.seed = seed[:8] + '-' + seed[8:12] + '-4' + seed[13:16] + '-8' + seed[17:20] + '-' + seed[20:28]
+        tail = hashlib.md5(salt.encode()).hexdigest()[:8] if salt else ''
+        self.values = {'p%d' % n: 'project-%d%s' % (n, tail and '-' + tail) for n in (1, 2, 3)}
+        self.values['pa'] = 'project-a' + (tail and '-' + tail)
+        self.values['host'] = HOST
+
+    def value(self, name):
+        if name not in self.values and re.fullmatch(r'id\d*', name):
+            self.values[name] = self.seed + '%04x' % int(name[2:] or 1)
+        if name not in self.values and re.fullmatch(r'ID\d*', name):
+            self.values[name] = self.value(name.lower()).upper()
+        return self.values[name]
+
+    def fill(self, text):
+        return re.sub(r'<((?:id|ID|gen|p)\d*|pa|host)>',
+                      lambda m: self.value(m[1]) if re.match('id|ID', m[1]) or m[1] in self.values else m[0], text)
+
+    def hide(self, text):
+        for name, value in sorted(self.values.items(), key=lambda item: -len(item[1])):
+            text = text.replace(value, '<' + name + '>')
+            quoted = urllib.parse.quote_plus(value)
+            if quoted != value:
+                text = text.replace(quoted, '<' + name + '>')
+        return text
+
+
+# ---------------------------------------------------------------- identities
+
+def identity(who, names):
+    """Request headers of an identity; the trusted pipeline takes them as given."""
+    project = {'p1': names.value('p1'), 'p2': names.value('p2'), 'p3': names.value('p3'), 'pa': names.value('pa')}
+    table = {
+        'none': None,
+        'admin': ('user-a', project['pa'], 'admin,member,reader'),
+        'member': ('user-1', project['p1'], 'member,reader'),
+        'reader': ('user-r', project['p1'], 'reader'),
+        'other': ('user-2', project['p2'], 'member,reader'),
+        'third': ('user-3', project['p3'], 'member,reader'),
+        'otherreader': ('user-4', project['p2'], 'reader'),
+        'adminonly': ('user-a', project['pa'], 'admin'),
+        'memberonly': ('user-1', project['p1'], 'member'),
+        'service': ('user-s', 'project-s', 'service'),
+        'norole': ('user-1', project['p1'], ''),
+        'noproject': ('user-1', None, 'member,reader'),
+        'adminnoproject': ('user-a', None, 'admin,member,reader'),
+        'shouting': ('user-1', project['p1'], 'MEMBER, Reader'),
+    }
+    row = table[who]
+    if row is None:
+        return []
+    user, tenant, roles = row
+    return [('X-Identity-Status', 'Confirmed'), ('X-User-Id', user)] + \
+        ([('X-Project-Id', tenant)] if tenant is not None else []) + [('X-Roles', roles)]
+
+
+# ---------------------------------------------------------------- HTTP
+
+class Answer:
+    status, reason, headers, body = 0, '', (), b''
+
+
+class FakeSocket:
+    def __init__(self, file):
+        self.file = file
+
+    def makefile(self, *_):
+        return self.file
+
+
+def exchange(base, method, target, headers, payload, chunks=None, version='HTTP/1.1'):
+    """One request on a connection of its own.  payload: bytes or None; chunks: list of bytes for a chunked body."""
+    lines = ['%s %s %s' % (method, target, version)]
+    lines += ['%s: %s' % (k, v) for k, v in headers]
+    head = ('\r\n'.join(lines) + '\r\n\r\n').encode('utf-8', 'surrogateescape')
+    out = Answer()
+    sock = socket.create_connection((base.hostname, base.port), timeout=TIMEOUT)
+    try:
+        try:
+            sock.sendall(head)
+            if chunks is not None:
+                for part in chunks:
+                    sock.sendall(b'%x\r\n%s\r\n' % (len(part), part))
+                sock.sendall(b'0\r\n\r\n')
+            elif payload:
+                sock.sendall(payload)
+        except (BrokenPipeError, ConnectionResetError):
+            pass                                    # the answer may have been sent before the body was read
+        data = bytearray()
+        while True:
+            try:
+                piece = sock.recv(65536)
+            except (ConnectionResetError, socket.timeout):
+                break
+            if not piece:
+                break
+            data += piece
+            if complete(bytes(data), method):
+                break
+    finally:
+        sock.close()
+    if not data:
+        return out
+    response = http.client.HTTPResponse(FakeSocket(io.BytesIO(bytes(data))), method=method)
+    response.begin()
+    out.status, out.reason = response.status, response.reason
+    out.headers = response.headers.items()
+    try:
+        out.body = response.read()
+    except http.client.IncompleteRead as cut:
+        out.body = cut.partial + b'<<cut short>>'
+    return out
+
+
+def complete(data, method):
+    """Whether data holds a whole response (only a hint: a server that keeps the connection open)."""
+    end = data.find(b'\r\n\r\n')
+    if end < 0:
+        return False
+    head = data[:end].decode('latin-1').lower()
+    code = head.split(' ', 2)[1] if ' ' in head else ''
+    if code.startswith('1'):
+        return False
+    if method == 'HEAD' or code in ('204', '304'):
+        return True
+    length = re.search(r'\r\ncontent-length: *(\d+)', head)
+    if length:
+        return len(data) - end - 4 >= int(length[1])
+    if 'transfer-encoding: chunked' in head:
+        return data.endswith(b'0\r\n\r\n')
+    return False
+
+
+# ---------------------------------------------------------------- normalising
+
+def tidy(text, names):
+    """Values that differ from run to run become placeholders."""
+    text = names.hide(text)
+    text = re.sub(r'req-' + UUID, '<req>', text)
+    text = re.sub(UUID, '<uuid>', text)
+    return re.sub(TIME, '<time>', text)
+
+
+def first_line_of_schema_error(text):
+    """A schema failure is compared up to the end of the validator's first line."""
+    mark = 'Provided object does not match schema '
+    if mark not in text:
+        return text
+    # JSON bodies carry the dump as \n escapes, HTML and plain as real newlines or blanks
+    return re.sub(r"(Provided object does not match schema .*?)(?:(?:\\n|\n| )+Failed validating .*?)(<br|&lt;br|   $|\n\n|$)",
+                  r'\1 <dump>\2', text, count=1, flags=re.S)
+
+
+def sort_tags(value):
+    if isinstance(value, dict):
+        return {k: sorted(v, key=str) if k == 'tags' and isinstance(v, list) and all(isinstance(t, str) for t in v)
+                else sort_tags(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [sort_tags(v) for v in value]
+    return value
+
+
+def normal_body(body, content_type, names):
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return '<%d bytes, md5 %s>' % (len(body), hashlib.md5(body).hexdigest())
+    if len(text) > 20000 and 'json' not in content_type:
+        return '<%d bytes, md5 %s>' % (len(body), hashlib.md5(body).hexdigest())
+    if 'octet-stream' in content_type:
+        return text
+    if 'json' in content_type:
+        try:
+            tree = json.loads(text)
+        except ValueError:
+            tree = None
+        if isinstance(tree, dict):
+            for ascii_only in (False, True):
+                if json.dumps(tree, ensure_ascii=ascii_only) == text:
+                    text = json.dumps(sort_tags(tree), ensure_ascii=ascii_only)
+                    break
+    return tidy(first_line_of_schema_error(text), names)
+
+
+def normal(answer, names):
+    headers = []
+    content_type = ''
+    for key, value in answer.headers:
+        key = key.lower()
+        if key in HOP:
+            continue
+        if key == 'content-type':
+            content_type = value
+        if key == 'content-length' and value == str(len(answer.body)):
+            value = '='
+        headers.append([key, tidy(value, names)])
+    return {'status': ('%d %s' % (answer.status, answer.reason)).strip(), 'headers': sorted(headers),
+            'body': normal_body(answer.body, content_type, names)}
+
+
+# ---------------------------------------------------------------- running
+
+def run_step(base, step, names, who_default='member'):
+    headers = [('Host', HOST)] if not step.get('nohost') else []
+    headers += identity(step.get('who') or who_default, names)
+    payload, chunks = None, step.get('chunks')
+    if 'json' in step:
+        payload = names.fill(json.dumps(step['json'], ensure_ascii=step.get('ascii', False))).encode('utf-8', 'surrogatepass')
+        default_type = 'application/json'
+    elif 'body' in step:
+        payload = step['body'] if isinstance(step['body'], bytes) else names.fill(step['body']).encode()
+        default_type = None
+    else:
+        default_type = None
+    given = [(k, names.fill(v)) for k, v in step.get('headers', ())]
+    lower = {k.lower() for k, _ in given}
+    if default_type and 'content-type' not in lower:
+        given.append(('Content-Type', default_type))
+    if chunks is not None:
+        given.append(('Transfer-Encoding', 'chunked'))
+    elif payload is not None and 'content-length' not in lower:
+        given.append(('Content-Length', str(len(payload))))
+    headers += given
+    headers.append(('Connection', 'close'))
+    return exchange(base, step['method'], names.fill(step['path']), headers, payload, chunks)
+
+
+def run_case(base, case, salt):
+    """Run the case and return its normalised answers; quiet steps give only their status."""
+    names = Names(case.name, salt)
+    out, made = [], []
+    try:
+        for step in case.steps:
+            answer = run_step(base, step, names)
+            tree = None
+            if answer.body[:1] in b'{[':
+                try:
+                    tree = json.loads(answer.body)
+                except ValueError:
+                    pass
+            if step['method'] == 'POST' and answer.status == 201 and isinstance(tree, dict) and 'id' in tree:
+                made.append(tree['id'])
+            for name, key in step.get('keep', {}).items():
+                if isinstance(tree, dict) and tree.get(key):
+                    names.values[name] = str(tree[key])
+            line = '%s %s as %s' % (step['method'], step['path'], step.get('who') or 'member')
+            if step.get('quiet'):
+                out.append({'request': line, 'status': str(answer.status)})
+            else:
+                row = {'request': line}
+                row.update(normal(answer, names))
+                out.append(row)
+    finally:
+        for image in reversed(made):
+            clean(base, image, names)
+    return out
+
+
+def clean(base, image, names):
+    path = '/v2/images/' + image
+    answer = run_step(base, {'method': 'DELETE', 'path': path, 'who': 'admin'}, names)
+    if answer.status == 403:
+        run_step(base, {'method': 'PATCH', 'path': path, 'who': 'admin', 'json': [
+            {'op': 'replace', 'path': '/protected', 'value': False}],
+            'headers': [('Content-Type', 'application/openstack-images-v2.1-json-patch')]}, names)
+        run_step(base, {'method': 'DELETE', 'path': path, 'who': 'admin'}, names)
+
+
+# ---------------------------------------------------------------- comparing
+
+def compare(want, got):
+    """List of (step index, kind, lines); kind is status, header:<name> or body."""
+    found = []
+    for at, (w, g) in enumerate(zip(want, got)):
+        if w['status'] != g['status']:
+            found.append((at, 'status', ['- ' + w['status'], '+ ' + g['status']]))
+        if 'headers' not in w or 'headers' not in g:
+            continue
+        wh, gh = {}, {}
+        for table, rows in ((wh, w['headers']), (gh, g['headers'])):
+            for key, value in rows:
+                table.setdefault(key, []).append(value)
+        for key in sorted(set(wh) | set(gh)):
+            if wh.get(key) != gh.get(key):
+                found.append((at, 'header:' + key, ['- %s: %s' % (key, v) for v in wh.get(key, [])] +
+                              ['+ %s: %s' % (key, v) for v in gh.get(key, [])]))
+        if w['body'] != g['body']:
+            found.append((at, 'body', body_diff(w['body'], g['body'])))
+    if len(want) != len(got):
+        found.append((min(len(want), len(got)), 'status', ['- %d steps' % len(want), '+ %d steps' % len(got)]))
+    return found
+
+
+def pretty(text):
+    try:
+        tree = json.loads(text)
+    except ValueError:
+        return text.splitlines()
+    return json.dumps(tree, indent=1, ensure_ascii=False).splitlines()
+
+
+def body_diff(want, got):
+    a, b = pretty(want), pretty(got)
+    if a == b:                                       # same values, other spelling
+        a, b = [want], [got]
+    lines = [line for line in difflib.unified_diff(a, b, lineterm='', n=0) if not line.startswith(('---', '+++', '@@'))]
+    return [line if len(line) < 300 else line[:300] + '…' for line in lines[:24]] + (['…'] if len(lines) > 24 else [])
+
+
+def load_differences():
+    """differences.txt: case-glob, what (status,header:x,body,any; comma separated), anchor; blanks between."""
+    rows = []
+    path = os.path.join(HERE, 'differences.txt')
+    if os.path.exists(path):
+        for line in open(path, encoding='utf-8'):
+            line = line.split('#', 1)[0] if line.lstrip().startswith('#') else line
+            parts = line.split()
+            if len(parts) >= 3:
+                rows.append((parts[0], set(parts[1].split(',')), parts[2]))
+    return rows
+
+
+def declared(case_name, kinds, rows):
+    """The anchor that declares all kinds of this case, or None."""
+    allowed, anchors = set(), []
+    for glob, what, anchor in rows:
+        if fnmatch.fnmatchcase(case_name, glob):
+            allowed |= what
+            anchors.append(anchor)
+    if not anchors:
+        return None
+    for kind in kinds:
+        if not ({kind, 'any'} & allowed or any(fnmatch.fnmatchcase(kind, a) for a in allowed)):
+            return None
+    return ','.join(anchors)
+
+
+# ---------------------------------------------------------------- commands
+
+def recorded_path(profile, stem, folder=None):
+    return os.path.join(HERE, 'recorded', folder or profile, (profile + '-' if folder else '') + stem + '.json')
+
+
+def read_recorded(profile, stem, folder=None):
+    path = recorded_path(profile, stem, folder)
+    if not os.path.exists(path):
+        return {}
+    with open(path, encoding='utf-8') as file:
+        return json.load(file)
+
+
+def write_recorded(profile, stem, table, folder=None):
+    path = recorded_path(profile, stem, folder)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, 'w', encoding='utf-8') as file:
+        json.dump(table, file, indent=1, ensure_ascii=False, sort_keys=True)
+        file.write('\n')
+
+
+def chosen(args):
+    files = args.files.split(',') if args.files else None
+    for case in load_cases():
+        if args.profile not in case.profiles:
+            continue
+        if files is not None and case.file not in files:
+            continue
+        if files is None and case.group not in args.group.split(','):
+            continue
+        if args.only and not any(fnmatch.fnmatchcase(case.name, g) for g in args.only.split(',')):
+            continue
+        yield case
+
+
+def show(case, found, note=''):
+    print('%s %s' % (case.name, note))
+    for at, kind, lines in found:
+        step = case.steps[at] if at < len(case.steps) else {'method': '?', 'path': '?'}
+        print('   step %d %s %s as %s: %s' % (at, step['method'], step['path'], step.get('who') or 'member', kind))
+        for line in lines:
+            print('      ' + line)
+
+
+def command_record(args):
+    base = urllib.parse.urlsplit(args.url)
+    tables, count = {}, 0
+    for case in chosen(args):
+        table = tables.setdefault(case.file, read_recorded(args.profile, case.file) if args.only else {})
+        table[case.name] = run_case(base, case, args.salt)
+        count += 1
+        if args.verbose:
+            print(case.name, ' '.join(row['status'][:3] for row in table[case.name]), flush=True)
+    for stem, table in tables.items():
+        write_recorded(args.profile, stem, table)
+    print('%d recorded' % count)
+    return 0
+
+
+def command_replay(args):
+    base = urllib.parse.urlsplit(args.url)
+    rows = load_differences()
+    passed = failed = excused = 0
+    kinds_seen = {}
+    cache = {}
+    expected = {}
+    for case in chosen(args):
+        if case.file not in cache:
+            cache[case.file] = read_recorded(args.profile, case.file)
+            expected[case.file] = read_recorded(args.profile, case.file, 'glint-expected')
+        want = cache[case.file].get(case.name)
+        if want is None:
+            print('%s is not recorded' % case.name)
+            failed += 1
+            continue
+        try:
+            got = run_case(base, case, args.salt)
+        except OSError as problem:
+            print('%s no connection: %s' % (case.name, problem))
+            failed += 1
+            continue
+        found = compare(want, got)
+        if not found:
+            passed += 1
+            continue
+        kinds = {kind for _, kind, _ in found}
+        anchor = declared(case.name, kinds, rows)
+        if anchor is not None:
+            if args.accept:
+                expected[case.file][case.name] = got
+            ours = expected[case.file].get(case.name)
+            again = compare(ours, got) if ours is not None else []
+            if not again:
+                passed += 1
+                excused += 1
+                if args.verbose:
+                    show(case, found, '(declared: %s)' % anchor)
+                continue
+            found = again
+        failed += 1
+        for kind in kinds:
+            kinds_seen[kind] = kinds_seen.get(kind, 0) + 1
+        if args.brief:
+            print('%s: %s' % (case.name, ', '.join(sorted(kinds))))
+        else:
+            show(case, found)
+    if args.accept:
+        for stem, table in expected.items():
+            if table:
+                write_recorded(args.profile, stem, table, 'glint-expected')
+    if kinds_seen:
+        print('by kind: ' + ', '.join('%s %d' % item for item in sorted(kinds_seen.items(), key=lambda i: -i[1])))
+    if excused:
+        print('%d of the passed ones differ as declared in differences.txt' % excused)
+    print('%d passed, %d failed' % (passed, failed))
+    return 1 if failed else 0
+
+
+def command_diff(args):
+    one, two = urllib.parse.urlsplit(args.url), urllib.parse.urlsplit(args.url2)
+    passed = failed = 0
+    for case in chosen(args):
+        found = compare(run_case(one, case, args.salt), run_case(two, case, args.salt))
+        if found:
+            failed += 1
+            show(case, found)
+        else:
+            passed += 1
+    print('%d passed, %d failed' % (passed, failed))
+    return 1 if failed else 0
+
+
+def command_list(args):
+    count = 0
+    for case in chosen(args):
+        print(case.name)
+        count += 1
+    print('%d cases' % count)
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('command', choices=('record', 'replay', 'diff', 'list'))
+    parser.add_argument('url', nargs='?')
+    parser.add_argument('url2', nargs='?')
+    parser.add_argument('--profile', default='trusted', help='recorded/<profile>: trusted, noauth')
+    parser.add_argument('--only', help='case name globs, comma separated')
+    parser.add_argument('--files', help='case files, comma separated (default: all of the chosen groups)')
+    parser.add_argument('--group', default='main', help="groups of case files: main, later, or 'main,later'")
+    parser.add_argument('--random-ids', action='store_true', help='for a server that has seen these cases before')
+    parser.add_argument('--accept', action='store_true', help='replay: keep declared answers in recorded/glint-expected')
+    parser.add_argument('--brief', action='store_true', help='replay: one line for each failed case')
+    parser.add_argument('-v', '--verbose', action='store_true')
+    args = parser.parse_args()
+    args.salt = 'run-%d-%d' % (os.getpid(), time.time_ns()) if args.random_ids else ''
+    if args.command != 'list' and not args.url or args.command == 'diff' and not args.url2:
+        parser.error('which server?')
+    command = {'record': command_record, 'replay': command_replay, 'diff': command_diff, 'list': command_list}
+    return command[args.command](args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

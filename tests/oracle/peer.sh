@@ -1,0 +1,108 @@
+#!/bin/bash
+# peer.sh up|down|url|reset [trusted|noauth|both] [PORT]     a real Glance, one store, SQLite, for recording
+#
+#   trusted  identity comes from X-* request headers (flavor "trusted"), oslo.policy's defaults
+#   noauth   flavor unset, enforce_new_defaults=false, enforce_scope=false: everybody is an administrator
+#
+# up     starts what is not running yet; ports 19121 (trusted) and 19122 (noauth) unless PORT is given
+# down   stops it, keeps its data;  reset = down, forget all images, up;  url prints the address
+# PORT belongs to one profile; another PORT is another server with data of its own.
+#
+# PEER_DIR   where the chroot scripts are (install.sh, lib.sh); PEER_ROOT: the chroot install.sh made.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+: "${PEER_DIR:=$here/../../../shared/peer}"
+: "${PEER_ROOT:=/var/tmp/peer-root}"; export PEER_ROOT
+peer_scripts=$PEER_DIR
+. "$peer_scripts/lib.sh"
+do=${1:?up, down, reset or url}; what=${2:-both}; port=${3:-}
+[ "$what" = both ] && { for w in trusted noauth; do "$0" "$do" $w; done; exit; }
+case $what in trusted) : "${port:=19121}" ;; noauth) : "${port:=19122}" ;; *) echo "trusted or noauth?" >&2; exit 2 ;; esac
+me=oracle-$what-$port
+top=$PEER_ROOT/srv/oracle/$me; in=/srv/oracle/$me          # outside, and as seen inside the chroot
+pidfile=$top/uwsgi.pid
+alive() { [ -s "$pidfile" ] && kill -0 "$(cat "$pidfile")" 2>/dev/null; }
+
+configure() {
+    mkdir -p "$top"/{images,staging,tasks,lock}
+    if [ "$what" = trusted ]; then flavor="flavor = trusted"; policy=
+    else flavor=; policy=$'enforce_new_defaults = false\nenforce_scope = false'; fi
+    cat > "$top/glance-api.conf" <<K
+[DEFAULT]
+log_dir = $in
+log_file = api.log
+node_staging_uri = file://$in/staging
+${ORACLE_OPTS:-}
+[database]
+connection = sqlite:///$in/glance.sqlite
+[glance_store]
+stores = file,http
+default_store = file
+filesystem_store_datadir = $in/images
+[oslo_concurrency]
+lock_path = $in/lock
+[oslo_policy]
+$policy
+[paste_deploy]
+$flavor
+config_file = $in/paste.ini
+K
+    { cat "$PEER_ROOT/etc/glance/glance-api-paste.ini"; cat <<K
+
+[composite:glance-api-trusted]
+paste.composite_factory = glance.api:root_app_factory
+/: api
+/healthcheck: healthcheck
+K
+    } | sed '/^caching = /i trusted = cors http_proxy_to_wsgi versionnegotiation osprofiler context rootapp' > "$top/paste.ini"
+    cat > "$top/uwsgi.ini" <<K
+[uwsgi]
+plugins = python3
+module = glance.wsgi.api:application
+http-socket = 127.0.0.1:$port
+master = true
+processes = 1
+threads = 1
+enable-threads = true
+lazy-apps = true
+die-on-term = true
+no-orphans = true
+close-on-exec = true
+exit-on-reload = true
+add-header = Connection: close
+buffer-size = 65535
+socket-timeout = 30
+disable-logging = true
+K
+    chmod 755 "$PEER_ROOT/srv" "$PEER_ROOT/srv/oracle" "$PEER_ROOT/etc/glance"
+    chmod 644 "$PEER_ROOT"/etc/glance/*.ini "$PEER_ROOT"/etc/glance/*.json
+    [ -e "$top/glance.sqlite" ] || in_root glance-manage --config-file "$in/glance-api.conf" db_sync > "$top/db_sync.log" 2>&1
+    chroot "$PEER_ROOT" chown -R glance "$in"
+}
+
+up() {
+    alive && { echo "$me is up"; return; }
+    mountpoint -q "$PEER_ROOT/proc" || mount -t proc proc "$PEER_ROOT/proc"
+    mountpoint -q "$PEER_ROOT/dev" || mount --bind /dev "$PEER_ROOT/dev"
+    configure
+    setsid chroot --userspec=glance "$PEER_ROOT" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LC_ALL=C.UTF-8 \
+        OS_GLANCE_CONFIG_DIR="$in" nice uwsgi_python3 --ini "$in/uwsgi.ini" >> "$top/uwsgi.out" 2>&1 < /dev/null &
+    echo $! > "$pidfile"
+    wait_http "http://127.0.0.1:$port/versions" 60
+}
+
+down() {
+    alive || return 0
+    kill -TERM "$(cat "$pidfile")"
+    for _ in $(seq 150); do alive || break; sleep 0.1; done
+    alive && echo "$me does not stop" >&2
+    rm -f "$pidfile"
+}
+
+case $do in
+up) up; echo "http://127.0.0.1:$port" ;;
+down) down ;;
+reset) down; rm -rf "$top"; up; echo "http://127.0.0.1:$port" ;;
+url) echo "http://127.0.0.1:$port" ;;
+*) echo "up, down, reset or url?" >&2; exit 2 ;;
+esac
