@@ -29,6 +29,6 @@ void *arena_alloc_array(struct arena *a, size_t size, size_t n) __attribute__((r
 /* Room for one more element at items[n]; doubles into new arena memory when n reaches *cap. */
 void *arena_grow(struct arena *a, void *items, size_t n, size_t *cap, size_t size);
 #define ARENA_PUSH(a, items, n, cap) \
-    (*((items) = arena_grow((a), (items), (n), &(cap), sizeof *(items)), &(items)[(n)++]))
+    ((items) = arena_grow((a), (items), (n), &(cap), sizeof *(items)), &(items)[(n)++])
 
 #endif

@@ -12,7 +12,7 @@
 int64_t clock_now_us(void);
 int64_t clock_mono_us(void);
 
-enum { CLOCK_TEXT_MAX = 40 };
+enum { CLOCK_TEXT_MAX = 80 };
 /* Each writes at most CLOCK_TEXT_MAX bytes with the terminator and returns out. */
 char *clock_iso(int64_t us, char *out);      /* 2026-11-22T08:21:00Z, as the Images API shows times */
 char *clock_sql(int64_t us, char *out);      /* 2026-11-22 08:21:00.000000, as Glance stores them */

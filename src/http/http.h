@@ -142,7 +142,7 @@ struct http_param {
 /* Splits a query as Python's parse_qsl(keep_blank_values=True) does. Returns the number of parameters, or -1
  * when there are more than HTTP_PARAMS_MAX. Memory from the arena. */
 ssize_t http_query_parse(struct arena *a, const char *query, struct http_param **ret);
-/* %XX decoding of a path segment; false on a bad escape. NUL bytes (%00) are refused too. */
+/* %XX decoding of a path segment; false on a bad escape and on %00. */
 bool http_path_decode(struct arena *a, const char *raw, size_t n, char **ret);
 /* Python's urllib.parse.quote_plus (safe=""), for query strings. */
 void http_quote_plus(struct str *out, const char *text);

@@ -1,2 +1,138 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/http.h"
+
+#include <string.h>
+
+static int hex(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+/* Bytes that are not UTF-8 become U+FFFD, as Python's errors="replace" does. */
+static const char *replace_invalid(struct arena *a, char *text, size_t n)
+{
+    CLEANUP(str_done) struct str out = STR_INIT;
+
+    if (str_utf8_len(text, n) >= 0)
+        return text;
+    for (size_t i = 0; i < n;) {
+        size_t len = 1;
+
+        while (len < 4 && i + len <= n && str_utf8_len(text + i, len) != 1)
+            len++;
+        if (i + len <= n && str_utf8_len(text + i, len) == 1) {
+            str_addn(&out, text + i, len);
+            i += len;
+        } else {
+            str_add(&out, "\xEF\xBF\xBD");
+            i++;
+        }
+    }
+    return arena_strn(a, str_text(&out), out.len);
+}
+
+/* '+' is a space and a bad escape stays as it is (Python's unquote_plus). */
+static const char *decode_form(struct arena *a, const char *raw, size_t n)
+{
+    char *out = arena_alloc(a, n + 1);
+    size_t len = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (raw[i] == '+') {
+            out[len++] = ' ';
+        } else if (raw[i] == '%' && i + 2 < n && hex(raw[i + 1]) >= 0 && hex(raw[i + 2]) >= 0) {
+            out[len++] = (char)(hex(raw[i + 1]) << 4 | hex(raw[i + 2]));
+            i += 2;
+        } else {
+            out[len++] = raw[i];
+        }
+    }
+    if (memchr(out, '\0', len)) /* a C string cannot hold it; no stored text has one either */
+        return arena_str(a, "\xEF\xBF\xBD");
+    return replace_invalid(a, out, len);
+}
+
+ssize_t http_query_parse(struct arena *a, const char *query, struct http_param **ret)
+{
+    struct http_param *params = NULL;
+    size_t n = 0, cap = 0;
+
+    *ret = NULL;
+    while (query && *query) {
+        size_t len = strcspn(query, "&");
+        const char *eq = memchr(query, '=', len);
+        size_t name_len = eq ? (size_t)(eq - query) : len;
+
+        if (len > 0) {
+            struct http_param *p;
+
+            if (n == HTTP_PARAMS_MAX)
+                return -1;
+            p = ARENA_PUSH(a, params, n, cap);
+            p->name = decode_form(a, query, name_len);
+            p->value = eq ? decode_form(a, eq + 1, len - name_len - 1) : "";
+        }
+        query += len;
+        if (*query == '&')
+            query++;
+    }
+    *ret = params;
+    return (ssize_t)n;
+}
+
+bool http_path_decode(struct arena *a, const char *raw, size_t n, char **ret)
+{
+    char *out = arena_alloc(a, n + 1);
+    size_t len = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (raw[i] != '%') {
+            out[len++] = raw[i];
+            continue;
+        }
+        if (i + 2 >= n || hex(raw[i + 1]) < 0 || hex(raw[i + 2]) < 0)
+            return false;
+        out[len] = (char)(hex(raw[i + 1]) << 4 | hex(raw[i + 2]));
+        if (out[len++] == '\0')
+            return false;
+        i += 2;
+    }
+    *ret = out;
+    return true;
+}
+
+static void quote(struct str *out, const char *text, const char *safe, bool plus)
+{
+    static const char digit[] = "0123456789ABCDEF";
+
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+                     strchr(safe, *p);
+
+        if (plain) {
+            str_addc(out, (char)*p);
+        } else if (plus && *p == ' ') {
+            str_addc(out, '+');
+        } else {
+            str_addc(out, '%');
+            str_addc(out, digit[*p >> 4]);
+            str_addc(out, digit[*p & 15]);
+        }
+    }
+}
+
+void http_quote_plus(struct str *out, const char *text)
+{
+    quote(out, text, "_.-~", true);
+}
+
+void http_quote_path(struct str *out, const char *text)
+{
+    quote(out, text, "_.-~/", false);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/http.h"
+#include "test.h"
+
+#include <string.h>
+
+static void query_rows(void **state)
+{
+    struct arena *a = arena_make(1024);
+    struct http_param *p;
+
+    (void)state;
+    assert_int_equal(http_query_parse(a, NULL, &p), 0);
+    assert_int_equal(http_query_parse(a, "a=1&b&&c=x+y%20z&d=%zz&e=%C3%A9&f=%ff", &p), 6);
+    assert_string_equal(p[0].value, "1");
+    assert_string_equal(p[1].name, "b");
+    assert_string_equal(p[1].value, "");
+    assert_string_equal(p[2].value, "x y z");
+    assert_string_equal(p[3].value, "%zz");
+    assert_string_equal(p[4].value, "\xC3\xA9");
+    assert_string_equal(p[5].value, "\xEF\xBF\xBD");
+    arena_free(a);
+}
+
+static void query_is_bounded(void **state)
+{
+    CLEANUP(str_done) struct str q = STR_INIT;
+    struct arena *a = arena_make(1024);
+    struct http_param *p;
+
+    (void)state;
+    for (int i = 0; i <= HTTP_PARAMS_MAX; i++)
+        str_add(&q, "a=1&");
+    assert_int_equal(http_query_parse(a, str_text(&q), &p), -1);
+    arena_free(a);
+}
+
+static void path_segments(void **state)
+{
+    struct arena *a = arena_make(1024);
+    char *out;
+
+    (void)state;
+    assert_true(http_path_decode(a, "a%2Fb%20c", 9, &out));
+    assert_string_equal(out, "a/b c");
+    assert_false(http_path_decode(a, "a%2", 3, &out));
+    assert_false(http_path_decode(a, "%zz", 3, &out));
+    assert_false(http_path_decode(a, "a%00b", 5, &out));
+    arena_free(a);
+}
+
+static void quoting_is_pythons(void **state)
+{
+    CLEANUP(str_done) struct str s = STR_INIT;
+
+    (void)state;
+    http_quote_plus(&s, "a b:c/d~e_f\xC3\xA9&");
+    assert_string_equal(str_text(&s), "a+b%3Ac%2Fd~e_f%C3%A9%26");
+    str_clear(&s);
+    http_quote_path(&s, "/a b/c");
+    assert_string_equal(str_text(&s), "/a%20b/c");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(query_rows),
+        cmocka_unit_test(query_is_bounded),
+        cmocka_unit_test(path_segments),
+        cmocka_unit_test(quoting_is_pythons),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
