@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Moving bytes: one source, a chain of filters, one sink, and one loop that pumps them.
  *
- * Threads: a pump runs on the caller's thread; the digest filter may use one helper thread of its
- * own while cores are free. Buffers are page-aligned and STREAM_BUFFER bytes. */
+ * Threads: a pump runs on the caller's thread; the digest filter may use up to two helper threads of
+ * its own while cores are free. Buffers are page-aligned and STREAM_BUFFER bytes. */
 #ifndef STREAM_STREAM_H
 #define STREAM_STREAM_H
+
+#include <sys/types.h>
 
 #include "base/base.h"
 
@@ -20,10 +22,14 @@ struct stream_source {
 struct stream_sink {
     int (*write)(void *arg, const void *buf, size_t n, struct error *e);
     void *arg;
+    /* NULL: write() is done with buf when it returns. Else the sink may go on reading buf, and whoever called
+     * write() has to call settle() before changing or freeing it; it waits until buf is not needed any more. */
+    void (*settle)(void *arg, const void *buf);
 };
 
 /* Reads the source to its end, filling whole buffers as far as the source allows, and gives each to every sink
- * in order. progress (may be NULL) is called after each buffer with the bytes moved so far; -1 stops the pump.
+ * in order. progress (may be NULL) is called after each read, so that a slow peer is a sign of life too, with
+ * the bytes read so far; -1 stops the pump.
  * Returns 0 with *ret_bytes set, or -1 with *e filled by whoever failed. */
 int stream_pump(const struct stream_source *source, const struct stream_sink *sinks, size_t n_sinks,
                 int (*progress)(void *arg, uint64_t bytes, struct error *e), void *progress_arg,
@@ -38,8 +44,8 @@ struct stream_limit {
 };
 struct stream_sink stream_limit_sink(struct stream_limit *l);
 
-/* MD5 and one more hash in one pass (OpenSSL's EVP). With a helper thread the two overlap; the
- * helper is used while fewer digests run than half the cores leave free. */
+/* MD5 and one more hash in one pass (OpenSSL's EVP). From the second large write on, helper threads overlap the
+ * two with each other and with the caller, as long as running digests and their helpers leave a core free. */
 struct stream_digest;
 enum { STREAM_HASH_HEX_MAX = 129 };
 /* algorithm: a Python hashlib name (sha512, sha256, sha1, md5, sha3_256, blake2b…); -1 ERROR_INTERNAL when unknown. */
@@ -55,6 +61,7 @@ struct stream_fail_at {
     struct stream_source source;   /* what is passed through */
     uint64_t             at;       /* fails once so many bytes have passed */
     enum error_kind      kind;
+    uint64_t             seen;     /* starts at 0 */
 };
 struct stream_source stream_fail_at_source(struct stream_fail_at *f);
 
