@@ -137,10 +137,11 @@ bool http_media_type(const char *header, char *out, size_t size);
 /* ---- URLs ---- */
 
 struct http_param {
-    const char *name, *value; /* decoded: '+' is a space, %XX a byte; valid UTF-8 or replaced by U+FFFD */
+    const char *name, *value; /* decoded: '+' is a space, %XX a byte; valid UTF-8 */
 };
-/* Splits a query as Python's parse_qsl(keep_blank_values=True) does. Returns the number of parameters, or -1
- * when there are more than HTTP_PARAMS_MAX. Memory from the arena. */
+enum { HTTP_QUERY_TOO_MANY = -1, HTTP_QUERY_UNDECODABLE = -2 };
+/* Splits a query at '&' and ';', keeping blank values. Returns the number of parameters, HTTP_QUERY_TOO_MANY above
+ * HTTP_PARAMS_MAX, or HTTP_QUERY_UNDECODABLE when a name or value is not UTF-8. Memory from the arena. */
 ssize_t http_query_parse(struct arena *a, const char *query, struct http_param **ret);
 /* %XX decoding of a path segment; false on a bad escape and on %00. */
 bool http_path_decode(struct arena *a, const char *raw, size_t n, char **ret);

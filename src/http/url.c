@@ -14,30 +14,7 @@ static int hex(char c)
     return -1;
 }
 
-/* Bytes that are not UTF-8 become U+FFFD, as Python's errors="replace" does. */
-static const char *replace_invalid(struct arena *a, char *text, size_t n)
-{
-    CLEANUP(str_done) struct str out = STR_INIT;
-
-    if (str_utf8_len(text, n) >= 0)
-        return text;
-    for (size_t i = 0; i < n;) {
-        size_t len = 1;
-
-        while (len < 4 && i + len <= n && str_utf8_len(text + i, len) != 1)
-            len++;
-        if (i + len <= n && str_utf8_len(text + i, len) == 1) {
-            str_addn(&out, text + i, len);
-            i += len;
-        } else {
-            str_add(&out, "\xEF\xBF\xBD");
-            i++;
-        }
-    }
-    return arena_strn(a, str_text(&out), out.len);
-}
-
-/* '+' is a space and a bad escape stays as it is (Python's unquote_plus). */
+/* '+' is a space and a bad escape stays as it is (Python's unquote_plus). NULL: not UTF-8. */
 static const char *decode_form(struct arena *a, const char *raw, size_t n)
 {
     char *out = arena_alloc(a, n + 1);
@@ -53,9 +30,11 @@ static const char *decode_form(struct arena *a, const char *raw, size_t n)
             out[len++] = raw[i];
         }
     }
+    if (str_utf8_len(out, len) < 0)
+        return NULL;
     if (memchr(out, '\0', len)) /* a C string cannot hold it; no stored text has one either */
         return arena_str(a, "\xEF\xBF\xBD");
-    return replace_invalid(a, out, len);
+    return out;
 }
 
 ssize_t http_query_parse(struct arena *a, const char *query, struct http_param **ret)
@@ -65,7 +44,7 @@ ssize_t http_query_parse(struct arena *a, const char *query, struct http_param *
 
     *ret = NULL;
     while (query && *query) {
-        size_t len = strcspn(query, "&");
+        size_t len = strcspn(query, "&;");
         const char *eq = memchr(query, '=', len);
         size_t name_len = eq ? (size_t)(eq - query) : len;
 
@@ -73,13 +52,15 @@ ssize_t http_query_parse(struct arena *a, const char *query, struct http_param *
             struct http_param *p;
 
             if (n == HTTP_PARAMS_MAX)
-                return -1;
+                return HTTP_QUERY_TOO_MANY;
             p = ARENA_PUSH(a, params, n, cap);
             p->name = decode_form(a, query, name_len);
             p->value = eq ? decode_form(a, eq + 1, len - name_len - 1) : "";
+            if (!p->name || !p->value)
+                return HTTP_QUERY_UNDECODABLE;
         }
         query += len;
-        if (*query == '&')
+        if (*query)
             query++;
     }
     *ret = params;

@@ -11,7 +11,7 @@ static void query_rows(void **state)
 
     (void)state;
     assert_int_equal(http_query_parse(a, NULL, &p), 0);
-    assert_int_equal(http_query_parse(a, "a=1&b&&c=x+y%20z&d=%zz&e=%C3%A9&f=%ff", &p), 6);
+    assert_int_equal(http_query_parse(a, "a=1&b&&c=x+y%20z;d=%zz&e=%C3%A9&f=%00", &p), 6);
     assert_string_equal(p[0].value, "1");
     assert_string_equal(p[1].name, "b");
     assert_string_equal(p[1].value, "");
@@ -19,6 +19,8 @@ static void query_rows(void **state)
     assert_string_equal(p[3].value, "%zz");
     assert_string_equal(p[4].value, "\xC3\xA9");
     assert_string_equal(p[5].value, "\xEF\xBF\xBD");
+    assert_int_equal(http_query_parse(a, "f=%ff", &p), HTTP_QUERY_UNDECODABLE);
+    assert_int_equal(http_query_parse(a, "%ff=1", &p), HTTP_QUERY_UNDECODABLE);
     arena_free(a);
 }
 
@@ -31,7 +33,7 @@ static void query_is_bounded(void **state)
     (void)state;
     for (int i = 0; i <= HTTP_PARAMS_MAX; i++)
         str_add(&q, "a=1&");
-    assert_int_equal(http_query_parse(a, str_text(&q), &p), -1);
+    assert_int_equal(http_query_parse(a, str_text(&q), &p), HTTP_QUERY_TOO_MANY);
     arena_free(a);
 }
 

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "json/json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The code point at *p (valid UTF-8), moved past. */
+static unsigned code_point(const unsigned char **p)
+{
+    unsigned c = *(*p)++;
+    int more = c >= 0xF0 ? 3 : c >= 0xE0 ? 2 : c >= 0xC0 ? 1 : 0;
+
+    c &= more == 3 ? 0x07 : more == 2 ? 0x0F : more == 1 ? 0x1F : 0x7F;
+    for (; more > 0 && **p; more--)
+        c = c << 6 | (*(*p)++ & 0x3F);
+    return c;
+}
+
+static void add_escape(struct str *out, unsigned c)
+{
+    static const struct {
+        char raw, letter;
+    } letters[] = { { '"', '"' }, { '\\', '\\' }, { '\n', 'n' }, { '\r', 'r' }, { '\t', 't' }, { '\b', 'b' }, { '\f', 'f' } };
+
+    for (size_t i = 0; i < COUNT(letters); i++) {
+        if (c == (unsigned char)letters[i].raw) {
+            str_addc(out, '\\');
+            str_addc(out, letters[i].letter);
+            return;
+        }
+    }
+    if (c >= 0x10000) {
+        str_addf(out, "\\u%04x", 0xD800 + ((c - 0x10000) >> 10));
+        c = 0xDC00 + ((c - 0x10000) & 0x3FF);
+    }
+    str_addf(out, "\\u%04x", c);
+}
+
+void json_add_text(struct str *out, const char *text, bool ascii)
+{
+    const unsigned char *p = (const unsigned char *)text, *plain = p;
+
+    str_addc(out, '"');
+    while (*p) {
+        if (*p >= 0x20 && *p != '"' && *p != '\\' && *p != 0x7F && (*p < 0x80 || !ascii)) {
+            p++;
+            continue;
+        }
+        str_addn(out, plain, (size_t)(p - plain));
+        if (*p == 0x7F) /* Python leaves DEL alone */
+            str_addc(out, (char)*p++);
+        else
+            add_escape(out, code_point(&p));
+        plain = p;
+    }
+    str_addn(out, plain, (size_t)(p - plain));
+    str_addc(out, '"');
+}
+
+void json_add_text_or_null(struct str *out, const char *text, bool ascii)
+{
+    if (text)
+        json_add_text(out, text, ascii);
+    else
+        str_add(out, "null");
+}
+
+/* The shortest decimal that reads back as the same number, in Python's form. */
+static void add_real(struct str *out, double value)
+{
+    char text[40];
+
+    for (int digits = 1; digits <= 17; digits++) {
+        double back;
+
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (sscanf(text, "%lf", &back) == 1 && back >= value && back <= value)
+            break;
+    }
+    if (strchr(text, 'e')) {
+        double magnitude = fabs(value);
+
+        if (magnitude >= 1e-4 && magnitude < 1e16) /* Python's repr() has no exponent there */
+            snprintf(text, sizeof text, "%.0f", value);
+    }
+    str_add(out, text);
+    if (!strpbrk(text, ".e"))
+        str_add(out, ".0");
+}
+
+static void add_array(struct str *out, const json_t *array, bool ascii)
+{
+    str_addc(out, '[');
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        if (i)
+            str_add(out, ", ");
+        json_add_value(out, json_array_get(array, i), ascii);
+    }
+    str_addc(out, ']');
+}
+
+static void add_object(struct str *out, const json_t *object, bool ascii)
+{
+    const char *between = "";
+    const char *key;
+    json_t *value;
+
+    str_addc(out, '{');
+    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+        str_add(out, between);
+        json_add_text(out, key, ascii);
+        str_add(out, ": ");
+        json_add_value(out, value, ascii);
+        between = ", ";
+    }
+    str_addc(out, '}');
+}
+
+void json_add_value(struct str *out, const json_t *value, bool ascii)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        add_object(out, value, ascii);
+        break;
+    case JSON_ARRAY:
+        add_array(out, value, ascii);
+        break;
+    case JSON_STRING:
+        json_add_text(out, json_string_value(value), ascii);
+        break;
+    case JSON_INTEGER:
+        str_addf(out, "%lld", (long long)json_integer_value(value));
+        break;
+    case JSON_REAL:
+        add_real(out, json_real_value(value));
+        break;
+    case JSON_TRUE:
+        str_add(out, "true");
+        break;
+    case JSON_FALSE:
+        str_add(out, "false");
+        break;
+    case JSON_NULL:
+        str_add(out, "null");
+        break;
+    }
+}
+
+/* Python's repr() of a string: single quotes unless only those occur inside. */
+static void add_text_repr(struct str *out, const char *text)
+{
+    char quote = strchr(text, '\'') && !strchr(text, '"') ? '"' : '\'';
+
+    str_addc(out, quote);
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        if (*p == '\\' || *p == (unsigned char)quote)
+            str_addf(out, "\\%c", *p);
+        else if (*p == '\n')
+            str_add(out, "\\n");
+        else if (*p == '\r')
+            str_add(out, "\\r");
+        else if (*p == '\t')
+            str_add(out, "\\t");
+        else if (*p < 0x20 || *p == 0x7F)
+            str_addf(out, "\\x%02x", *p);
+        else
+            str_addc(out, (char)*p);
+    }
+    str_addc(out, quote);
+}
+
+static void add_object_repr(struct str *out, const json_t *object)
+{
+    const char *between = "";
+    const char *key;
+    json_t *item;
+
+    str_addc(out, '{');
+    json_object_foreach((json_t *)(uintptr_t)object, key, item) {
+        str_add(out, between);
+        add_text_repr(out, key);
+        str_add(out, ": ");
+        json_add_repr(out, item);
+        between = ", ";
+    }
+    str_addc(out, '}');
+}
+
+void json_add_repr(struct str *out, const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        add_object_repr(out, value);
+        break;
+    case JSON_ARRAY:
+        str_addc(out, '[');
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            if (i)
+                str_add(out, ", ");
+            json_add_repr(out, json_array_get(value, i));
+        }
+        str_addc(out, ']');
+        break;
+    case JSON_STRING:
+        add_text_repr(out, json_string_value(value));
+        break;
+    case JSON_TRUE:
+        str_add(out, "True");
+        break;
+    case JSON_FALSE:
+        str_add(out, "False");
+        break;
+    case JSON_NULL:
+        str_add(out, "None");
+        break;
+    case JSON_INTEGER:
+    case JSON_REAL:
+        json_add_value(out, value, false);
+        break;
+    }
+}
+
+static void add_size(struct str *out, int64_t size)
+{
+    if (size < 0)
+        str_add(out, "null");
+    else
+        str_add_u64(out, (uint64_t)size);
+}
+
+static void add_locations(struct str *out, const struct image *im, const struct image_doc_options *o)
+{
+    const char *between = "";
+
+    if (o->show_locations) {
+        str_add(out, ", \"locations\": [");
+        for (size_t i = 0; i < im->n_locations && !o->hide_locations; i++, between = ", ") {
+            str_addf(out, "%s{\"url\": ", between);
+            json_add_text(out, im->locations[i].url, false);
+            str_addf(out, ", \"metadata\": %s}", im->locations[i].metadata);
+        }
+        str_addc(out, ']');
+    }
+    if (o->show_direct_url && im->n_locations > 0 && !o->hide_locations) {
+        str_add(out, ", \"direct_url\": ");
+        json_add_text(out, im->locations[0].url, false);
+    }
+}
+
+/* Properties that only the service itself reads (api.md 4.1). */
+static bool property_hidden(const char *name)
+{
+    return str_eq(name, "os_glance_stage_host") || str_eq(name, "os_glance_hash_op_host");
+}
+
+static void add_properties(struct str *out, const struct image *im)
+{
+    for (size_t i = 0; i < im->n_properties; i++) {
+        const struct image_property *p = &im->properties[i];
+
+        if (property_hidden(p->name))
+            continue;
+        json_add_text(out, p->name, false);
+        str_add(out, ": ");
+        json_add_text(out, p->value ? p->value : "", false);
+        str_add(out, ", ");
+    }
+}
+
+static void add_named(struct str *out, const char *key, const char *value)
+{
+    str_addc(out, '"');
+    str_add(out, key);
+    str_add(out, "\": ");
+    json_add_text_or_null(out, value, false);
+    str_add(out, ", ");
+}
+
+static void add_number(struct str *out, const char *key, int64_t value)
+{
+    str_addc(out, '"');
+    str_add(out, key);
+    str_add(out, "\": ");
+    add_size(out, value);
+    str_add(out, ", ");
+}
+
+static void add_bool(struct str *out, const char *key, bool value)
+{
+    str_addc(out, '"');
+    str_add(out, key);
+    str_add(out, value ? "\": true, " : "\": false, ");
+}
+
+static void add_links(struct str *out, const char *id)
+{
+    str_add(out, ", \"self\": \"/v2/images/");
+    str_add(out, id);
+    str_add(out, "\", \"file\": \"/v2/images/");
+    str_add(out, id);
+    str_add(out, "/file\", \"schema\": \"/v2/schemas/image\"}");
+}
+
+void image_doc_write(struct str *out, const struct image *im, const struct image_doc_options *o)
+{
+    char when[CLOCK_TEXT_MAX];
+
+    str_reserve(out, 1024);
+    str_addc(out, '{');
+    add_properties(out, im);
+    add_named(out, "name", im->name);
+    add_named(out, "disk_format", im->disk_format);
+    add_named(out, "container_format", im->container_format);
+    add_named(out, "visibility", image_visibility_name(im->visibility));
+    add_number(out, "size", im->size);
+    add_number(out, "virtual_size", im->virtual_size);
+    add_named(out, "status", image_status_name(im->status));
+    add_named(out, "checksum", im->checksum);
+    add_bool(out, "protected", im->protected);
+    add_number(out, "min_ram", im->min_ram);
+    add_number(out, "min_disk", im->min_disk);
+    add_named(out, "owner", im->owner);
+    add_bool(out, "os_hidden", im->os_hidden);
+    add_named(out, "os_hash_algo", im->os_hash_algo);
+    add_named(out, "os_hash_value", im->os_hash_value);
+    add_named(out, "id", im->id);
+    add_named(out, "created_at", clock_iso(im->created_us, when));
+    str_addf(out, "\"updated_at\": \"%s\"", clock_iso(im->updated_us, when));
+    add_locations(out, im, o);
+    str_add(out, ", \"tags\": [");
+    for (size_t i = 0; i < im->n_tags; i++) {
+        if (i)
+            str_add(out, ", ");
+        json_add_text(out, im->tags[i], false);
+    }
+    str_addc(out, ']');
+    add_links(out, im->id);
+}
