@@ -32,7 +32,8 @@ enum option_type {
 enum {
     OPTION_SECRET     = 1, /* masked by config_show() */
     OPTION_RESTART    = 2, /* a changed value needs a restart; others follow a reload */
-    OPTION_ANY_GROUP  = 4, /* belongs to every backend's section: group is "*" */
+    OPTION_ANY_GROUP  = 4, /* group "*": belongs to every backend's section, which is each that no other option names;
+                            * another group: that section holds the options of "*" too */
     OPTION_NO_EFFECT  = 8, /* Glance knows it, nothing here depends on it: accepted, one log line */
     OPTION_DEPRECATED = 16 /* old name kept for old files; `renamed` says what to write instead */
 };
@@ -46,7 +47,7 @@ struct option {
     const char      *choices; /* "a|b|c" or NULL; of a list: for each item */
     unsigned         flags;
     const char      *help;    /* one sentence or more; for the sample file and the manual page */
-    const char      *old;     /* "GROUP/name" that is still read, or NULL */
+    const char      *old;     /* "GROUP/name,GROUP/name" that are still read, or NULL */
 };
 
 struct config;
