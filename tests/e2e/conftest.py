@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the end-to-end tests: the built program (environment GLINT, else build/glint) as a server.
+
+    server, trusted   one server per test file: without authentication, and with identities from headers
+    glint_server      a factory for servers of one's own
+    member, admin …   clients of `trusted`
+
+With E2E_TRUSTED_URL and E2E_SERVER_URL set, `trusted` and `server` are those running servers instead, so that
+the tests themselves can be held against the real Glance."""
+import os
+
+import pytest
+
+from glint import WHO, External, Server
+
+
+def finished(servers):
+    wrong = [text for text in (s.finish() for s in servers) if text]
+    assert not wrong, '\n'.join(wrong)
+
+
+@pytest.fixture(scope='module')
+def server(tmp_path_factory):
+    if os.environ.get('E2E_SERVER_URL'):
+        yield External(os.environ['E2E_SERVER_URL'], False)
+        return
+    s = Server(tmp_path_factory.mktemp('server'))
+    yield s
+    finished([s])
+
+
+@pytest.fixture(scope='module')
+def trusted(tmp_path_factory):
+    if os.environ.get('E2E_TRUSTED_URL'):
+        yield External(os.environ['E2E_TRUSTED_URL'], True)
+        return
+    s = Server(tmp_path_factory.mktemp('trusted'), trusted=True)
+    yield s
+    finished([s])
+
+
+@pytest.fixture
+def glint_server(tmp_path_factory):
+    """make(**kw) -> Server; all of them are stopped, and have to have stopped cleanly, after the test."""
+    if os.environ.get('E2E_TRUSTED_URL'):
+        pytest.skip('needs a server of its own')
+    made = []
+
+    def make(directory=None, **kw):
+        s = Server(directory or tmp_path_factory.mktemp('own'), **kw)
+        made.append(s)
+        return s
+    yield make
+    finished(made)
+
+
+def client_of(who):
+    @pytest.fixture(name=who)
+    def fixture(trusted):
+        return trusted.client(who)
+    return fixture
+
+
+for _who in WHO:
+    globals()[_who] = client_of(_who)
