@@ -53,7 +53,7 @@ struct http1_field {
 };
 
 struct http1_head {
-    const char *method, *target;
+    const char *method, *target;      /* the target without its query and, of an absolute form, its authority */
     unsigned    minor;                /* HTTP/1.minor */
     struct http1_field fields[HTTP_HEADERS_MAX];
     size_t      n_fields;
@@ -61,11 +61,13 @@ struct http1_head {
     const char *path, *query;         /* of an origin-form or absolute-form target; query may be NULL */
     int64_t     content_length;       /* or HTTP_BODY_NONE, HTTP_BODY_UNKNOWN (chunked) */
     bool        keep_alive, expect_continue;
+    const char *problem;              /* of a refused head only: what is wrong with it, a short English text */
 };
 
 /* Parses a complete or partial head in buf[0..len) in place. > 0: its length with the empty line; 0: more bytes are needed;
  * < 0: the negative of the status to refuse with (400, 413, 414, 417, 431, 501, 505). The buffer is changed only when a whole head is there.
- * scanned: bytes of buf already known to hold no end of the head (0 at first); updated. */
+ * scanned: bytes of buf already known to hold no end of the head (0 at first); updated.
+ * path is "*" for OPTIONS *, else it begins with '/'. */
 int http1_head_parse(char *buf, size_t len, size_t *scanned, struct http1_head *ret);
 
 /* Chunked decoding as a state machine over whatever bytes arrive (RFC 9112 section 7.1). */
@@ -76,7 +78,7 @@ struct http1_chunked {
 };
 void http1_chunked_init(struct http1_chunked *c);
 /* Consumes from in[0..*in_len), writes decoded bytes to out[0..*out_len) (may be the same memory); both lengths are updated to what was used
- * and produced. 1: the body is complete (trailers included), 0: more input is needed, -1: malformed. */
+ * and produced. It stops when the room in out is used up. 1: the body is complete (trailers included), 0: more input is needed, -1: malformed. */
 int http1_chunked_decode(struct http1_chunked *c, const char *in, size_t *in_len, char *out, size_t *out_len);
 
 #endif
