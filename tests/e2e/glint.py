@@ -194,7 +194,8 @@ class Client:
         s = self.connect()
         s.sendall(self.head('PUT', '/v2/images/%s/file' % image_id, headers))
         piece = bytes(sent)
-        s.sendall(b'%x\r\n%s\r\n' % (len(piece), piece) if length is None else piece)
+        if sent:
+            s.sendall(b'%x\r\n%s\r\n' % (len(piece), piece) if length is None else piece)
         return s
 
 

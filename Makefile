@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+# A thin hand on Meson: `make help` tells what there is. Everything is built below build*/.
+
+MAKEFLAGS += --no-print-directory
+SHELL     := /bin/bash
+PREFIX    ?= /usr/local
+
+.PHONY: help run build test check bench fuzz asan tsan oracle e2e lint format clean install deps
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -E '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+deps:
+	@tools/deps build
+
+build/build.ninja: | deps
+	@meson setup build >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }
+	@mv build.log build/setup.log
+
+build: deps build/build.ninja ## the program, as build/glint
+	@ninja -C build src/main/glint
+	@ln -sf src/main/glint build/glint
+
+run: build ## start the service with no configuration, on 127.0.0.1:9292
+	@build/glint serve
+
+test: deps build/build.ninja ## unit tests, plain build
+	@meson test -C build --print-errorlogs
+
+check: ## everything that must pass before a change goes in; ends with "N passed, N failed"
+	@tools/deps build check
+	@tools/check
+
+e2e: build ## end-to-end tests of build/glint; ARGS="-k name" chooses
+	@tools/deps check
+	@cd tests/e2e && /usr/bin/python3 -B -m pytest $(ARGS)
+
+asan: ## unit and end-to-end tests under AddressSanitizer and UBSan
+	@tools/deps build check
+	@tools/check unit-asan e2e-asan
+
+tsan: ## threads under ThreadSanitizer
+	@tools/deps build check
+	@tools/check unit-tsan e2e-tsan
+
+fuzz: ## libFuzzer, FUZZ_SECONDS=60 for each target
+	@tools/deps build check
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} tools/check fuzz
+
+oracle: build ## compare build/glint with the recorded answers of the real Glance
+	@tools/deps check
+	@tools/check oracle
+
+lint: ## layers, banned functions, lengths, routes, clang-tidy, cppcheck, format
+	@tools/deps build check
+	@tools/check lint
+
+format: ## clang-format over the sources
+	@tools/deps check
+	@tools/check-format --fix
+
+bench: build ## one table: Glint beside nginx, and beside the Glance at GLANCE_URL; SIZE_MB, QUICK=1
+	@tools/deps bench
+	@bench/bench
+
+install: build ## into PREFIX (/usr/local), honouring DESTDIR
+	@meson configure build --prefix $(PREFIX) && ninja -C build && meson install -C build
+
+clean: ## remove build*/
+	@rm -rf build build-*

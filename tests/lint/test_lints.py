@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every lint can fail: each is given a tree with one thing wrong, and the same tree without it."""
+import os
+import subprocess
+
+import pytest
+
+TOOLS = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'tools')
+LICENCE = '/* SPDX-License-Identifier: Apache-2.0 */\n'
+
+
+def lint(tool, tree, files):
+    for path, text in files.items():
+        where = os.path.join(tree, path)
+        os.makedirs(os.path.dirname(where), exist_ok=True)
+        with open(where, 'w') as f:
+            f.write(text)
+    done = subprocess.run([os.path.join(TOOLS, tool), str(tree)], capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize('path,include,says', [
+    ('src/base/a.c', 'http/http.h', 'base may not include http'),
+    ('src/http/a.c', 'base/str.h', None),
+    ('src/http/a.c', 'http/own_private.h', None),
+    ('src/http/a.c', 'base/config_private.h', 'private to base'),
+    ('src/model/a.c', 'db/db.h', None),
+    ('src/model/a.c', 'db/driver.h', 'private to db'),
+    ('src/db/a.c', 'db/driver.h', None),
+    ('src/db/a.c', 'model/model.h', 'db may not include model'),
+    ('src/store/a.c', 'db/db.h', 'store may not include db'),
+    ('src/api/a.c', 'store/store.h', None),
+    ('src/api/a.c', 'store/driver.h', 'private to store'),
+    ('src/api/a.c', 'front/http1/http1.h', 'api may not include front'),
+    ('src/front/http1/a.c', 'api/api.h', None),
+    ('src/front/http1/a.c', 'model/model.h', 'front may not include model'),
+    ('src/main/a.c', 'front/http1/http1.h', None),
+    ('src/main/a.c', 'nothing.h', 'not written as'),
+    ('src/cellar/a.c', 'base/str.h', 'no such room'),
+])
+def test_layers(tmp_path, path, include, says):
+    status, output = lint('check-layers', tmp_path, {path: LICENCE + '#include "%s"\n' % include})
+    assert (status, says or '') == (1 if says else 0, says or ''), output
+    assert (says or '') in output
+
+
+@pytest.mark.parametrize('path,line,says', [
+    ('src/base/a.c', 'strcpy(a, b);', 'strcpy() is banned'),
+    ('src/base/a.c', '/* strcpy(a, b) */', None),
+    ('src/base/a.c', 'f("strcpy(a, b)");', None),
+    ('src/base/a.c', 'my_strcpy(a, b);', None),
+    ('src/base/a.c', 'd->exit(a);', None),
+    ('src/base/a.c', 'sprintf (a, b);', 'sprintf() is banned'),
+    ('src/base/a.c', 'gmtime_r(a, b);', None),
+    ('src/base/a.c', 'exit(1);', 'exit() is banned'),
+    ('src/main/a.c', 'exit(1);', None),
+    ('src/main/a.c', 'system(a);', 'system() is banned'),
+    ('src/base/a.c', '#ifdef TEST', 'does not know of tests'),
+    ('src/base/a.c', '/* %s: later */' % 'TODO', 'finished work'),
+    ('src/api/a.c', 'f("SELECT id FROM images");', 'SQL belongs'),
+    ('src/model/a.c', 'f("SELECT id FROM images");', None),
+])
+def test_banned(tmp_path, path, line, says):
+    status, output = lint('check-banned', tmp_path, {path: LICENCE + line + '\n'})
+    assert status == (1 if says else 0), output
+    assert (says or '') in output
+
+
+@pytest.mark.parametrize('lines,status,says', [(50, 0, ''), (90, 0, 'warning'), (101, 1, 'a function')])
+def test_length_of_functions(tmp_path, lines, status, says):
+    text = LICENCE + 'void f(void)\n{\n' + '    g();\n' * (lines - 2) + '}\n'
+    got, output = lint('check-length', tmp_path, {'src/base/a.c': text})
+    assert got == status and says in output, output
+
+
+@pytest.mark.parametrize('lines,status,says', [(700, 0, ''), (900, 0, 'warning'), (1001, 1, 'a file')])
+def test_length_of_files(tmp_path, lines, status, says):
+    got, output = lint('check-length', tmp_path, {'src/base/a.c': LICENCE + 'int x;\n' * (lines - 1)})
+    assert got == status and says in output, output
+
+
+@pytest.mark.parametrize('text,says', [
+    (LICENCE + 'int x;\n', None),
+    ('int x;\n', 'first line'),
+    (LICENCE + 'int x; \n', 'blanks'),
+    (LICENCE + '\tint x;\n', 'a tab'),
+    (LICENCE + 'int x;', 'one newline'),
+    (LICENCE + 'int ' + 'x' * 110 + ';\n', 'columns'),
+])
+def test_text(tmp_path, text, says):
+    status, output = lint('check-text', tmp_path, {'src/base/a.c': text})
+    assert status == (1 if says else 0), output
+    assert (says or '') in output
+
+
+@pytest.mark.parametrize('case,says', [
+    ("client.get('/v2/things/%s/file' % x)", None),
+    ("client.request('GET', '/v2/things/a/file')", None),
+    ("client.put('/v2/things/%s/file' % x)", 'no end-to-end case asks GET /v2/things/{thing_id}/file'),
+    ("client.get('/v2/things/' + x)", 'no end-to-end case'),
+])
+def test_routes(tmp_path, case, says):
+    status, output = lint('check-routes', tmp_path, {
+        'src/api/routes.c': LICENCE + 'const struct route routes[] = {\n    { GET, "/v2/things/{thing_id}/file", thing_file, BODY_NONE },\n};\n',
+        'tests/e2e/test_things.py': case + '\n'})
+    assert status == (1 if says else 0), output
+    assert (says or '') in output
+
+
+def test_routes_by_recorded_requests(tmp_path):
+    status, output = lint('check-routes', tmp_path, {
+        'src/api/routes.c': LICENCE + '{ DELETE, "/v2/things/{thing_id}", f, BODY_NONE },\n',
+        'tests/oracle/recorded/trusted/things.json': '{"a": [{"request": "DELETE /v2/things/<id> as member"}]}'})
+    assert status == 0, output
+
+
+def test_format_can_fail(tmp_path):
+    bad = tmp_path / 'bad.c'
+    bad.write_text(LICENCE + 'int f(void)\n{\n  return   1;\n}\n')
+    style = os.path.join(TOOLS, '..', '.clang-format')
+    (tmp_path / '.clang-format').write_text(open(style).read())
+    done = subprocess.run([os.path.join(TOOLS, 'check-format'), str(bad)], capture_output=True, text=True)
+    assert done.returncode != 0
+    done = subprocess.run([os.path.join(TOOLS, 'check-format'), '--fix', str(bad)], capture_output=True, text=True)
+    assert done.returncode == 0 and bad.read_text().endswith('    return 1;\n}\n')
+
+
+def test_cppcheck_can_fail(tmp_path):
+    (tmp_path / 'bad.c').write_text('#include <stdlib.h>\nint f(void)\n{\n    int *p = malloc(4);\n    int a[2] = {1, 2};\n    return a[3] + *p;\n}\n')
+    done = subprocess.run([os.path.join(TOOLS, 'check-cppcheck'), str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode != 0 and 'arrayIndexOutOfBounds' in done.stdout + done.stderr
+
+
+def test_tidy_can_fail(tmp_path):
+    bad = tmp_path / 'bad.c'
+    bad.write_text('#include <string.h>\nint f(const char *s);\nint f(const char *s)\n{\n    return strcmp(s, "a");\n    memset((char *)s, 0, sizeof(s));\n}\n')
+    (tmp_path / 'compile_commands.json').write_text('[{"directory": "%s", "file": "%s", "command": "clang -c %s"}]' % (tmp_path, bad, bad))
+    done = subprocess.run([os.path.join(TOOLS, 'check-tidy'), str(bad)], capture_output=True, text=True,
+                          env={**os.environ, 'TIDY_BUILD': str(tmp_path)})
+    assert done.returncode != 0, done.stdout
