@@ -4,13 +4,15 @@
  * Writing is all or nothing: begin / write / commit. Nobody can read an object before store_put_commit(),
  * which is durable when it returns; store_put_abort() leaves no trace, also after a commit, and
  * never touches an object that somebody else put under the same name.
- * Error kinds: ERROR_TOO_LARGE (medium full: "Image storage media is full: …"), ERROR_UNAVAILABLE (no
- * permission), ERROR_GONE (store unusable: "Error in store configuration. Adding images to store is disabled."),
- * ERROR_NOT_FOUND (no such object), ERROR_CONFLICT (object exists, or in use), ERROR_INVALID (the store cannot do it),
- * ERROR_INTERNAL.
+ * Error kinds: ERROR_TOO_LARGE (medium full: "Image storage media is full: …"), ERROR_UNAVAILABLE (no permission to
+ * write or read), ERROR_FORBIDDEN (no permission to delete), ERROR_GONE (store unusable: "Error in store
+ * configuration. Adding images to store is disabled."), ERROR_NOT_FOUND (no such object), ERROR_CONFLICT (object
+ * exists, or in use), ERROR_INVALID (the store cannot do it), ERROR_INTERNAL.
  * Threads: a struct store is shared; a put or get belongs to one thread at a time. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
+
+#include <sys/types.h>
 
 #include "base/base.h"
 

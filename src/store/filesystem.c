@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Images as plain files, as Glance's own driver lays them out. filesystem.h says how; writing is in
+ * filesystem_put.c. */
+#include "store/filesystem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "http/http.h"
+
+bool fs_name_valid(const char *name)
+{
+    size_t n = strlen(name);
+
+    if (n == 0 || n > FS_NAME_MAX || name[0] == '.')
+        return false;
+    for (const char *at = name; *at; at++)
+        if (*at == '/' || *at == '%' || (unsigned char)*at < 0x20 || *at == 0x7F)
+            return false;
+    return true;
+}
+
+int fs_dir_open(const char *path)
+{
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int fs_work_open(int dir)
+{
+    if (mkdirat(dir, FS_WORK, 0700) < 0 && errno != EEXIST)
+        return -1;
+    return openat(dir, FS_WORK, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int fs_write_failed(struct error *e, int err, const char *what)
+{
+    switch (err) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        error_errno(e, ERROR_TOO_LARGE, err, "Image storage media is full: There is not enough disk space on the "
+                                             "image storage media.");
+        break;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        error_errno(e, ERROR_UNAVAILABLE, err, "Insufficient permissions on image storage media: Permission to "
+                                               "write image storage media denied.");
+        break;
+    case ENOENT:
+    case ENOTDIR:
+    case ESTALE:
+        error_errno(e, ERROR_GONE, err, "Error in store configuration. Adding images to store is disabled.");
+        break;
+    default:
+        error_errno(e, ERROR_INTERNAL, err, "The image data could not be stored.");
+    }
+    return error_detail(e, "%s", what);
+}
+
+/* ---- configuration ---- */
+
+static int dir_add(struct fs *fs, const char *path, size_t len, int64_t priority, struct error *e)
+{
+    size_t at = fs->n_dirs;
+
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    if (len < 2 || path[0] != '/' || len > FS_PATH_MAX)
+        return error_set(e, ERROR_INVALID, "The store's directory \"%.*s\" is not an absolute path of at most %d bytes.",
+                         (int)len, path, FS_PATH_MAX);
+    if (at == FS_DIRS_MAX)
+        return error_set(e, ERROR_INVALID, "More than %d store directories.", FS_DIRS_MAX);
+    for (size_t i = 0; i < at; i++)
+        if (strlen(fs->dirs[i].path) == len && strncmp(fs->dirs[i].path, path, len) == 0)
+            return error_set(e, ERROR_INVALID, "The store's directory %s is given twice.", fs->dirs[i].path);
+    for (; at > 0 && fs->dirs[at - 1].priority < priority; at--)
+        fs->dirs[at] = fs->dirs[at - 1];
+    fs->dirs[at].path = mem_new(len + 1);
+    memcpy(fs->dirs[at].path, path, len);
+    fs->dirs[at].priority = priority;
+    fs->n_dirs++;
+    return 0;
+}
+
+/* filesystem_store_datadirs: "path" or "path:priority", one a line. */
+static int dirs_add(struct fs *fs, const char *const *items, size_t n, struct error *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *colon = strrchr(items[i], ':');
+        int64_t priority = 0;
+        size_t len = colon ? (size_t)(colon - items[i]) : strlen(items[i]);
+
+        if (colon && !str_to_i64(colon + 1, INT32_MIN, INT32_MAX, &priority))
+            return error_set(e, ERROR_INVALID, "filesystem_store_datadirs: the priority in \"%s\" is not a number.",
+                             items[i]);
+        if (dir_add(fs, items[i], len, priority, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int make_path(char *path)
+{
+    for (char *at = path + 1; *at; at++) {
+        if (*at != '/')
+            continue;
+        *at = '\0';
+        if (mkdir(path, 0755) < 0 && errno != EEXIST) {
+            *at = '/';
+            return -1;
+        }
+        *at = '/';
+    }
+    return mkdir(path, 0750) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+/* Makes the directory when it is missing. *ret_writable: whether objects can be added now. */
+static int dir_prepare(const struct fs_dir *d, bool *ret_writable, struct error *e)
+{
+    CLEANUP(fd_close) int work = -1;
+    CLEANUP(fd_close) int dir = fs_dir_open(d->path);
+
+    if (dir < 0 && errno == ENOENT && make_path(d->path) == 0)
+        dir = fs_dir_open(d->path);
+    if (dir < 0)
+        return error_errno(e, ERROR_INVALID, errno, "The store's directory %s cannot be opened or made.", d->path);
+    work = fs_work_open(dir);
+    *ret_writable = work >= 0 && faccessat(work, ".", W_OK | X_OK, AT_EACCESS) == 0;
+    return 0;
+}
+
+static int fs_configure(struct store *s, const struct config *c, const char *group, struct error *e)
+{
+    struct fs *fs = s->data;
+    const char *single = config_str(c, group, "filesystem_store_datadir");
+    const char *const *several;
+    size_t n = config_list(c, group, "filesystem_store_datadirs", &several), writable = 0;
+    int64_t perm = config_int(c, group, "filesystem_store_file_perm");
+    int64_t chunk = config_int(c, group, "filesystem_store_chunk_size");
+
+    if (n > 0 && single && config_is_set(c, group, "filesystem_store_datadir"))
+        return error_set(e, ERROR_INVALID, "Set either filesystem_store_datadir or filesystem_store_datadirs in [%s].",
+                         group);
+    if (n == 0 && (!single || !*single))
+        return error_set(e, ERROR_INVALID, "filesystem_store_datadir in [%s] is not set.", group);
+    if (perm > 0 && !(perm & S_IRUSR))
+        return error_set(e, ERROR_INVALID, "filesystem_store_file_perm in [%s] would keep the service itself from "
+                                           "reading its images.", group);
+    fs->perm = perm > 0 ? (unsigned)perm & 07777 : 0;
+    fs->thin = config_bool(c, group, "filesystem_thin_provisioning");
+    fs->chunk = chunk > 0 && chunk <= STREAM_BUFFER ? (size_t)chunk : STREAM_BUFFER;
+    if (n > 0 ? dirs_add(fs, several, n, e) < 0 : dir_add(fs, single, strlen(single), 0, e) < 0)
+        return -1;
+    for (size_t i = 0; i < fs->n_dirs; i++) {
+        bool may = false;
+
+        if (dir_prepare(&fs->dirs[i], &may, e) < 0)
+            return -1;
+        writable += may;
+    }
+    s->disabled = writable == 0;
+    return 0;
+}
+
+static void fs_close(struct store *s)
+{
+    struct fs *fs = s->data;
+
+    for (size_t i = 0; fs && i < fs->n_dirs; i++)
+        mem_free(fs->dirs[i].path);
+    mem_free(fs);
+    s->data = NULL;
+}
+
+static int fs_open(struct store *s, const struct config *c, const char *group, struct error *e)
+{
+    s->data = mem_new(sizeof(struct fs));
+    if (fs_configure(s, c, group, e) == 0)
+        return 0;
+    fs_close(s);
+    return -1;
+}
+
+/* ---- locations ---- */
+
+static int not_found(struct error *e, const char *url)
+{
+    return error_set(e, ERROR_NOT_FOUND, "Image %s not found", url);
+}
+
+/* The datadir and the name that path means; objects lie directly in a datadir, whatever a location claims. */
+static const struct fs_dir *path_split(const struct fs *fs, const char *path, const char **ret_name)
+{
+    for (size_t i = 0; i < fs->n_dirs; i++) {
+        size_t n = strlen(fs->dirs[i].path);
+
+        if (strncmp(path, fs->dirs[i].path, n) != 0 || path[n] != '/')
+            continue;
+        if (fs_name_valid(path + n + 1)) {
+            *ret_name = path + n + 1;
+            return &fs->dirs[i];
+        }
+    }
+    return NULL;
+}
+
+/* Glance writes paths into its URLs as they are; what is no object so is tried percent-decoded. */
+static int locate(const struct fs *fs, const char *url, const struct fs_dir **ret, char name[FS_NAME_MAX + 1],
+                  struct error *e)
+{
+    const char *path = url && strstr(url, "://") ? strstr(url, "://") + 3 : NULL;
+    const struct fs_dir *dir;
+    struct arena *a;
+    const char *at;
+    char *decoded;
+
+    if (!path || (!str_starts(url, "file://") && !str_starts(url, "filesystem://")))
+        return not_found(e, url ? url : "");
+    a = arena_make(1024);
+    dir = path_split(fs, path, &at);
+    if (!dir && http_path_decode(a, path, strlen(path), &decoded))
+        dir = path_split(fs, decoded, &at);
+    if (dir)
+        str_copy(name, FS_NAME_MAX + 1, at);
+    arena_free(a);
+    if (!dir)
+        return not_found(e, url);
+    *ret = dir;
+    return 0;
+}
+
+/* ---- reading ---- */
+
+struct fs_get {
+    struct store_get get;
+    int              fd;
+};
+
+/* An object as an open file: never through a symbolic link, never anything but a regular file. */
+static int object_open(const struct fs *fs, const char *url, struct stat *st, struct error *e)
+{
+    char name[FS_NAME_MAX + 1];
+    const struct fs_dir *d;
+    CLEANUP(fd_close) int dir = -1;
+    CLEANUP(fd_close) int fd = -1;
+    int opened;
+
+    if (locate(fs, url, &d, name, e) < 0)
+        return -1;
+    dir = fs_dir_open(d->path);
+    if (dir >= 0)
+        fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 && (errno == EACCES || errno == EPERM))
+        return error_errno(e, ERROR_UNAVAILABLE, errno, "The image data cannot be read now.");
+    if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != ENXIO)
+        return error_errno(e, ERROR_INTERNAL, errno, "The image data cannot be read.");
+    if (fd < 0 || fstat(fd, st) < 0 || !S_ISREG(st->st_mode))
+        return not_found(e, url);
+    opened = fd;
+    fd = -1;
+    return opened;
+}
+
+static int fs_get_open(struct store *s, const char *url, struct store_get **ret, uint64_t *ret_size, struct error *e)
+{
+    struct fs_get *g;
+    struct stat st;
+    int fd = object_open(s->data, url, &st, e);
+
+    if (fd < 0)
+        return -1;
+    g = mem_new(sizeof *g);
+    g->fd = fd;
+    *ret = &g->get;
+    *ret_size = (uint64_t)st.st_size;
+    return 0;
+}
+
+static ssize_t fs_get_read(struct store_get *get, uint64_t offset, void *buf, size_t n, struct error *e)
+{
+    struct fs_get *g = (struct fs_get *)get;
+    ssize_t got;
+
+    do
+        got = pread(g->fd, buf, n, (off_t)offset);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return error_errno(e, ERROR_INTERNAL, errno, "The image data cannot be read.");
+    return got;
+}
+
+static int fs_get_fd(const struct store_get *get)
+{
+    return ((const struct fs_get *)get)->fd;
+}
+
+static bool fs_get_ranges(const struct store_get *get UNUSED)
+{
+    return true;
+}
+
+static void fs_get_close(struct store_get *get)
+{
+    struct fs_get *g = (struct fs_get *)get;
+
+    fd_close(&g->fd);
+    mem_free(g);
+}
+
+/* ---- removing ---- */
+
+static int delete_failed(struct error *e, int err, const char *url)
+{
+    switch (err) {
+    case ENOENT:
+    case ENOTDIR:
+        return not_found(e, url);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return error_errno(e, ERROR_FORBIDDEN, err, "You cannot delete file %s", url);
+    default:
+        return error_errno(e, ERROR_INTERNAL, err, "The image data cannot be deleted.");
+    }
+}
+
+/* Also when the object is gone already: there is nothing to be refused then. */
+static int fs_delete_check(struct store *s, const char *url, struct error *e)
+{
+    char name[FS_NAME_MAX + 1];
+    const struct fs_dir *d;
+    CLEANUP(fd_close) int dir = -1;
+
+    if (locate(s->data, url, &d, name, e) < 0)
+        return 0;
+    dir = fs_dir_open(d->path);
+    if (dir >= 0 && faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+        faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) < 0)
+        return delete_failed(e, errno, url);
+    return 0;
+}
+
+static int fs_delete(struct store *s, const char *url, struct error *e)
+{
+    char name[FS_NAME_MAX + 1];
+    const struct fs_dir *d;
+    struct stat st;
+    CLEANUP(fd_close) int dir = -1;
+
+    if (locate(s->data, url, &d, name, e) < 0)
+        return -1;
+    dir = fs_dir_open(d->path);
+    if (dir < 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return delete_failed(e, errno, url);
+    if (!S_ISREG(st.st_mode))
+        return not_found(e, url);
+    if (unlinkat(dir, name, 0) < 0 || fsync(dir) < 0)
+        return delete_failed(e, errno, url);
+    return 0;
+}
+
+/* A temporary file whose lock is free has no writer any more: a writer locks its file as soon as it is made,
+ * and starts again with another one when it finds the file locked or removed (filesystem_put.c). */
+static bool sweep_file(int work, const char *name)
+{
+    CLEANUP(fd_close) int fd = openat(work, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return false;
+    return unlinkat(work, name, 0) == 0;
+}
+
+static size_t sweep_dir(const struct fs_dir *d)
+{
+    CLEANUP(fd_close) int dir = fs_dir_open(d->path);
+    int work = dir < 0 ? -1 : openat(dir, FS_WORK, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *list = work < 0 ? NULL : fdopendir(work);
+    struct dirent *entry;
+    size_t n = 0;
+
+    if (!list) {
+        fd_close(&work);
+        return 0;
+    }
+    while ((entry = readdir(list)))
+        if (fs_name_temporary(entry->d_name))
+            n += sweep_file(work, entry->d_name);
+    closedir(list);
+    return n;
+}
+
+static size_t fs_sweep(struct store *s)
+{
+    struct fs *fs = s->data;
+    size_t n = 0;
+
+    for (size_t i = 0; fs && i < fs->n_dirs; i++)
+        n += sweep_dir(&fs->dirs[i]);
+    return n;
+}
+
+static const char *const schemes[] = { "file", "filesystem", NULL };
+
+const struct store_driver store_filesystem = {
+    .name         = "file",
+    .schemes      = schemes,
+    .open         = fs_open,
+    .close        = fs_close,
+    .put_begin    = fs_put_begin,
+    .put_write    = fs_put_write,
+    .put_commit   = fs_put_commit,
+    .put_abort    = fs_put_abort,
+    .put_done     = fs_put_done,
+    .get_open     = fs_get_open,
+    .get_read     = fs_get_read,
+    .get_fd       = fs_get_fd,
+    .get_ranges   = fs_get_ranges,
+    .get_close    = fs_get_close,
+    .delete_check = fs_delete_check,
+    .delete       = fs_delete,
+    .sweep        = fs_sweep,
+};

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writing an object: temporary file, bytes, then a rename that never replaces.
+ *
+ *   begun --put_write--> begun --put_commit--> linked --put_done--> (stays)
+ *     +------put_abort----> (gone) <----put_abort--+
+ *
+ * Invariants:
+ *  1 The temporary file is locked from before its first byte until its descriptor is closed.
+ *  2 The object's name appears only when all bytes are on the medium, and never in place of another object.
+ *  3 Naming an object and removing a named one hold the lock of FS_WORK, so that an abort's look at the inode and
+ *    its unlink cannot be separated by somebody else's commit of the same name. */
+#include "store/filesystem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#define MIB ((uint64_t)1024 * 1024)
+
+enum { TRIES = 20, SUFFIX = 17 }; /* '.' and 16 hex digits */
+
+static const uint64_t allocate_step = 256 * MIB; /* space is claimed as bytes come: a claimed size alone takes none */
+static const uint64_t flush_step = 8 * MIB;      /* written pages are sent to the medium early, so that the last fsync is short */
+static const uint64_t flush_lag = 64 * MIB;      /* no more than so much is under way */
+
+struct fs_put {
+    struct store_put put;
+    const struct fs *fs;
+    int              dir, work, fd;
+    char             name[FS_NAME_MAX + 1];
+    char             temporary[FS_NAME_MAX + SUFFIX + 1];
+    uint64_t         at;        /* bytes written or left out */
+    uint64_t         size;      /* bytes to come; 0: unknown */
+    uint64_t         allocated; /* up to here */
+    uint64_t         flushed;   /* sent to the medium up to here */
+    uint64_t         waited;    /* on the medium up to here */
+    bool             preallocate;
+    bool             linked;
+};
+
+bool fs_name_temporary(const char *name)
+{
+    size_t n = strlen(name);
+
+    return n > SUFFIX && name[n - SUFFIX] == '.' && strspn(name + n - SUFFIX + 1, "0123456789abcdef") == SUFFIX - 1;
+}
+
+static void put_free(struct fs_put *p)
+{
+    fd_close(&p->fd);
+    fd_close(&p->work);
+    fd_close(&p->dir);
+    mem_free(p);
+}
+
+/* ---- begin ---- */
+
+static int temporary_name(struct fs_put *p)
+{
+    unsigned char random[(SUFFIX - 1) / 2];
+    char hex[SUFFIX];
+
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return -1;
+    str_hex(random, sizeof random, hex);
+    snprintf(p->temporary, sizeof p->temporary, "%s.%s", p->name, hex);
+    return 0;
+}
+
+/* A new, locked temporary file. A sweeper may be quicker than our lock: then the file is its, and we try again. File
+ * systems without locks are left alone by sweepers too. */
+static int temporary_open(struct fs_put *p)
+{
+    for (int i = 0; i < TRIES; i++) {
+        struct stat st;
+
+        if (temporary_name(p) < 0)
+            return -1;
+        p->fd = openat(p->work, p->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+        if (p->fd < 0 && errno == EEXIST)
+            continue;
+        if (p->fd < 0)
+            return -1;
+        if (flock(p->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+            if (fstat(p->fd, &st) == 0 && st.st_nlink > 0)
+                return 0;
+        fd_close(&p->fd);
+    }
+    errno = EAGAIN;
+    return -1;
+}
+
+static int put_open(struct fs_put *p, const struct fs_dir *d, struct error *e)
+{
+    p->dir = fs_dir_open(d->path);
+    if (p->dir < 0)
+        return fs_write_failed(e, errno, d->path);
+    if (faccessat(p->dir, p->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return error_set(e, ERROR_CONFLICT, "Image %s/%s already exists", d->path, p->name);
+    p->work = fs_work_open(p->dir);
+    if (p->work < 0 || temporary_open(p) < 0)
+        return fs_write_failed(e, errno, d->path);
+    snprintf(p->put.url, sizeof p->put.url, "file://%s/%s", d->path, p->name);
+    return 0;
+}
+
+/* Free bytes; INT64_MAX where the file system does not say. */
+static int64_t dir_free(const char *path, int *err)
+{
+    struct statvfs v;
+
+    *err = 0;
+    if (statvfs(path, &v) < 0) {
+        *err = errno;
+        return -1;
+    }
+    if (v.f_blocks == 0)
+        return INT64_MAX;
+    return (int64_t)((uint64_t)v.f_bavail * v.f_frsize);
+}
+
+/* Highest priority first, within one priority the emptiest; the first that takes the put. */
+static int put_choose(struct fs_put *p, struct error *e)
+{
+    const struct fs *fs = p->fs;
+    int64_t free_bytes[FS_DIRS_MAX];
+    bool tried[FS_DIRS_MAX] = { false };
+    int err[FS_DIRS_MAX];
+
+    for (size_t i = 0; i < fs->n_dirs; i++)
+        free_bytes[i] = dir_free(fs->dirs[i].path, &err[i]);
+    for (size_t round = 0; round < fs->n_dirs; round++) {
+        size_t best = FS_DIRS_MAX;
+
+        for (size_t i = 0; i < fs->n_dirs; i++)
+            if (!tried[i] && (best == FS_DIRS_MAX || (fs->dirs[i].priority == fs->dirs[best].priority &&
+                                                      free_bytes[i] > free_bytes[best])))
+                best = i;
+        tried[best] = true;
+        if (err[best] != 0)
+            fs_write_failed(e, err[best], fs->dirs[best].path);
+        else if (free_bytes[best] == 0 || (!fs->thin && p->size > (uint64_t)free_bytes[best]))
+            fs_write_failed(e, ENOSPC, fs->dirs[best].path);
+        else if (put_open(p, &fs->dirs[best], e) == 0)
+            return 0;
+        else if (e->kind == ERROR_CONFLICT)
+            return -1;
+        fd_close(&p->work);
+        fd_close(&p->dir);
+    }
+    return -1;
+}
+
+int fs_put_begin(struct store *s, const char *image_id, int64_t size, struct store_put **ret, struct error *e)
+{
+    struct fs_put *p;
+
+    if (!fs_name_valid(image_id))
+        return error_set(e, ERROR_INVALID, "\"%s\" cannot be the name of an image file.", image_id);
+    p = mem_new(sizeof *p);
+    p->fs = s->data;
+    p->dir = p->work = p->fd = -1;
+    p->size = size > 0 ? (uint64_t)size : 0;
+    p->preallocate = !p->fs->thin && p->size > STREAM_BUFFER;
+    str_copy(p->name, sizeof p->name, image_id);
+    if (put_choose(p, e) < 0) {
+        put_free(p);
+        return -1;
+    }
+    *ret = &p->put;
+    return 0;
+}
+
+/* ---- write ---- */
+
+/* In one piece as far as the file system can. Only a full medium is a failure. */
+static int put_allocate(struct fs_put *p, uint64_t upto, struct error *e)
+{
+    while (p->preallocate && p->allocated < upto && p->allocated < p->size) {
+        uint64_t n = p->size - p->allocated < allocate_step ? p->size - p->allocated : allocate_step;
+
+        if (fallocate(p->fd, FALLOC_FL_KEEP_SIZE, (off_t)p->allocated, (off_t)n) == 0)
+            p->allocated += n;
+        else if (errno == ENOSPC || errno == EDQUOT)
+            return fs_write_failed(e, errno, "fallocate");
+        else if (errno != EINTR)
+            p->preallocate = false;
+    }
+    return 0;
+}
+
+static int write_run(struct fs_put *p, const unsigned char *buf, size_t n, struct error *e)
+{
+    while (n > 0) {
+        ssize_t done = pwrite(p->fd, buf, n, (off_t)p->at);
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return fs_write_failed(e, errno, "write");
+        buf += done;
+        n -= (size_t)done;
+        p->at += (uint64_t)done;
+    }
+    return 0;
+}
+
+static bool all_zero(const unsigned char *buf, size_t n)
+{
+    return buf[0] == 0 && memcmp(buf, buf + 1, n - 1) == 0;
+}
+
+/* Runs of chunks that hold anything are written; the others stay holes. */
+static int write_thin(struct fs_put *p, const unsigned char *buf, size_t n, struct error *e)
+{
+    size_t run = 0;
+
+    for (size_t at = 0; at < n;) {
+        size_t chunk = n - at < p->fs->chunk ? n - at : p->fs->chunk;
+
+        if (all_zero(buf + at, chunk)) {
+            if (write_run(p, buf + run, at - run, e) < 0)
+                return -1;
+            p->at += chunk;
+            run = at + chunk;
+        }
+        at += chunk;
+    }
+    return write_run(p, buf + run, n - run, e);
+}
+
+static void put_flush(struct fs_put *p)
+{
+    if (p->at - p->flushed < flush_step)
+        return;
+    sync_file_range(p->fd, (off_t)p->flushed, (off_t)(p->at - p->flushed), SYNC_FILE_RANGE_WRITE);
+    p->flushed = p->at;
+    if (p->at <= p->waited + flush_lag)
+        return;
+    sync_file_range(p->fd, (off_t)p->waited, (off_t)(p->at - flush_lag - p->waited),
+                    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    p->waited = p->at - flush_lag;
+}
+
+int fs_put_write(struct store_put *put, const void *buf, size_t n, struct error *e)
+{
+    struct fs_put *p = (struct fs_put *)put;
+
+    if (n == 0)
+        return 0;
+    if (put_allocate(p, p->at + n, e) < 0)
+        return -1;
+    if (p->fs->thin ? write_thin(p, buf, n, e) < 0 : write_run(p, buf, n, e) < 0)
+        return -1;
+    put_flush(p);
+    return 0;
+}
+
+/* ---- commit and abort ---- */
+
+/* The object's name for the temporary file, unless it is taken. */
+static int put_link(struct fs_put *p)
+{
+    if (renameat2(p->work, p->temporary, p->dir, p->name, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+        return -1;
+    if (linkat(p->work, p->temporary, p->dir, p->name, 0) < 0)
+        return -1;
+    unlinkat(p->work, p->temporary, 0); /* a second name is a sweeper's business when this fails */
+    return 0;
+}
+
+int fs_put_commit(struct store_put *put, struct store_location *ret, struct error *e)
+{
+    struct fs_put *p = (struct fs_put *)put;
+    int err = 0;
+
+    if (p->fs->thin && ftruncate(p->fd, (off_t)p->at) < 0)
+        return fs_write_failed(e, errno, "ftruncate");
+    if (p->fs->perm != 0 && fchmod(p->fd, p->fs->perm) < 0)
+        return fs_write_failed(e, errno, "fchmod");
+    if (fsync(p->fd) < 0)
+        return fs_write_failed(e, errno, "fsync");
+
+    flock(p->work, LOCK_EX);
+    if (put_link(p) == 0)
+        p->linked = true;
+    else
+        err = errno;
+    flock(p->work, LOCK_UN);
+    if (err == EEXIST)
+        return error_set(e, ERROR_CONFLICT, "Image %s already exists", p->put.url + strlen("file://"));
+    if (err != 0)
+        return fs_write_failed(e, err, "rename");
+    if (fsync(p->dir) < 0)
+        return fs_write_failed(e, errno, "fsync of the directory");
+    str_copy(ret->url, sizeof ret->url, p->put.url);
+    ret->size = p->at;
+    return 0;
+}
+
+/* Ours is the inode that we hold open; the name may be somebody else's by now. */
+static bool still_ours(const struct fs_put *p)
+{
+    struct stat own, named;
+
+    return fstat(p->fd, &own) == 0 && fstatat(p->dir, p->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           own.st_dev == named.st_dev && own.st_ino == named.st_ino;
+}
+
+void fs_put_abort(struct store_put *put)
+{
+    struct fs_put *p = (struct fs_put *)put;
+
+    if (p->linked) {
+        flock(p->work, LOCK_EX);
+        if (still_ours(p) && unlinkat(p->dir, p->name, 0) == 0)
+            fsync(p->dir);
+        flock(p->work, LOCK_UN);
+    } else {
+        unlinkat(p->work, p->temporary, 0);
+    }
+    put_free(p);
+}
+
+void fs_put_done(struct store_put *put)
+{
+    put_free((struct fs_put *)put);
+}

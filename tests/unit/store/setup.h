@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stores for tests: a directory of one's own, a configuration from pairs, whole objects in and out. */
+#ifndef TESTS_UNIT_STORE_SETUP_H
+#define TESTS_UNIT_STORE_SETUP_H
+
+#include <dirent.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "test.h"
+
+#include "store/driver.h"
+
+#define ID_A "11111111-1111-4111-8111-111111111111"
+#define ID_B "22222222-2222-4222-8222-222222222222"
+
+static const struct option store_test_options[] = {
+    { "glance_store", "stores", OPTION_LIST, "file,http" },
+    { "glance_store", "default_store", OPTION_STRING, "file" },
+    { "glance_store", "filesystem_store_datadir", OPTION_STRING, "/var/lib/glance/images" },
+    { "glance_store", "filesystem_store_datadirs", OPTION_MULTI },
+    { "glance_store", "filesystem_store_file_perm", OPTION_OCTAL, "0" },
+    { "glance_store", "filesystem_store_chunk_size", OPTION_INT, "65536" },
+    { "glance_store", "filesystem_thin_provisioning", OPTION_BOOL, "false" },
+    { NULL },
+};
+
+/* pairs: "group.name=value", ends with NULL. */
+static inline int test_stores_open(const char *const *pairs, struct stores **ret, struct error *e)
+{
+    const struct config_input in = { .options = store_test_options, .overrides = pairs };
+    struct config *c;
+    int r;
+
+    if (config_read(&in, &c, e) < 0)
+        return -1;
+    r = stores_open(c, ret, e);
+    config_free(c);
+    return r;
+}
+
+static inline struct stores *test_file_stores(const char *dir, const char *more)
+{
+    char pair[1200];
+    const char *const pairs[] = { pair, more, NULL };
+    struct stores *s;
+    struct error e;
+
+    snprintf(pair, sizeof pair, "glance_store.filesystem_store_datadir=%s", dir);
+    if (test_stores_open(pairs, &s, &e) < 0)
+        fail_msg("stores_open: %s", e.message);
+    return s;
+}
+
+static inline struct stores *test_memory_stores(void)
+{
+    static const char *const pairs[] = { "glance_store.stores=memory", "glance_store.default_store=memory", NULL };
+    struct stores *s;
+    struct error e;
+
+    if (test_stores_open(pairs, &s, &e) < 0)
+        fail_msg("stores_open: %s", e.message);
+    return s;
+}
+
+static inline void test_dir_make(char out[64])
+{
+    str_copy(out, 64, "/tmp/glint-store-XXXXXX");
+    if (!mkdtemp(out))
+        fail_msg("mkdtemp");
+}
+
+static inline int test_remove_one(const char *path, const struct stat *st UNUSED, int kind UNUSED,
+                                  struct FTW *at UNUSED)
+{
+    return remove(path);
+}
+
+static inline void test_dir_remove(const char *dir)
+{
+    nftw(dir, test_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Entries of dir/sub without . and .., hidden ones only when asked for. */
+static inline size_t test_dir_count(const char *dir, const char *sub, bool hidden)
+{
+    char path[600];
+    struct dirent *entry;
+    size_t n = 0;
+    DIR *d;
+
+    snprintf(path, sizeof path, "%s/%s", dir, sub);
+    d = opendir(path);
+    while (d && (entry = readdir(d)))
+        n += (hidden || entry->d_name[0] != '.') && !str_eq(entry->d_name, ".") && !str_eq(entry->d_name, "..");
+    if (d)
+        closedir(d);
+    return n;
+}
+
+/* A whole put; -1 with *e. */
+static inline int test_put(struct store *s, const char *id, int64_t size, const void *data, size_t n,
+                           struct store_location *ret, struct error *e)
+{
+    CLEANUP(store_put_abort) struct store_put *p = NULL;
+
+    if (store_put_begin(s, id, size, &p, e) < 0 || store_put_write(p, data, n, e) < 0 ||
+        store_put_commit(p, ret, e) < 0)
+        return -1;
+    store_put_done(&p);
+    return 0;
+}
+
+/* Whether the object at url holds exactly these bytes. */
+static inline bool test_holds(struct store *s, const char *url, const void *data, size_t n)
+{
+    CLEANUP(store_get_close) struct store_get *g = NULL;
+    unsigned char *got;
+    uint64_t size;
+    struct error e;
+    size_t at = 0;
+    ssize_t r;
+    bool same;
+
+    if (store_get_open(s, url, &g, &size, &e) < 0 || size != n)
+        return false;
+    got = malloc(n + 1);
+    while ((r = store_get_read(g, at, got + at, n + 1 - at, &e)) > 0)
+        at += (size_t)r;
+    same = r == 0 && at == n && memcmp(got, data, n) == 0;
+    free(got);
+    return same;
+}
+
+#endif
