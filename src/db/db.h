@@ -17,8 +17,8 @@ struct db_stmt;
 
 enum db_dialect { DB_SQLITE, DB_POSTGRES, DB_MARIADB };
 
-/* url is SQLAlchemy's: sqlite:////abs/path, sqlite:///rel/path, sqlite:// (memory). An unknown
- * scheme is ERROR_INVALID with what is known. create: make a missing SQLite file. pool: idle connections kept. */
+/* url is SQLAlchemy's: sqlite:////abs/path, sqlite:///rel/path, sqlite:// (memory, shared by the pool). As there, a query
+ * is ignored and the path is not percent-decoded. An unknown scheme is ERROR_INVALID with what is known. create: make a missing SQLite file. pool: idle connections kept. */
 int  db_open(const char *url, bool create, unsigned pool, struct db **ret, struct error *e) MUST_CHECK;
 void db_close(struct db *db); /* takes NULL; every connection must be back */
 enum db_dialect db_dialect(const struct db *db);
@@ -39,6 +39,7 @@ int  db_begin_read(struct db_conn *c, struct error *e) MUST_CHECK;
 int  db_begin_write(struct db_conn *c, struct error *e) MUST_CHECK;
 int  db_commit(struct db_conn *c, struct error *e) MUST_CHECK;
 void db_rollback(struct db_conn *c); /* harmless outside a transaction */
+bool db_in_transaction(const struct db_conn *c);
 
 /* ---- statements ---- */
 

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The misbehaving twin: passes everything to another driver, but fails the n-th call that can fail, before the other
+ * driver sees it. A commit that fails has undone the transaction, as drivers must. */
+#include "db/driver.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+struct fault_db {
+    struct db  head;
+    struct db *inner;
+};
+
+struct fault_conn {
+    struct db_conn  head;
+    struct db_conn *inner;
+};
+
+struct fault_stmt {
+    struct db_stmt  head;
+    struct db_stmt *inner;
+};
+
+static _Atomic long left; /* calls until the failing one; 0: none will fail */
+static _Atomic bool fired;
+static _Atomic int kind;
+
+void db_fault_arm(long n, enum error_kind failure)
+{
+    atomic_store(&kind, (int)failure);
+    atomic_store(&fired, false);
+    atomic_store(&left, n);
+}
+
+bool db_fault_fired(void)
+{
+    return atomic_load(&fired);
+}
+
+static int trip(const char *call, struct error *e)
+{
+    if (atomic_load(&left) <= 0 || atomic_fetch_sub(&left, 1) != 1)
+        return 0;
+    atomic_store(&fired, true);
+    error_set(e, (enum error_kind)atomic_load(&kind), "The database is not available");
+    return error_detail(e, "injected into %s", call);
+}
+
+static struct db_conn *conn(struct db_conn *c)
+{
+    return ((struct fault_conn *)c)->inner;
+}
+
+static struct db_stmt *stmt(struct db_stmt *s)
+{
+    return ((struct fault_stmt *)s)->inner;
+}
+
+static const struct db_driver *driver(const struct db *inner)
+{
+    return inner->driver;
+}
+
+/* The other driver looks at its own connection's state. */
+static struct db_conn *synced(struct db_conn *c)
+{
+    conn(c)->in_transaction = c->in_transaction;
+    conn(c)->in_write = c->in_write;
+    return conn(c);
+}
+
+static int fault_open(const char *url, bool create, struct db **ret, struct error *e)
+{
+    const char *inner_url = strchr(url, '+');
+    struct fault_db *db;
+    struct db *inner;
+
+    if (!inner_url || !str_starts(inner_url + 1, "sqlite:"))
+        return error_set(e, ERROR_INVALID, "fault+ goes before a URL of SQLite, not '%s'", url);
+    if (db_sqlite.open(inner_url + 1, create, &inner, e) < 0)
+        return -1;
+    inner->driver = &db_sqlite;
+    db = mem_new(sizeof *db);
+    db->inner = inner;
+    snprintf(db->head.describe, sizeof db->head.describe, "%.480s, with injected faults", inner->describe);
+    *ret = &db->head;
+    return 0;
+}
+
+static void fault_close(struct db *head)
+{
+    struct fault_db *db = (struct fault_db *)head;
+
+    driver(db->inner)->close(db->inner);
+    mem_free(db);
+}
+
+static int fault_connect(struct db *head, struct db_conn **ret, struct error *e)
+{
+    struct db *inner = ((struct fault_db *)head)->inner;
+    struct db_conn *c;
+    struct fault_conn *outer;
+
+    if (trip("connect", e) < 0 || driver(inner)->connect(inner, &c, e) < 0)
+        return -1;
+    c->db = inner;
+    outer = mem_new(sizeof *outer);
+    outer->inner = c;
+    *ret = &outer->head;
+    return 0;
+}
+
+static void fault_disconnect(struct db_conn *c)
+{
+    driver(conn(c)->db)->disconnect(conn(c));
+    mem_free(c);
+}
+
+static void fault_set_wait(struct db_conn *c, enum db_wait wait)
+{
+    driver(conn(c)->db)->set_wait(conn(c), wait);
+}
+
+static int fault_begin(struct db_conn *c, bool write, struct error *e)
+{
+    return trip("begin", e) < 0 ? -1 : driver(conn(c)->db)->begin(conn(c), write, e);
+}
+
+static int fault_commit(struct db_conn *c, struct error *e)
+{
+    const struct db_driver *d = driver(conn(c)->db);
+
+    if (trip("commit", e) < 0) {
+        d->rollback(conn(c));
+        return -1;
+    }
+    return d->commit(conn(c), e);
+}
+
+static void fault_rollback(struct db_conn *c)
+{
+    driver(conn(c)->db)->rollback(conn(c));
+}
+
+static int fault_prepare(struct db_conn *c, const char *sql, struct db_stmt **ret, struct error *e)
+{
+    struct fault_stmt *s;
+    struct db_stmt *inner;
+
+    if (trip("prepare", e) < 0 || driver(conn(c)->db)->prepare(conn(c), sql, &inner, e) < 0)
+        return -1;
+    inner->conn = conn(c);
+    s = mem_new(sizeof *s);
+    s->inner = inner;
+    *ret = &s->head;
+    return 0;
+}
+
+static void fault_finish(struct db_stmt *s)
+{
+    driver(stmt(s)->conn->db)->finish(stmt(s));
+    mem_free(s);
+}
+
+static void fault_bind_text(struct db_stmt *s, int at, const char *text)
+{
+    driver(stmt(s)->conn->db)->bind_text(stmt(s), at, text);
+}
+
+static void fault_bind_int(struct db_stmt *s, int at, int64_t value)
+{
+    driver(stmt(s)->conn->db)->bind_int(stmt(s), at, value);
+}
+
+static void fault_bind_null(struct db_stmt *s, int at)
+{
+    driver(stmt(s)->conn->db)->bind_null(stmt(s), at);
+}
+
+static void fault_reset(struct db_stmt *s)
+{
+    driver(stmt(s)->conn->db)->reset(stmt(s));
+}
+
+static int fault_step(struct db_stmt *s, struct error *e)
+{
+    if (trip("step", e) < 0) {
+        fault_reset(s);
+        return -1;
+    }
+    return driver(synced(s->conn)->db)->step(stmt(s), e);
+}
+
+static bool fault_is_null(struct db_stmt *s, int col)
+{
+    return driver(stmt(s)->conn->db)->is_null(stmt(s), col);
+}
+
+static const char *fault_text(struct db_stmt *s, int col)
+{
+    return driver(stmt(s)->conn->db)->text(stmt(s), col);
+}
+
+static int64_t fault_integer(struct db_stmt *s, int col)
+{
+    return driver(stmt(s)->conn->db)->integer(stmt(s), col);
+}
+
+static int64_t fault_changes(struct db_conn *c)
+{
+    return driver(conn(c)->db)->changes(conn(c));
+}
+
+static int64_t fault_last_id(struct db_conn *c)
+{
+    return driver(conn(c)->db)->last_id(conn(c));
+}
+
+static int fault_script(struct db_conn *c, const char *sql, struct error *e)
+{
+    return trip("script", e) < 0 ? -1 : driver(conn(c)->db)->script(conn(c), sql, e);
+}
+
+static int fault_has_table(struct db_conn *c, const char *name, bool *ret, struct error *e)
+{
+    return trip("has_table", e) < 0 ? -1 : driver(conn(c)->db)->has_table(conn(c), name, ret, e);
+}
+
+const struct db_driver db_fault = {
+    .scheme = "fault",            .dialect = DB_SQLITE,
+    .open = fault_open,           .close = fault_close,
+    .connect = fault_connect,     .disconnect = fault_disconnect,
+    .set_wait = fault_set_wait,
+    .begin = fault_begin,         .commit = fault_commit,         .rollback = fault_rollback,
+    .prepare = fault_prepare,     .finish = fault_finish,
+    .bind_text = fault_bind_text, .bind_int = fault_bind_int,     .bind_null = fault_bind_null,
+    .step = fault_step,           .reset = fault_reset,
+    .is_null = fault_is_null,     .text = fault_text,             .integer = fault_integer,
+    .changes = fault_changes,     .last_id = fault_last_id,
+    .script = fault_script,       .has_table = fault_has_table,
+};
