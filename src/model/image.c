@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One image: read, insert, delete. What save does to an image's rows is in image_save.c. */
+#include "model/rows.h"
+
+#include <string.h>
+
+/* ---- properties in memory ---- */
+
+static struct image_property *find_property(const struct image *im, const char *name)
+{
+    for (size_t i = 0; i < im->n_properties; i++)
+        if (strcmp(im->properties[i].name, name) == 0)
+            return &im->properties[i];
+    return NULL;
+}
+
+const char *image_property_get(const struct image *im, const char *name)
+{
+    const struct image_property *p = find_property(im, name);
+
+    if (!p)
+        return NULL;
+    return p->value ? p->value : "";
+}
+
+void image_property_set(struct arena *a, struct image *im, const char *name, const char *value)
+{
+    struct image_property *p = find_property(im, name);
+
+    if (!p) {
+        p = ARENA_PUSH(a, im->properties, im->n_properties, im->cap_properties);
+        p->name = arena_str(a, name);
+    }
+    p->value = arena_str(a, value);
+}
+
+bool image_property_drop(struct image *im, const char *name)
+{
+    struct image_property *p = find_property(im, name);
+    size_t after;
+
+    if (!p)
+        return false;
+    after = im->n_properties - (size_t)(p - im->properties) - 1;
+    memmove(p, p + 1, after * sizeof *p);
+    im->n_properties--;
+    return true;
+}
+
+bool image_has_tag(const char *const *tags, size_t n, const char *tag)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(tags[i], tag) == 0)
+            return true;
+    return false;
+}
+
+/* ---- rows to structs ---- */
+
+static int64_t size_of(struct db_stmt *s, int col)
+{
+    return db_is_null(s, col) ? -1 : db_int(s, col);
+}
+
+int image_row_read(struct db_stmt *s, struct arena *a, struct image *ret, struct error *e)
+{
+    const char *status = db_text(s, 8), *visibility = db_text(s, 9);
+
+    ret->id = arena_str(a, db_text(s, 0));
+    if (!status || !visibility || !image_status_parse(status, &ret->status) ||
+        !image_visibility_parse(visibility, &ret->visibility)) {
+        error_set(e, ERROR_INTERNAL, "The image cannot be read");
+        return error_detail(e, "image %s: status '%s', visibility '%s'", ret->id, status ? status : "NULL",
+                            visibility ? visibility : "NULL");
+    }
+    ret->name = arena_str(a, db_text(s, 1));
+    ret->disk_format = arena_str(a, db_text(s, 2));
+    ret->container_format = arena_str(a, db_text(s, 3));
+    ret->owner = arena_str(a, db_text(s, 4));
+    ret->checksum = arena_str(a, db_text(s, 5));
+    ret->os_hash_algo = arena_str(a, db_text(s, 6));
+    ret->os_hash_value = arena_str(a, db_text(s, 7));
+    ret->size = size_of(s, 10);
+    ret->virtual_size = size_of(s, 11);
+    ret->min_disk = db_int(s, 12);
+    ret->min_ram = db_int(s, 13);
+    ret->protected = db_bool(s, 14);
+    ret->os_hidden = db_bool(s, 15);
+    ret->deleted = db_bool(s, 16);
+    ret->created_us = db_time(s, 17);
+    ret->updated_us = db_time(s, 18);
+    ret->deleted_us = db_time(s, 19);
+    return 0;
+}
+
+void image_row_property(struct db_stmt *s, int col, struct arena *a, struct image *im)
+{
+    struct image_property *p = ARENA_PUSH(a, im->properties, im->n_properties, im->cap_properties);
+
+    p->name = arena_str(a, db_text(s, col));
+    p->value = arena_str(a, db_text(s, col + 1));
+}
+
+void image_row_tag(struct db_stmt *s, int col, struct arena *a, struct image *im)
+{
+    const char *tag = db_text(s, col);
+
+    if (!image_has_tag(im->tags, im->n_tags, tag))
+        *ARENA_PUSH(a, im->tags, im->n_tags, im->cap_tags) = arena_str(a, tag);
+}
+
+void image_row_location(struct db_stmt *s, int col, struct arena *a, struct image *im)
+{
+    struct image_location *l = ARENA_PUSH(a, im->locations, im->n_locations, im->cap_locations);
+    const char *metadata = db_text(s, col + 2);
+
+    l->id = db_int(s, col);
+    l->url = arena_str(a, db_text(s, col + 1));
+    l->metadata = metadata ? arena_str(a, metadata) : "{}";
+    l->status = arena_str(a, db_text(s, col + 3));
+}
+
+/* ---- load ---- */
+
+static int load_children(struct db_conn *c, struct arena *a, struct image *im, struct error *e)
+{
+    static const char *const sql[] = {
+        "SELECT name, value FROM image_properties WHERE image_id = ?1 AND NOT deleted ORDER BY id",
+        "SELECT value FROM image_tags WHERE image_id = ?1 AND NOT deleted ORDER BY id",
+        "SELECT id, value, meta_data, status FROM image_locations WHERE image_id = ?1 AND NOT deleted ORDER BY id",
+    };
+    static void (*const add[])(struct db_stmt *, int, struct arena *, struct image *) = {
+        image_row_property, image_row_tag, image_row_location,
+    };
+
+    for (size_t i = 0; i < COUNT(sql); i++) {
+        struct db_stmt *s;
+        int row;
+
+        if (db_prepare(c, sql[i], &s, e) < 0)
+            return -1;
+        db_bind_text(s, 1, im->id);
+        while ((row = db_step(s, e)) > 0)
+            add[i](s, 0, a, im);
+        if (row < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int not_found(const char *id, struct error *e)
+{
+    return error_set(e, ERROR_NOT_FOUND, "No image found with ID %s", id);
+}
+
+static int load_row(struct db_conn *c, struct arena *a, const char *id, struct image **ret, struct error *e)
+{
+    CLEANUP(stmt_reset) struct db_stmt *s = NULL;
+    int row;
+
+    if (db_prepare(c, "SELECT " IMAGE_COLUMNS " FROM images WHERE id = ?1", &s, e) < 0)
+        return -1;
+    db_bind_text(s, 1, id);
+    row = db_step(s, e);
+    if (row == 0)
+        return not_found(id, e);
+    if (row < 0)
+        return -1;
+    *ret = arena_new(a, struct image);
+    return image_row_read(s, a, *ret, e);
+}
+
+static int check_member(struct db_conn *c, const struct image *im, const char *project, struct error *e)
+{
+    CLEANUP(stmt_reset) struct db_stmt *s = NULL;
+    int row;
+
+    if (!project)
+        return not_found(im->id, e);
+    if (db_prepare(c, "SELECT 1 FROM image_members WHERE image_id = ?1 AND member = ?2 AND NOT deleted", &s, e) < 0)
+        return -1;
+    db_bind_text(s, 1, im->id);
+    db_bind_text(s, 2, project);
+    row = db_step(s, e);
+    return row == 0 ? not_found(im->id, e) : row < 0 ? -1 : 0;
+}
+
+static int check_visible(struct db_conn *c, const struct image *im, const struct viewer *v, struct error *e)
+{
+    if (im->deleted)
+        return not_found(im->id, e);
+    if (v->is_admin || !im->owner || im->visibility == IMAGE_PUBLIC || im->visibility == IMAGE_COMMUNITY ||
+        (v->project && strcmp(im->owner, v->project) == 0))
+        return 0;
+    if (im->visibility == IMAGE_SHARED)
+        return check_member(c, im, v->project, e);
+    return not_found(im->id, e);
+}
+
+static int load(struct db_conn *c, struct arena *a, const char *id, const struct viewer *v, struct image **ret,
+                struct error *e)
+{
+    struct image *im = NULL;
+
+    if (load_row(c, a, id, &im, e) < 0)
+        return -1;
+    if (v && check_visible(c, im, v, e) < 0)
+        return -1;
+    if (load_children(c, a, im, e) < 0)
+        return -1;
+    *ret = im;
+    return 0;
+}
+
+/* One snapshot for all rows of the image; it also takes and drops SQLite's read lock once and not for each statement. */
+static int load_snapshot(struct db_conn *c, struct arena *a, const char *id, const struct viewer *v, struct image **ret,
+                         struct error *e)
+{
+    if (db_in_transaction(c))
+        return load(c, a, id, v, ret, e);
+    if (db_begin_read(c, e) < 0)
+        return -1;
+    if (load(c, a, id, v, ret, e) < 0) {
+        db_rollback(c);
+        return -1;
+    }
+    return db_commit(c, e);
+}
+
+int image_load(struct db_conn *c, struct arena *a, const char *id, const struct viewer *v, struct image **ret,
+               struct error *e)
+{
+    return load_snapshot(c, a, id, v, ret, e);
+}
+
+int image_load_any(struct db_conn *c, struct arena *a, const char *id, struct image **ret, struct error *e)
+{
+    return load_snapshot(c, a, id, NULL, ret, e);
+}
+
+/* ---- insert ---- */
+
+void bind_size(struct db_stmt *s, int at, int64_t size)
+{
+    if (size < 0)
+        db_bind_null(s, at);
+    else
+        db_bind_int(s, at, size);
+}
+
+int image_property_insert(struct db_conn *c, const char *image_id, const struct image_property *p, int64_t now,
+                          struct error *e)
+{
+    struct db_stmt *s;
+
+    if (db_prepare(c, "INSERT INTO image_properties (image_id, name, value, created_at, updated_at, deleted) "
+                      "VALUES (?1, ?2, ?3, ?4, ?5, FALSE)", &s, e) < 0)
+        return -1;
+    db_bind_text(s, 1, image_id);
+    db_bind_text(s, 2, p->name);
+    db_bind_text(s, 3, p->value);
+    db_bind_time(s, 4, now);
+    db_bind_time(s, 5, now);
+    return db_run(s, NULL, e);
+}
+
+int image_tag_insert(struct db_conn *c, const char *image_id, const char *tag, int64_t now, struct error *e)
+{
+    struct db_stmt *s;
+
+    if (db_prepare(c, "INSERT INTO image_tags (image_id, value, created_at, updated_at, deleted) "
+                      "VALUES (?1, ?2, ?3, ?4, FALSE)", &s, e) < 0)
+        return -1;
+    db_bind_text(s, 1, image_id);
+    db_bind_text(s, 2, tag);
+    db_bind_time(s, 3, now);
+    db_bind_time(s, 4, now);
+    return db_run(s, NULL, e);
+}
+
+static int insert_row(struct db_conn *c, const struct image *im, struct error *e)
+{
+    struct db_stmt *s;
+    const char *const texts[] = {
+        im->id, im->name, im->disk_format, im->container_format, im->owner, im->checksum, im->os_hash_algo,
+        im->os_hash_value, image_status_name(im->status), image_visibility_name(im->visibility),
+    };
+
+    if (db_prepare(c, "INSERT INTO images (" IMAGE_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+                      "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)", &s, e) < 0)
+        return -1;
+    for (int i = 0; i < (int)COUNT(texts); i++)
+        db_bind_text(s, i + 1, texts[i]);
+    bind_size(s, 11, im->size);
+    bind_size(s, 12, im->virtual_size);
+    db_bind_int(s, 13, im->min_disk);
+    db_bind_int(s, 14, im->min_ram);
+    db_bind_bool(s, 15, im->protected);
+    db_bind_bool(s, 16, im->os_hidden);
+    db_bind_bool(s, 17, false);
+    db_bind_time(s, 18, im->created_us);
+    db_bind_time(s, 19, im->updated_us);
+    db_bind_null(s, 20);
+    if (db_run(s, NULL, e) == 0)
+        return 0;
+    if (e->kind == ERROR_CONFLICT)
+        error_set(e, ERROR_CONFLICT, "Image ID %s already exists!", im->id);
+    return -1;
+}
+
+int image_insert(struct db_conn *c, struct image *im, struct error *e)
+{
+    if (im->owner && *im->owner == '\0')
+        im->owner = NULL;
+    im->status = IMAGE_QUEUED;
+    im->deleted = false;
+    im->deleted_us = 0;
+    im->created_us = im->updated_us = clock_now_us();
+    if (insert_row(c, im, e) < 0)
+        return -1;
+    for (size_t i = 0; i < im->n_properties; i++)
+        if (image_property_insert(c, im->id, &im->properties[i], im->created_us, e) < 0)
+            return -1;
+    for (size_t i = 0; i < im->n_tags; i++)
+        if (!image_has_tag(im->tags, i, im->tags[i]) && image_tag_insert(c, im->id, im->tags[i], im->created_us, e) < 0)
+            return -1;
+    return 0;
+}
+
+/* ---- delete ---- */
+
+int image_explain_unchanged(struct db_conn *c, const char *id, enum image_status from, enum error_kind missing,
+                            struct error *e)
+{
+    CLEANUP(stmt_reset) struct db_stmt *s = NULL;
+    int row;
+
+    if (db_prepare(c, "SELECT status, deleted FROM images WHERE id = ?1", &s, e) < 0)
+        return -1;
+    db_bind_text(s, 1, id);
+    row = db_step(s, e);
+    if (row < 0)
+        return -1;
+    if (row == 0 || db_bool(s, 1))
+        return error_set(e, missing, "No image found with ID %s", id);
+    error_set(e, ERROR_CONFLICT, "The status of image %s changed meanwhile", id);
+    return error_detail(e, "status is %s, not %s", db_text(s, 0), image_status_name(from));
+}
+
+static int delete_row(struct db_conn *c, const char *id, enum image_status from, int64_t now, struct error *e)
+{
+    struct db_stmt *s;
+    int64_t changed;
+
+    if (db_prepare(c, "UPDATE images SET status = 'deleted', deleted = TRUE, deleted_at = ?2, updated_at = ?2 "
+                      "WHERE id = ?1 AND status = ?3 AND NOT deleted", &s, e) < 0)
+        return -1;
+    db_bind_text(s, 1, id);
+    db_bind_time(s, 2, now);
+    db_bind_text(s, 3, image_status_name(from));
+    if (db_run(s, &changed, e) < 0)
+        return -1;
+    return changed ? 0 : image_explain_unchanged(c, id, from, ERROR_NOT_FOUND, e);
+}
+
+int image_delete(struct db_conn *c, const char *id, enum image_status from, struct error *e)
+{
+    static const char *const children[] = {
+        "UPDATE image_properties SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE image_id = ?1 AND NOT deleted",
+        "UPDATE image_tags SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE image_id = ?1 AND NOT deleted",
+        "UPDATE image_members SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE image_id = ?1 AND NOT deleted",
+        "UPDATE image_locations SET status = 'deleted', deleted = TRUE, deleted_at = ?2, updated_at = ?2 "
+        "WHERE image_id = ?1 AND NOT deleted",
+    };
+    int64_t now = clock_now_us();
+
+    if (delete_row(c, id, from, now, e) < 0)
+        return -1;
+    for (size_t i = 0; i < COUNT(children); i++) {
+        struct db_stmt *s;
+
+        if (db_prepare(c, children[i], &s, e) < 0)
+            return -1;
+        db_bind_text(s, 1, id);
+        db_bind_time(s, 2, now);
+        if (db_run(s, NULL, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int image_status_set(struct db_conn *c, const char *id, enum image_status from, enum image_status to, struct error *e)
+{
+    static const char plain[] = "UPDATE images SET status = ?2, updated_at = ?3 WHERE id = ?1 AND status = ?4 AND NOT deleted";
+    static const char queued[] = "UPDATE images SET status = ?2, updated_at = ?3, size = NULL, virtual_size = NULL "
+                                 "WHERE id = ?1 AND status = ?4 AND NOT deleted";
+    struct db_stmt *s;
+    int64_t changed;
+
+    if (!image_status_may(from, to))
+        return error_set(e, ERROR_CONFLICT, "Image status transition from %s to %s is not allowed", image_status_name(from),
+                         image_status_name(to));
+    if (db_prepare(c, to == IMAGE_QUEUED ? queued : plain, &s, e) < 0)
+        return -1;
+    db_bind_text(s, 1, id);
+    db_bind_text(s, 2, image_status_name(to));
+    db_bind_time(s, 3, clock_now_us());
+    db_bind_text(s, 4, image_status_name(from));
+    if (db_run(s, &changed, e) < 0)
+        return -1;
+    return changed ? 0 : image_explain_unchanged(c, id, from, ERROR_CONFLICT, e);
+}

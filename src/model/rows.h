@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows of images to structs and back; shared by the files of this room.
+ *
+ * Spelling of booleans in SQL: `deleted = FALSE` where an index should find the row, `NOT deleted` where it must not:
+ * every database understands both. */
+#ifndef MODEL_ROWS_H
+#define MODEL_ROWS_H
+
+#include "model/model.h"
+
+/* In the order in which image_row_read() and image_row_bind() count. */
+#define IMAGE_COLUMNS \
+    "id, name, disk_format, container_format, owner, checksum, os_hash_algo, os_hash_value, status, visibility, " \
+    "size, virtual_size, min_disk, min_ram, protected, os_hidden, deleted, created_at, updated_at, deleted_at"
+enum { IMAGE_COLUMNS_COUNT = 20 };
+
+/* Columns from col on of the current row. ERROR_INTERNAL on a status or visibility that no release wrote. */
+int image_row_read(struct db_stmt *s, struct arena *a, struct image *ret, struct error *e) MUST_CHECK;
+
+/* Columns of one child row, from col on: name, value / value / id, value, meta_data, status. */
+void image_row_property(struct db_stmt *s, int col, struct arena *a, struct image *im);
+void image_row_tag(struct db_stmt *s, int col, struct arena *a, struct image *im);
+void image_row_location(struct db_stmt *s, int col, struct arena *a, struct image *im);
+
+/* Binds a size, which is NULL when it is -1. */
+void bind_size(struct db_stmt *s, int at, int64_t size);
+
+/* Says why a compare-and-set changed no row: ERROR_CONFLICT, or `missing` when there is no such live image. Returns -1. */
+int image_explain_unchanged(struct db_conn *c, const char *id, enum image_status from, enum error_kind missing,
+                            struct error *e);
+
+/* Adds one row. */
+int image_property_insert(struct db_conn *c, const char *image_id, const struct image_property *p, int64_t now,
+                          struct error *e) MUST_CHECK;
+int image_tag_insert(struct db_conn *c, const char *image_id, const char *tag, int64_t now, struct error *e) MUST_CHECK;
+
+/* Whether tags[0..n) holds this one. */
+bool image_has_tag(const char *const *tags, size_t n, const char *tag);
+
+/* For CLEANUP on a statement that is stepped until a row is found. */
+static inline void stmt_reset(struct db_stmt **s)
+{
+    if (*s)
+        db_reset(*s);
+}
+
+static inline void arena_drop(struct arena **a)
+{
+    arena_free(*a);
+}
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/rows.h"
+
+int image_storage_used(struct db_conn *c, const char *owner, const char *except_id, int64_t *ret, struct error *e)
+{
+    CLEANUP(stmt_reset) struct db_stmt *s = NULL;
+    int row;
+
+    if (db_prepare(c, "SELECT COALESCE(SUM(i.size), 0) FROM images i JOIN image_locations l ON l.image_id = i.id "
+                      "WHERE i.owner = ?1 AND i.id <> ?2 AND i.size > 0 AND l.status <> 'deleted' "
+                      "AND i.status NOT IN ('killed', 'deleted', 'pending_delete')", &s, e) < 0)
+        return -1;
+    db_bind_text(s, 1, owner);
+    db_bind_text(s, 2, except_id ? except_id : "");
+    row = db_step(s, e);
+    if (row < 0)
+        return -1;
+    *ret = row ? db_int(s, 0) : 0;
+    return 0;
+}
+
+int image_count_by_status(struct db_conn *c, int64_t ret[IMAGE_STATUSES], struct error *e)
+{
+    struct db_stmt *s;
+    int row;
+
+    if (db_prepare(c, "SELECT status, COUNT(*) FROM images WHERE deleted = FALSE GROUP BY status", &s, e) < 0)
+        return -1;
+    for (int i = 0; i < IMAGE_STATUSES; i++)
+        ret[i] = 0;
+    while ((row = db_step(s, e)) > 0) {
+        const char *name = db_text(s, 0);
+        enum image_status status;
+
+        if (name && image_status_parse(name, &status))
+            ret[status] = db_int(s, 1);
+    }
+    return row;
+}
