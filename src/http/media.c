@@ -105,7 +105,7 @@ bool http_media_type(const char *header, char *out, size_t size)
     if (!header)
         return false;
     header = skip_blanks(header);
-    n = strcspn(header, "; \t");
+    n = strcspn(header, ";");
     if (n == 0 || n >= size)
         return false;
     memcpy(out, header, n);

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One request from the front end's hand to its answer: what stands before the routes, the match, the
+ * identity, the handler, the error, the log line. */
+#include "api/api.h"
+#include "api/request.h"
+
+#include <string.h>
+
+#include "db/db.h"
+
+/* ---- settings of a running request ---- */
+
+static struct settings *settings_hold(struct api *api)
+{
+    WITH_MUTEX(&api->lock);
+
+    atomic_fetch_add(&api->settings->refs, 1);
+    return api->settings;
+}
+
+int request_db(struct request *rq, struct db_conn **ret, struct error *e)
+{
+    if (!rq->conn && db_acquire(rq->api->db, rq->http->inline_only ? DB_NOWAIT : DB_WAIT, &rq->conn, e) < 0)
+        return -1;
+    *ret = rq->conn;
+    return 0;
+}
+
+void request_db_release(struct request *rq)
+{
+    db_release(&rq->conn);
+}
+
+/* ---- matching ---- */
+
+enum { SEGMENTS_MAX = 8 };
+
+/* Decodes the path and cuts it at '/'; -1 when it cannot be a route of ours. */
+static int path_split(struct arena *a, const char *path, char *segments[SEGMENTS_MAX])
+{
+    char *text;
+    int n = 0;
+
+    if (!http_path_decode(a, path, strlen(path), &text) || *text != '/')
+        return -1;
+    for (text++; text; n++) {
+        char *slash = strchr(text, '/');
+
+        if (n == SEGMENTS_MAX)
+            return -1;
+        if (slash)
+            *slash++ = '\0';
+        segments[n] = text;
+        text = slash;
+    }
+    return n;
+}
+
+static bool template_matches(const char *template, char *const *segments, int n, const char **args)
+{
+    size_t n_args = 0;
+
+    for (int i = 0; i < n; i++) {
+        size_t len;
+
+        if (*template++ != '/')
+            return false;
+        len = strcspn(template, "/");
+        if (*template == '{') {
+            if (!*segments[i] || n_args == ROUTE_ARGS_MAX)
+                return false;
+            args[n_args++] = segments[i];
+        } else if (strlen(segments[i]) != len || memcmp(segments[i], template, len) != 0) {
+            return false;
+        }
+        template += len;
+    }
+    return *template == '\0';
+}
+
+static const char *const known_methods[] = { "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH" };
+
+static bool method_known(const char *method)
+{
+    for (size_t i = 0; i < COUNT(known_methods); i++)
+        if (str_eq(known_methods[i], method))
+            return true;
+    return false;
+}
+
+static int route_find(struct request *rq, struct error *e)
+{
+    char *segments[SEGMENTS_MAX];
+    int n = path_split(rq->arena, rq->path, segments);
+    const char *allow = NULL;
+
+    for (size_t i = 0; i < routes_n && n > 0; i++) {
+        if (!template_matches(routes[i].template, segments, n, rq->args))
+            continue;
+        if (str_eq(routes[i].method, rq->http->method)) {
+            rq->route = &routes[i];
+            return 0;
+        }
+        allow = arena_printf(rq->arena, "%s%s%s", allow ? allow : "", allow ? ", " : "", routes[i].method);
+    }
+    if (allow) {
+        headers_add(rq->arena, &rq->headers, "Allow", allow);
+        return error_set(e, ERROR_METHOD, "%s", "");
+    }
+    if (!method_known(rq->http->method))
+        return error_set(e, ERROR_UNIMPLEMENTED, "%s", "");
+    return error_set(e, ERROR_NOT_FOUND, "%s", "");
+}
+
+/* ---- identity ---- */
+
+static int request_id_read(struct request *rq, struct error *e)
+{
+    const char *given = http_header(rq->http, "X-Openstack-Request-Id");
+    char uuid[UUID_TEXT_MAX];
+
+    if (!given || !*given) {
+        uuid_make(uuid);
+        rq->request_id = arena_printf(rq->arena, "req-%s", uuid);
+        return 0;
+    }
+    if (rq->settings->max_request_id > 0 && (int64_t)strlen(given) > rq->settings->max_request_id)
+        return error_set(e, ERROR_HEADER_SIZE, "x-openstack-request-id is too long, max size %lld",
+                         (long long)rq->settings->max_request_id);
+    rq->request_id = str_starts(given, "req-") ? given : arena_printf(rq->arena, "req-%s", given);
+    return 0;
+}
+
+static int identify(struct request *rq, struct error *e)
+{
+    const struct settings *s = rq->settings;
+
+    switch (s->identity) {
+    case IDENTITY_UNAUTHENTICATED:
+        identity_unauthenticated(s->enforce_new_defaults, &rq->identity);
+        break;
+    case IDENTITY_TRUSTED_HEADERS:
+        if (identity_from_headers(rq->http, s->allow_anonymous, &rq->identity, e) < 0)
+            return -1;
+        break;
+    case IDENTITY_NOBODY:
+        return error_set(e, ERROR_UNAUTHENTICATED, "%s", "");
+    }
+    if (request_id_read(rq, e) < 0)
+        return -1;
+    rq->identified = true;
+    return 0;
+}
+
+/* ---- bodies ---- */
+
+static bool has_body(const struct http_request *http)
+{
+    return http->content_length > 0 ||
+           (http->content_length == HTTP_BODY_UNKNOWN &&
+            (str_eq(http->method, "POST") || str_eq(http->method, "PUT") || str_eq(http->method, "PATCH")));
+}
+
+static int body_read(struct request *rq, struct str *text, struct error *e)
+{
+    if (rq->http->content_length > HTTP_JSON_BODY_MAX)
+        return error_set(e, ERROR_TOO_LARGE, "%s", "");
+    for (;;) {
+        ssize_t got;
+
+        str_reserve(text, 16 * 1024);
+        got = http_read(rq->http, text->data + text->len, text->cap - text->len - 1);
+        if (got == 0)
+            return 0;
+        if (got < 0)
+            return error_set(e, ERROR_ABORTED, "The request body could not be read to its end.");
+        text->len += (size_t)got;
+        text->data[text->len] = '\0';
+        if (text->len > HTTP_JSON_BODY_MAX)
+            return error_set(e, ERROR_TOO_LARGE, "%s", "");
+    }
+}
+
+static void body_drop(void *body)
+{
+    json_decref(body);
+}
+
+int request_json(struct request *rq, struct error *e)
+{
+    CLEANUP(str_done) struct str text = STR_INIT;
+
+    if (!has_body(rq->http))
+        return error_set(e, ERROR_INVALID, "Body expected in request.");
+    if (body_read(rq, &text, e) < 0)
+        return -1;
+    rq->body = json_parse(str_text(&text), text.len);
+    if (!rq->body)
+        return error_set(e, ERROR_INVALID, "Malformed JSON in request body.");
+    arena_at_end(rq->arena, body_drop, rq->body);
+    if (!json_is_object(rq->body) && !json_is_array(rq->body))
+        return error_set(e, ERROR_INVALID, "Unexpected body type. Expected list/dict.");
+    return 0;
+}
+
+static int body_check(struct request *rq, struct error *e)
+{
+    switch (rq->route->body) {
+    case BODY_NONE:
+        if (has_body(rq->http))
+            return error_set(e, ERROR_INVALID, "A body is not expected with this request.");
+        return 0;
+    case BODY_JSON:
+        return request_json(rq, e);
+    case BODY_IGNORED:
+    case BODY_STREAM:
+        return 0;
+    }
+    return 0;
+}
+
+/* ---- the way through ---- */
+
+static int redirect_to_root(struct request *rq)
+{
+    headers_add(rq->arena, &rq->headers, "Content-Type", "text/plain; charset=utf8");
+    headers_addf(rq->arena, &rq->headers, "Location", "%s://%s%s/v2/", rq->scheme, rq->host, rq->prefix);
+    respond_head(rq, 302, 0);
+    return 0;
+}
+
+static int handle(struct request *rq, struct error *e)
+{
+    if (healthcheck_answer(rq))
+        return 0;
+    if (rq->settings->cors && str_eq(rq->http->method, "OPTIONS"))
+        return respond_empty(rq, 200, NULL);
+    if (rq->settings->proxy_headers)
+        forwarded_read(rq);
+    if (versions_answer(rq))
+        return 0;
+    if (identify(rq, e) < 0)
+        return -1;
+    if (str_eq(rq->path, "/v2"))
+        return redirect_to_root(rq);
+    if (route_find(rq, e) < 0 || body_check(rq, e) < 0)
+        return -1;
+    return rq->route->handle(rq, e);
+}
+
+static void fail(struct request *rq, struct error *e)
+{
+    if (e->status >= 500 || e->detail[0])
+        log_write(error_kinds[e->kind].level, "%s: %s %s: %s: %s%s%s", rq->request_id ? rq->request_id : "-",
+                  rq->http->method, rq->http->path, error_kinds[e->kind].name, e->message, e->detail[0] ? ": " : "",
+                  e->detail);
+    if (rq->http->status) /* the answer had begun; the front end breaks the connection off */
+        return;
+    if (e->kind == ERROR_ABORTED)
+        e->status = 400;
+    if (e->status >= 500 && e->kind == ERROR_INTERNAL)
+        e->message[0] = '\0'; /* the reason is for the log */
+    respond_error(rq, e);
+}
+
+static void log_access(const struct request *rq, int64_t us)
+{
+    const struct http_request *h = rq->http;
+    const struct identity *id = &rq->identity;
+
+    if (!log_wants(LOG_INFO))
+        return;
+    log_info("access request_id=%s peer=%s user=%s project=%s method=%s path=%s%s%s route=%s status=%d in=%llu out=%llu us=%lld",
+             rq->request_id ? rq->request_id : "-", h->peer ? h->peer : "-", id->user ? id->user : "-",
+             id->project ? id->project : "-", h->method, h->path, h->query ? "?" : "", h->query ? h->query : "",
+             rq->route ? rq->route->template : "-", h->status, (unsigned long long)h->bytes_in,
+             (unsigned long long)h->bytes_out, (long long)us);
+}
+
+static int serve(void *arg, struct http_request *http)
+{
+    struct api *api = arg;
+    struct request rq = { .http = http, .api = api, .arena = http->arena, .path = http->path, .scheme = http->scheme,
+                          .host = http->host, .prefix = http->prefix };
+    struct error e;
+    int result = 0;
+    int64_t us;
+
+    rq.settings = settings_hold(api);
+    if (handle(&rq, &e) < 0) {
+        if (http->inline_only && e.kind == ERROR_WOULD_BLOCK && !http->status)
+            result = -1;
+        else
+            fail(&rq, &e);
+    }
+    request_db_release(&rq);
+    if (result == 0) {
+        us = clock_mono_us() - http->started_us;
+        metrics_count(&rq, rq.route, us);
+        log_access(&rq, us);
+    }
+    settings_free(rq.settings);
+    return result;
+}
+
+/* ---- what front ends ask beforehand ---- */
+
+/* By the shape of the path alone, without a match: a wrong guess costs a hand-off, never an answer. */
+static bool may_inline(void *arg UNUSED, const struct http_request *http)
+{
+    const char *path = http->path, *last;
+
+    if (!str_eq(http->method, "GET") || http->content_length != HTTP_BODY_NONE)
+        return false;
+    if (!str_starts(path, "/v2/images"))
+        return true;
+    last = path + 10;
+    return *last == '/' && !strchr(last + 1, '/');
+}
+
+static bool is_transfer(void *arg UNUSED, const struct http_request *http)
+{
+    size_t n = strlen(http->path);
+
+    return n > 5 && memcmp(http->path + n - 5, "/file", 5) == 0;
+}
+
+struct http_service api_service(struct api *api)
+{
+    return (struct http_service){ .arg = api, .may_inline = may_inline, .is_transfer = is_transfer, .serve = serve };
+}
+
+/* ---- the api itself ---- */
+
+int api_open(struct config *c, const struct pipeline *p, struct db *db, struct stores *stores, struct api **ret, struct error *e)
+{
+    struct api *api = mem_new(sizeof *api);
+
+    if (settings_make(c, p, &api->settings, e) < 0) {
+        mem_free(api);
+        return -1;
+    }
+    pthread_mutex_init(&api->lock, NULL);
+    api->db = db;
+    api->stores = stores;
+    *ret = api;
+    return 0;
+}
+
+int api_reload(struct api *api, struct config *c, const struct pipeline *p, struct error *e)
+{
+    struct settings *fresh, *old;
+
+    if (settings_make(c, p, &fresh, e) < 0)
+        return -1;
+    pthread_mutex_lock(&api->lock);
+    old = api->settings;
+    api->settings = fresh;
+    pthread_mutex_unlock(&api->lock);
+    settings_free(old);
+    return 0;
+}
+
+void api_close(struct api *api)
+{
+    if (!api)
+        return;
+    settings_free(api->settings);
+    pthread_mutex_destroy(&api->lock);
+    mem_free(api);
+}

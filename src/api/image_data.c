@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PUT and GET /v2/images/{image_id}/file. The order of the checks decides which error wins; it is
+ * Glance 33's (api/v2/image_data.py and the wire). */
+#include "api/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "db/db.h"
+#include "store/store.h"
+#include "work/work.h"
+
+/* ---- upload ---- */
+
+static int content_type_check(struct request *rq, struct error *e)
+{
+    const char *header = http_header(rq->http, "Content-Type");
+    char type[128] = "";
+
+    http_media_type(header, type, sizeof type);
+    if (str_eq(type, "application/octet-stream"))
+        return 0;
+    return error_in_detail(e, ERROR_MEDIA, "Invalid content type %s", header ? type : "None");
+}
+
+/* x-openstack-image-size wins over Content-Length; 0 and absent both mean unknown to Glance's stores. */
+static int declared_size_read(struct request *rq, int64_t *ret, struct error *e)
+{
+    const char *text = http_header(rq->http, "x-openstack-image-size");
+    char *end;
+    long long n;
+
+    *ret = rq->http->content_length > 0 ? rq->http->content_length : -1;
+    if (!text)
+        return 0;
+    n = strtoll(text, &end, 10);
+    if (end == text || *end || n < 0)
+        return error_set(e, ERROR_INVALID, "Invalid or missing image size in request headers.");
+    *ret = n > 0 ? n : -1;
+    return 0;
+}
+
+static int status_check(const struct image *im, struct error *e)
+{
+    if (!image_status_may(im->status, IMAGE_SAVING))
+        return error_set(e, ERROR_CONFLICT, "Image status transition from %s to saving is not allowed",
+                         image_status_name(im->status));
+    if (!im->disk_format && !im->container_format)
+        return error_set(e, ERROR_INVALID, "Properties disk_format, container_format must be set prior to saving data.");
+    if (!im->disk_format || !im->container_format)
+        return error_set(e, ERROR_INVALID, "Property %s must be set prior to saving data.",
+                         im->disk_format ? "container_format" : "disk_format");
+    return 0;
+}
+
+/* What the owner may still store; -1 without a quota. */
+static int quota_left(struct request *rq, const struct image *im, struct upload_options *o, struct error *e)
+{
+    int64_t quota = rq->settings->storage_quota, used;
+    struct db_conn *c;
+
+    o->quota_left = -1;
+    if (quota <= 0)
+        return 0;
+    if (request_db(rq, &c, e) < 0 || image_storage_used(c, im->owner, im->id, &used, e) < 0)
+        return -1;
+    o->quota_left = used < quota ? quota - used : 0;
+    o->quota_message = arena_printf(rq->arena, "Image exceeds the storage quota: The size of the data %s will exceed the limit. "
+                                    "%lld bytes remaining.",
+                                    o->declared_size > 0 ? arena_printf(rq->arena, "%lld", (long long)o->declared_size) : "sent",
+                                    (long long)o->quota_left);
+    if (o->declared_size > o->quota_left)
+        return error_set(e, ERROR_TOO_LARGE, "%s", o->quota_message);
+    return 0;
+}
+
+static ssize_t body_source(void *arg, void *buf, size_t n, struct error *e)
+{
+    ssize_t got = http_read(arg, buf, n);
+
+    if (got < 0)
+        return error_set(e, ERROR_ABORTED, "The request body could not be read to its end.");
+    return got;
+}
+
+static int upload_prepare(struct request *rq, struct image **ret_image, struct upload_options *o, struct error *e)
+{
+    struct image *im;
+
+    if (content_type_check(rq, e) < 0 || declared_size_read(rq, &o->declared_size, e) < 0)
+        return -1;
+    if (request_image(rq, &im, e) < 0 || request_allowed(rq, "upload_image", im, e) < 0 || status_check(im, e) < 0)
+        return -1;
+    o->db = rq->api->db;
+    o->store = stores_default(rq->api->stores);
+    o->hashing_algorithm = rq->settings->hashing_algorithm;
+    o->size_cap = rq->settings->size_cap;
+    o->inspect = str_eq(im->container_format, "bare");
+    o->inspect_policy = rq->settings->inspect;
+    *ret_image = im;
+    return quota_left(rq, im, o, e);
+}
+
+int image_upload(struct request *rq, struct error *e)
+{
+    struct stream_source body = { body_source, rq->http };
+    CLEANUP(upload_abort) struct upload *up = NULL; /* leaving early: data gone, back to queued */
+    struct upload_options o = { 0 };
+    struct image *im;
+
+    if (upload_prepare(rq, &im, &o, e) < 0)
+        return -1;
+    request_db_release(rq); /* a connection is not held while bytes move */
+    if (upload_begin(rq->arena, im, &o, &up, e) < 0)
+        return -1;
+    if (upload_pump(up, &body, e) < 0)
+        return -1;
+    if (upload_commit(&up, e) < 0)
+        return -1;
+    return respond_empty(rq, 204, "text/html; charset=UTF-8");
+}
+
+/* ---- download ---- */
+
+static int range_refuse(struct error *e, enum http_range_kind kind, const char *header, uint64_t size)
+{
+    if (kind == RANGE_SEVERAL)
+        return error_set(e, ERROR_INVALID, "Requests with multiple ranges are not supported in Glance. You may make multiple "
+                         "single-range requests instead.");
+    if (kind == RANGE_MALFORMED)
+        return error_in_detail(e, ERROR_RANGE, "Invalid %s header.", header);
+    if (str_eq(header, "Range"))
+        return error_in_detail(e, ERROR_RANGE, "Invalid start position in Range header. Start position MUST be in the inclusive "
+                               "range [0, %lld].", (long long)size - 1);
+    return error_in_detail(e, ERROR_RANGE, "Invalid stop position in Content-Range header. The stop position MUST be in the "
+                           "inclusive range [0, %lld].", (long long)size - 1);
+}
+
+/* The part asked for; *ret_partial false means the whole. */
+static int range_read(struct request *rq, uint64_t size, struct http_range *ret, bool *ret_partial, struct error *e)
+{
+    const char *header = "Range";
+    enum http_range_kind kind = http_range_parse(http_header(rq->http, "Range"), size, ret);
+
+    if (kind == RANGE_NONE) {
+        header = "Content-Range";
+        kind = http_content_range_parse(http_header(rq->http, "Content-Range"), size, ret);
+    }
+    *ret_partial = kind == RANGE_ONE;
+    if (kind == RANGE_NONE)
+        *ret = (struct http_range){ 0, size };
+    else if (kind != RANGE_ONE)
+        return range_refuse(e, kind, header, size);
+    return 0;
+}
+
+static int send_copied(struct request *rq, struct store_get *get, struct http_range range, struct error *e)
+{
+    char *buffer = mem_new(STREAM_BUFFER);
+    CLEANUP(mem_free_ptr) char *owned UNUSED = buffer;
+
+    while (range.len > 0) {
+        size_t want = range.len < STREAM_BUFFER ? (size_t)range.len : STREAM_BUFFER;
+        ssize_t got = store_get_read(get, range.offset, buffer, want, e);
+
+        if (got <= 0)
+            return got < 0 ? -1 : error_set(e, ERROR_INTERNAL, "The stored data ended early.");
+        if (http_write(rq->http, buffer, (size_t)got) < 0)
+            return error_set(e, ERROR_ABORTED, "The client went away.");
+        range.offset += (uint64_t)got;
+        range.len -= (uint64_t)got;
+    }
+    return 0;
+}
+
+static int send_range(struct request *rq, struct store_get *get, struct http_range range, struct error *e)
+{
+    int fd = store_get_fd(get);
+
+    if (fd < 0)
+        return send_copied(rq, get, range, e);
+    if (http_sendfile(rq->http, fd, range.offset, range.len) < 0)
+        return error_set(e, ERROR_ABORTED, "The client went away.");
+    return 0;
+}
+
+/* Opens the first location that has the whole image. */
+static int location_open(struct request *rq, const struct image *im, struct store_get **ret, struct error *e)
+{
+    error_set(e, ERROR_NOT_FOUND, "No location of image %s can be read.", im->id);
+    for (size_t i = 0; i < im->n_locations; i++) {
+        const char *url = im->locations[i].url;
+        struct store *store = stores_for_url(rq->api->stores, NULL, url);
+        uint64_t size;
+
+        if (!store) {
+            error_set(e, ERROR_NOT_FOUND, "No store serves the location of image %s.", im->id);
+            continue;
+        }
+        if (store_get_open(store, url, ret, &size, e) < 0) {
+            log_warning("%s: image %s: %s: %s", rq->request_id, im->id, e->message, e->detail);
+            continue;
+        }
+        if (im->size < 0 || size >= (uint64_t)im->size)
+            return 0;
+        store_get_close(ret);
+        log_error("%s: image %s: its data is %llu bytes where the database says %lld", rq->request_id, im->id,
+                  (unsigned long long)size, (long long)im->size);
+        error_set(e, ERROR_INTERNAL, "%s", "");
+    }
+    return -1;
+}
+
+static int download_allowed(struct request *rq, struct image **ret, struct error *e)
+{
+    struct image *im;
+
+    if (request_image(rq, &im, e) < 0)
+        return -1;
+    if (im->status == IMAGE_DEACTIVATED && !rq->identity.is_admin)
+        return error_set(e, ERROR_FORBIDDEN, "The requested image has been deactivated. Image data download is forbidden.");
+    *ret = im;
+    return request_allowed(rq, "download_image", im, e);
+}
+
+static int prefer_refuse(struct request *rq, struct error *e)
+{
+    struct http_param *params;
+    ssize_t n = http_query_parse(rq->arena, rq->http->query, &params);
+
+    for (ssize_t i = 0; i < n; i++)
+        if (str_eq(params[i].name, "prefer") && *params[i].value)
+            return error_set(e, ERROR_INVALID,
+                             "Store selection for download is not available when multiple backends are not enabled.");
+    return 0;
+}
+
+int image_download(struct request *rq, struct error *e)
+{
+    CLEANUP(store_get_close) struct store_get *get = NULL;
+    struct http_range range;
+    struct image *im;
+    bool partial;
+
+    if (download_allowed(rq, &im, e) < 0 || prefer_refuse(rq, e) < 0)
+        return -1;
+    request_db_release(rq); /* a connection is not held while bytes move */
+    if (im->n_locations == 0 || im->size < 0)
+        return respond_empty(rq, 204, NULL);
+    if (range_read(rq, (uint64_t)im->size, &range, &partial, e) < 0)
+        return -1;
+    if (location_open(rq, im, &get, e) < 0) {
+        if (e->kind == ERROR_NOT_FOUND)
+            return respond_empty(rq, 204, NULL);
+        return -1;
+    }
+    headers_add(rq->arena, &rq->headers, "Content-Type", "application/octet-stream");
+    if (im->checksum)
+        headers_add(rq->arena, &rq->headers, "Content-MD5", im->checksum);
+    if (partial)
+        headers_addf(rq->arena, &rq->headers, "Content-Range", "bytes %llu-%llu/%lld", (unsigned long long)range.offset,
+                     (unsigned long long)(range.offset + range.len - 1), (long long)im->size);
+    if (respond_head(rq, partial ? 206 : 200, (int64_t)range.len) < 0)
+        return error_set(e, ERROR_ABORTED, "The client went away.");
+    return send_range(rq, get, range, e);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PATCH /v2/images/{image_id}. Everything is parsed and checked before the image is looked at; then all
+ * changes are applied to the row as it is inside one write transaction, so that two editors of
+ * different attributes do not overwrite each other and any failure leaves nothing changed. */
+#include "api/request.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "db/db.h"
+
+static const char media_v21[] = "application/openstack-images-v2.1-json-patch";
+static const char media_v20[] = "application/openstack-images-v2.0-json-patch";
+
+static int dialect_read(struct request *rq, enum patch_dialect *ret, struct error *e)
+{
+    char type[64];
+
+    if (http_media_type(http_header(rq->http, "Content-Type"), type, sizeof type)) {
+        if (str_eq(type, media_v21)) {
+            *ret = PATCH_V21;
+            return 0;
+        }
+        if (str_eq(type, media_v20)) {
+            *ret = PATCH_V20;
+            return 0;
+        }
+    }
+    headers_addf(rq->arena, &rq->headers, "Accept-Patch", "%s, %s", media_v20, media_v21);
+    return error_in_detail(e, ERROR_MEDIA, "Image PATCH expects Content-Type one of: %s, %s", media_v20, media_v21);
+}
+
+/* Attributes with a column of their own that a client may set. */
+static bool is_attribute(const char *name)
+{
+    static const char *const names[] = {
+        "name", "visibility", "protected", "os_hidden", "owner", "container_format", "disk_format", "min_ram", "min_disk", "tags",
+    };
+
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (str_eq(names[i], name))
+            return true;
+    return false;
+}
+
+static int property_name_storable(const char *name, struct error *e)
+{
+    for (const unsigned char *p = (const unsigned char *)name; *p; p++)
+        if (*p >= 0xF0)
+            return error_set(e, ERROR_INVALID, "Property names can't contain 4 byte unicode.");
+    return 0;
+}
+
+static int property_apply(struct request *rq, struct image *im, const struct patch_change *c, struct error *e)
+{
+    const char *name = c->path[0], *value = json_string_value(c->value);
+    char what[300];
+
+    if (property_name_storable(name, e) < 0)
+        return -1;
+    str_copy(what, sizeof what, name);
+    if (what[0] >= 'a' && what[0] <= 'z')
+        what[0] = (char)(what[0] - 32);
+    if (value && text_storable(value, what, e) < 0)
+        return -1;
+    image_property_set(rq->arena, im, name, arena_str(rq->arena, value));
+    return 0;
+}
+
+static int attribute_apply(struct request *rq, struct image *im, const struct patch_change *c, struct error *e)
+{
+    const char *name = c->path[0];
+    enum image_visibility to;
+
+    if (str_eq(name, "visibility") && image_visibility_parse(json_string_value(c->value), &to) &&
+        image_visibility_allowed(rq, im, to, e) < 0)
+        return -1;
+    if ((str_eq(name, "disk_format") || str_eq(name, "container_format")) && im->status != IMAGE_QUEUED &&
+        im->status != IMAGE_IMPORTING)
+        return error_set(e, ERROR_FORBIDDEN, "Attribute %s can be only replaced for a queued image.", name);
+    if (str_eq(name, "owner") && !rq->identity.is_admin) {
+        if (c->op == PATCH_REPLACE)
+            return error_in_detail(e, ERROR_FORBIDDEN, "Owner can't be updated by non admin.");
+        if (!str_eq(json_string_value(c->value), rq->identity.project))
+            return error_set(e, ERROR_FORBIDDEN, "Forbidding request, image %s not visible", im->id);
+    }
+    return image_set_base(rq, im, name, c->value, e);
+}
+
+/* Locations cannot be changed here while they are not shown. */
+static int locations_refuse(struct request *rq, const struct image *im, const struct patch_change *c, struct error *e)
+{
+    static const char *const verbs[] = { [PATCH_ADD] = "add", [PATCH_REPLACE] = "update", [PATCH_REMOVE] = "remove" };
+
+    if (request_allowed(rq, c->op == PATCH_REMOVE ? "delete_image_location" : "set_image_location", im, e) < 0)
+        return -1;
+    if (c->op == PATCH_REPLACE && json_array_size(c->value) == 0)
+        return error_in_detail(e, ERROR_FORBIDDEN, "Cannot set locations to empty list.");
+    return error_set(e, ERROR_FORBIDDEN, "It's not allowed to %s locations if locations are invisible.", verbs[c->op]);
+}
+
+static int change_apply(struct request *rq, struct image *im, const struct patch_change *c, struct error *e)
+{
+    const char *name = c->path[0];
+    bool attribute = is_attribute(name), present = image_property_get(im, name) != NULL;
+
+    if (str_eq(name, "locations"))
+        return locations_refuse(rq, im, c, e);
+    if (request_allowed(rq, "modify_image", im, e) < 0)
+        return -1;
+    switch (c->op) {
+    case PATCH_REMOVE:
+        if (attribute)
+            return error_in_detail(e, ERROR_FORBIDDEN, "Property %s may not be removed.", name);
+        if (!image_property_drop(im, name))
+            return error_in_detail(e, ERROR_CONFLICT, "Property %s does not exist.", name);
+        return 0;
+    case PATCH_REPLACE:
+        if (!attribute && !present)
+            return error_in_detail(e, ERROR_CONFLICT, "Property %s does not exist.", name);
+        break;
+    case PATCH_ADD:
+        if (!attribute && present && c->dialect == PATCH_V20)
+            return error_in_detail(e, ERROR_CONFLICT, "Property %s already present.", name);
+        break;
+    }
+    return attribute ? attribute_apply(rq, im, c, e) : property_apply(rq, im, c, e);
+}
+
+/* Quotas bind only what grew: an image that was over them before can still be edited. */
+static int quotas_check(struct request *rq, const struct image *im, size_t properties_before, size_t tags_before,
+                        struct error *e)
+{
+    if (im->n_tags > tags_before && quota_check(rq->settings->tag_quota, im->n_tags, "tags", e) < 0)
+        return -1;
+    if (im->n_properties > properties_before)
+        return quota_check(rq->settings->property_quota, im->n_properties, "properties", e);
+    return 0;
+}
+
+static int changes_apply(struct request *rq, struct image *im, const struct patch_change *changes, size_t n, struct error *e)
+{
+    size_t properties = im->n_properties, tags = im->n_tags;
+
+    for (size_t i = 0; i < n; i++)
+        if (change_apply(rq, im, &changes[i], e) < 0)
+            return -1;
+    return quotas_check(rq, im, properties, tags, e);
+}
+
+/* The image as it is now, changed and saved, or untouched. */
+static int changes_save(struct request *rq, const struct patch_change *changes, size_t n, struct image **ret, struct error *e)
+{
+    struct db_conn *c;
+    struct image *im;
+
+    if (request_db(rq, &c, e) < 0 || db_begin_write(c, e) < 0)
+        return -1;
+    if (request_image(rq, &im, e) < 0 || changes_apply(rq, im, changes, n, e) < 0 ||
+        image_save(c, im, im->status, e) < 0) {
+        db_rollback(c);
+        return -1;
+    }
+    *ret = im;
+    return db_commit(c, e);
+}
+
+int image_patch(struct request *rq, struct error *e)
+{
+    CLEANUP(str_done) struct str body = STR_INIT;
+    struct image_doc_options doc;
+    struct patch_change *changes;
+    enum patch_dialect dialect;
+    struct image *im;
+    size_t n;
+
+    if (dialect_read(rq, &dialect, e) < 0 || request_json(rq, e) < 0)
+        return -1;
+    if (patch_parse(rq->arena, rq->settings->schema, dialect, rq->body, &changes, &n, e) < 0)
+        return -1;
+    if (request_image(rq, &im, e) < 0)
+        return -1;
+    /* Refusals are found without the writer's place, which others wait for. */
+    if (n > 0 && (changes_apply(rq, im, changes, n, e) < 0 || changes_save(rq, changes, n, &im, e) < 0))
+        return -1;
+    request_db_release(rq);
+    doc = image_doc_options(rq, im);
+    image_doc_write(&body, im, &doc);
+    return respond_json(rq, 200, &body);
+}

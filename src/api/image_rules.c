@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What holds for an image whoever asks and however: permission, ownership, values, quotas. Texts are Glance's. */
+#include "api/request.h"
+
+#include <ctype.h>
+#include <string.h>
+
+int request_image(struct request *rq, struct image **ret, struct error *e)
+{
+    struct viewer viewer = identity_viewer(&rq->identity);
+    struct db_conn *c;
+
+    if (request_db(rq, &c, e) < 0)
+        return -1;
+    return image_load(c, rq->arena, rq->args[0], &viewer, ret, e);
+}
+
+int request_allowed(struct request *rq, const char *rule, const struct image *im, struct error *e)
+{
+    struct policy_target target = { .project = rq->identity.project, .visibility = -1 };
+
+    if (im)
+        policy_target_image(im, &rq->identity, &target);
+    if (policy_allows(&rq->identity, rule, &target))
+        return 0;
+    if (im && !policy_allows(&rq->identity, "get_image", &target))
+        return error_set(e, ERROR_NOT_FOUND, "%s", "");
+    return error_set(e, ERROR_FORBIDDEN, "You are not authorized to complete %s action.", rule);
+}
+
+int image_visibility_allowed(struct request *rq, const struct image *im, enum image_visibility to, struct error *e)
+{
+    if (to == IMAGE_PUBLIC)
+        return request_allowed(rq, "publicize_image", im, e);
+    if (to == IMAGE_COMMUNITY)
+        return request_allowed(rq, "communitize_image", im, e);
+    return 0;
+}
+
+int text_storable(const char *text, const char *what, struct error *e)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+        if (*p >= 0xF0)
+            return error_set(e, ERROR_INVALID, "%s can't contain 4 byte unicode characters.", what);
+    return 0;
+}
+
+int quota_check(int64_t limit, size_t n, const char *what, struct error *e)
+{
+    if (limit < 0 || (int64_t)n <= limit)
+        return 0;
+    return error_set(e, ERROR_TOO_LARGE,
+                     "The limit has been exceeded on the number of allowed image %s. Attempted: %zu, Maximum: %lld", what, n,
+                     (long long)limit);
+}
+
+static int number_set(const char *name, const json_t *value, int64_t *ret, struct error *e)
+{
+    double real = json_number_value(value);
+
+    if (real < 0)
+        return error_set(e, ERROR_INVALID, "Invalid value '%lld' for parameter '%s': Cannot be a negative value",
+                         json_is_integer(value) ? (long long)json_integer_value(value) : (long long)real, name);
+    if (real > 2147483647)
+        return error_set(e, ERROR_INVALID, "'%s' value out of range, must not exceed 2147483647.", name);
+    *ret = json_is_integer(value) ? json_integer_value(value) : (int64_t)real;
+    return 0;
+}
+
+static int text_set(struct request *rq, const char *name, const json_t *value, const char **ret, struct error *e)
+{
+    const char *text = json_string_value(value);
+    char what[64];
+
+    if (text) {
+        str_copy(what, sizeof what, name);
+        what[0] = (char)toupper((unsigned char)what[0]);
+        if (text_storable(text, what, e) < 0)
+            return -1;
+    }
+    *ret = arena_str(rq->arena, text);
+    return 0;
+}
+
+static bool tag_present(const struct image *im, const char *tag)
+{
+    for (size_t i = 0; i < im->n_tags; i++)
+        if (str_eq(im->tags[i], tag))
+            return true;
+    return false;
+}
+
+static int tags_set(struct request *rq, struct image *im, const json_t *value, struct error *e)
+{
+    im->tags = NULL;
+    im->n_tags = im->cap_tags = 0;
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        const char *tag = json_string_value(json_array_get(value, i));
+
+        for (const unsigned char *p = (const unsigned char *)tag; *p; p++)
+            if (*p >= 0xF0)
+                return error_set(e, ERROR_INVALID, "Param values can't contain 4 byte unicode.");
+        if (!tag_present(im, tag))
+            *ARENA_PUSH(rq->arena, im->tags, im->n_tags, im->cap_tags) = arena_str(rq->arena, tag);
+    }
+    return 0;
+}
+
+/* Sets one base attribute from a value that has passed the schema. */
+int image_set_base(struct request *rq, struct image *im, const char *name, const json_t *value, struct error *e)
+{
+    if (str_eq(name, "name"))
+        return text_set(rq, name, value, &im->name, e);
+    if (str_eq(name, "owner"))
+        return text_set(rq, name, value, &im->owner, e);
+    if (str_eq(name, "disk_format"))
+        return text_set(rq, name, value, &im->disk_format, e);
+    if (str_eq(name, "container_format"))
+        return text_set(rq, name, value, &im->container_format, e);
+    if (str_eq(name, "min_disk"))
+        return number_set(name, value, &im->min_disk, e);
+    if (str_eq(name, "min_ram"))
+        return number_set(name, value, &im->min_ram, e);
+    if (str_eq(name, "tags"))
+        return tags_set(rq, im, value, e);
+    if (str_eq(name, "protected"))
+        im->protected = json_is_true(value);
+    else if (str_eq(name, "os_hidden"))
+        im->os_hidden = json_is_true(value);
+    else if (str_eq(name, "visibility"))
+        image_visibility_parse(json_string_value(value), &im->visibility);
+    return 0;
+}
+
+struct image_doc_options image_doc_options(const struct request *rq, const struct image *im)
+{
+    return (struct image_doc_options){
+        .show_direct_url = rq->settings->show_direct_url,
+        .show_locations = rq->settings->show_locations,
+        .hide_locations = im->status == IMAGE_DEACTIVATED && !rq->identity.is_admin,
+    };
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Create, show and delete. The order of the checks decides which error wins; it is Glance 33's
+ * (seen on the wire; api/v2/images.py create(), show(), delete()). */
+#include "api/request.h"
+
+#include <string.h>
+
+#include "work/work.h"
+
+/* ---- create ---- */
+
+static const char *const create_refused[] = { "direct_url", "self", "file", "schema", "stores" };
+
+static const char *const create_read_only[] = { "created_at", "updated_at", "status", "checksum", "size", "virtual_size" };
+
+static int names_check(struct request *rq, struct error *e)
+{
+    const char *name;
+    json_t *value;
+
+    for (size_t i = 0; i < COUNT(create_refused); i++)
+        if (json_object_get(rq->body, create_refused[i]))
+            return error_set(e, ERROR_FORBIDDEN, "Attribute '%s' is read-only.", create_refused[i]);
+    if (!json_is_object(rq->body))
+        return error_set(e, ERROR_INVALID, "Provided object does not match schema 'image': an object was expected");
+    if (schema_check_image(rq->settings->schema, rq->body, e) < 0)
+        return -1;
+    json_object_foreach(rq->body, name, value) {
+        if (schema_is_base(rq->settings->schema, name))
+            continue;
+        if (str_utf8_len(name, strlen(name)) > 255)
+            return error_set(e, ERROR_INVALID, "Custom property should not be greater than 255 characters.");
+        if (image_name_reserved(name))
+            return error_in_detail(e, ERROR_FORBIDDEN, "Attribute '%s' is reserved.", name);
+    }
+    return 0;
+}
+
+/* Who may own the new image, and how visible may it be. */
+static int create_allowed(struct request *rq, struct image *im, struct error *e)
+{
+    const json_t *owner = json_object_get(rq->body, "owner"), *visibility = json_object_get(rq->body, "visibility");
+    struct policy_target target = { .project = rq->identity.project, .owner = rq->identity.project, .visibility = -1 };
+
+    if (owner)
+        target.owner = json_string_value(owner);
+    if (!policy_allows(&rq->identity, "add_image", &target)) {
+        if (!owner || str_eq(target.owner, rq->identity.project))
+            return error_set(e, ERROR_FORBIDDEN, "You are not authorized to complete add_image action.");
+        return error_in_detail(e, ERROR_FORBIDDEN, "You are not permitted to create images owned by '%s'",
+                               target.owner ? target.owner : "None");
+    }
+    im->owner = target.owner && *target.owner ? arena_str(rq->arena, target.owner) : NULL;
+    im->visibility = IMAGE_SHARED;
+    if (visibility)
+        image_visibility_parse(json_string_value(visibility), &im->visibility);
+    return image_visibility_allowed(rq, im, im->visibility, e);
+}
+
+static int property_add(struct request *rq, struct image *im, const char *name, const char *value, struct error *e)
+{
+    char what[300];
+
+    for (const unsigned char *p = (const unsigned char *)name; *p; p++)
+        if (*p >= 0xF0)
+            return error_set(e, ERROR_INVALID, "Property names can't contain 4 byte unicode.");
+    if (value) {
+        str_copy(what, sizeof what, name);
+        if (what[0] >= 'a' && what[0] <= 'z')
+            what[0] = (char)(what[0] - 32);
+        if (text_storable(value, what, e) < 0)
+            return -1;
+    }
+    image_property_set(rq->arena, im, arena_str(rq->arena, name), arena_str(rq->arena, value));
+    return 0;
+}
+
+static int create_fill(struct request *rq, struct image *im, struct error *e)
+{
+    const json_t *tags = json_object_get(rq->body, "tags");
+    const char *name;
+    json_t *value;
+
+    if (quota_check(rq->settings->tag_quota, json_array_size(tags), "tags", e) < 0)
+        return -1;
+    for (size_t i = 0; i < COUNT(create_read_only); i++)
+        if (json_object_get(rq->body, create_read_only[i]))
+            return error_set(e, ERROR_FORBIDDEN, "Attribute '%s' is read-only.", create_read_only[i]);
+    if (json_object_get(rq->body, "locations"))
+        return error_set(e, ERROR_FORBIDDEN, "Attribute 'locations' is reserved.");
+    json_object_foreach(rq->body, name, value) {
+        if (str_eq(name, "id") || str_eq(name, "os_hash_algo") || str_eq(name, "os_hash_value"))
+            continue;
+        if (schema_is_base(rq->settings->schema, name)) {
+            if (!str_eq(name, "owner") && !str_eq(name, "visibility") && image_set_base(rq, im, name, value, e) < 0)
+                return -1;
+        } else if (property_add(rq, im, name, json_string_value(value), e) < 0) {
+            return -1;
+        }
+    }
+    if (im->owner && text_storable(im->owner, "Owner", e) < 0)
+        return -1;
+    return quota_check(rq->settings->property_quota, im->n_properties, "properties", e);
+}
+
+static int create_store(struct request *rq, struct image *im, struct error *e)
+{
+    struct db_conn *c;
+
+    if (request_db(rq, &c, e) < 0 || db_begin_write(c, e) < 0)
+        return -1;
+    if (image_insert(c, im, e) < 0) {
+        db_rollback(c);
+        if (e->kind == ERROR_CONFLICT)
+            error_as(e, 409, "Image ID %s already exists!", im->id);
+        return -1;
+    }
+    return db_commit(c, e);
+}
+
+int image_create(struct request *rq, struct error *e)
+{
+    CLEANUP(str_done) struct str body = STR_INIT;
+    struct image *im = arena_new(rq->arena, struct image);
+    struct image_doc_options doc;
+    const char *id;
+
+    if (names_check(rq, e) < 0)
+        return -1;
+    im->size = im->virtual_size = -1;
+    if (create_allowed(rq, im, e) < 0 || create_fill(rq, im, e) < 0)
+        return -1;
+    id = json_string_value(json_object_get(rq->body, "id"));
+    if (id) {
+        im->id = arena_str(rq->arena, id);
+    } else {
+        char *made = arena_alloc(rq->arena, UUID_TEXT_MAX);
+
+        uuid_make(made);
+        im->id = made;
+    }
+    if (create_store(rq, im, e) < 0)
+        return -1;
+    doc = image_doc_options(rq, im);
+    image_doc_write(&body, im, &doc);
+    headers_addf(rq->arena, &rq->headers, "Location", "%s://%s%s/v2/images/%s", rq->scheme, rq->host, rq->prefix, im->id);
+    if (*rq->settings->import_methods)
+        headers_add(rq->arena, &rq->headers, "OpenStack-image-import-methods", rq->settings->import_methods);
+    return respond_json(rq, 201, &body);
+}
+
+/* ---- show ---- */
+
+int image_show(struct request *rq, struct error *e)
+{
+    CLEANUP(str_done) struct str body = STR_INIT;
+    struct image_doc_options doc;
+    struct image *im;
+
+    if (request_image(rq, &im, e) < 0)
+        return -1;
+    if (request_allowed(rq, "get_image", im, e) < 0)
+        return -1;
+    doc = image_doc_options(rq, im);
+    image_doc_write(&body, im, &doc);
+    return respond_json(rq, 200, &body);
+}
+
+/* ---- delete ---- */
+
+int image_delete_handle(struct request *rq, struct error *e)
+{
+    struct image *im;
+
+    if (request_image(rq, &im, e) < 0) {
+        if (e->kind == ERROR_NOT_FOUND)
+            error_as(e, 404, "Failed to find image %s to delete", rq->args[0]);
+        return -1;
+    }
+    if (request_allowed(rq, "delete_image", im, e) < 0)
+        return -1;
+    if (im->protected)
+        return error_set(e, ERROR_FORBIDDEN, "Image %s is protected and cannot be deleted.", im->id);
+    request_db_release(rq);
+    if (image_remove(rq->api->db, rq->api->stores, im, e) < 0) {
+        if (e->kind == ERROR_NOT_FOUND)
+            error_as(e, 404, "Failed to find image %s to delete", rq->args[0]);
+        return -1;
+    }
+    return respond_empty(rq, 204, "text/html; charset=UTF-8");
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/api.h"
+#include "api/request.h"
+
+#include <stdio.h>
+
+#include "db/db.h"
+
+static struct metric requests = {
+    .name = "glint_http_requests_total", .help = "Requests answered.", .type = METRIC_COUNTER,
+    .labels = { "route", "method", "status" },
+};
+static struct metric seconds = {
+    .name = "glint_http_request_seconds", .help = "Time from a request's head to the end of its answer.",
+    .type = METRIC_HISTOGRAM, .labels = { "route", "method" },
+};
+static struct metric bytes = {
+    .name = "glint_http_body_bytes_total", .help = "Bytes of request and response bodies.", .type = METRIC_COUNTER,
+    .labels = { "direction" },
+};
+static struct metric images = {
+    .name = "glint_images", .help = "Images that are not deleted, by status.", .type = METRIC_GAUGE, .labels = { "status" },
+};
+static struct metric resident = {
+    .name = "process_resident_memory_bytes", .help = "Resident memory of the server process.", .type = METRIC_GAUGE,
+};
+static struct metric cpu = {
+    .name = "process_cpu_microseconds_total", .help = "User and system time of the server process.", .type = METRIC_COUNTER,
+};
+
+/* Series of the routes are looked up once; afterwards counting is a few atomic additions. */
+enum { STATUS_MIN = 200, STATUS_MAX = 600, ROUTES_MAX = 64 };
+static struct metric_series *_Atomic request_series[ROUTES_MAX + 1][STATUS_MAX - STATUS_MIN];
+static struct metric_series *_Atomic second_series[ROUTES_MAX + 1];
+static struct metric_series *_Atomic byte_series[2];
+
+static struct metric_series *requests_of(const struct route *route, size_t at, int status)
+{
+    struct metric_series *s = request_series[at][status - STATUS_MIN];
+    char text[12];
+
+    if (!s) {
+        snprintf(text, sizeof text, "%d", status);
+        s = metric_series(&requests, route ? route->template : "other", route ? route->method : "", text);
+        request_series[at][status - STATUS_MIN] = s;
+    }
+    return s;
+}
+
+static struct metric_series *seconds_of(const struct route *route, size_t at)
+{
+    struct metric_series *s = second_series[at];
+
+    if (!s) {
+        s = metric_series(&seconds, route ? route->template : "other", route ? route->method : "", NULL);
+        second_series[at] = s;
+    }
+    return s;
+}
+
+static struct metric_series *bytes_of(int out)
+{
+    struct metric_series *s = byte_series[out];
+
+    if (!s) {
+        s = metric_series(&bytes, out ? "out" : "in", NULL, NULL);
+        byte_series[out] = s;
+    }
+    return s;
+}
+
+void metrics_count(const struct request *rq, const struct route *route, int64_t us)
+{
+    size_t at = route ? (size_t)(route - routes) : ROUTES_MAX;
+    int status = rq->http->status;
+
+    if (status < STATUS_MIN || status >= STATUS_MAX)
+        status = STATUS_MAX - 1; /* no answer was begun */
+    metric_add(requests_of(route, at, status), 1);
+    metric_observe(seconds_of(route, at), us);
+    metric_add(bytes_of(0), (int64_t)rq->http->bytes_in);
+    metric_add(bytes_of(1), (int64_t)rq->http->bytes_out);
+}
+
+/* ---- the listener ---- */
+
+static void sample_images(struct api *api)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    int64_t counts[IMAGE_STATUSES];
+    struct error e;
+
+    if (db_acquire(api->db, DB_WAIT, &c, &e) < 0 || image_count_by_status(c, counts, &e) < 0) {
+        log_warning("metrics: images are not counted: %s %s", e.message, e.detail);
+        return;
+    }
+    for (int i = 0; i < IMAGE_STATUSES; i++)
+        metric_set(metric_series(&images, image_status_name((enum image_status)i), NULL, NULL), counts[i]);
+}
+
+static void sample_process(void)
+{
+    struct timespec t;
+    long pages = 0, total;
+    FILE *f = fopen("/proc/self/statm", "re");
+
+    if (f && fscanf(f, "%ld %ld", &total, &pages) == 2)
+        metric_set(metric_series(&resident, NULL, NULL, NULL), pages * 4096);
+    if (f)
+        fclose(f);
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0)
+        metric_set(metric_series(&cpu, NULL, NULL, NULL), t.tv_sec * CLOCK_SECOND + t.tv_nsec / 1000);
+}
+
+static int metrics_serve(void *arg, struct http_request *http)
+{
+    CLEANUP(str_done) struct str body = STR_INIT;
+    struct http_headers h = { 0 };
+    int status = 200;
+
+    if (!str_eq(http->path, "/metrics")) {
+        status = 404;
+        str_add(&body, "Only /metrics is here.\n");
+    } else if (!str_eq(http->method, "GET") && !str_eq(http->method, "HEAD")) {
+        status = 405;
+        headers_add(http->arena, &h, "Allow", "GET, HEAD");
+    } else {
+        sample_images(arg);
+        sample_process();
+        metrics_write(&body);
+    }
+    headers_add(http->arena, &h, "Content-Type",
+                status == 200 ? "text/plain; version=0.0.4; charset=utf-8" : "text/plain; charset=utf-8");
+    if (http_head(http, status, &h, (int64_t)body.len) == 0 && http_write(http, str_text(&body), body.len) < 0)
+        log_debug("metrics: the reader went away");
+    return 0;
+}
+
+static bool never(void *arg UNUSED, const struct http_request *http UNUSED)
+{
+    return false;
+}
+
+struct http_service api_metrics_service(struct api *api)
+{
+    return (struct http_service){ .arg = api, .may_inline = never, .is_transfer = never, .serve = metrics_serve };
+}

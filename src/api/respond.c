@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/request.h"
+
+int respond_head(struct request *rq, int status, int64_t length)
+{
+    if (rq->identified && rq->request_id)
+        headers_add(rq->arena, &rq->headers, "x-openstack-request-id", rq->request_id);
+    return http_head(rq->http, status, &rq->headers, length);
+}
+
+int respond_text(struct request *rq, int status, const char *type, const char *body, size_t n)
+{
+    headers_add(rq->arena, &rq->headers, "Content-Type", type);
+    if (respond_head(rq, status, (int64_t)n) == 0 && http_write(rq->http, body, n) < 0)
+        log_debug("%s: the client went away during the answer", rq->request_id ? rq->request_id : "-");
+    return 0;
+}
+
+int respond_json(struct request *rq, int status, const struct str *body)
+{
+    return respond_text(rq, status, "application/json", str_text(body), body->len);
+}
+
+int respond_empty(struct request *rq, int status, const char *type)
+{
+    if (type) {
+        headers_add(rq->arena, &rq->headers, "Content-Type", type);
+        headers_add(rq->arena, &rq->headers, "Content-Length", "0");
+    }
+    if (respond_head(rq, status, 0) < 0)
+        log_debug("%s: the client went away before the answer", rq->request_id ? rq->request_id : "-");
+    return 0;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every route below /v2. 404, 405 with Allow, body rules and metrics fall out of this table. */
+#include "api/request.h"
+
+const struct route routes[] = {
+    /* method    template                         handler              body          quick  transfer */
+    { "GET",    "/v2/schemas/image",              schema_image_show,   BODY_NONE,    true,  false },
+    { "GET",    "/v2/schemas/images",             schema_images_show,  BODY_NONE,    true,  false },
+    { "GET",    "/v2/images",                     image_list_handle,   BODY_IGNORED, false, false },
+    { "POST",   "/v2/images",                     image_create,        BODY_JSON,    false, false },
+    { "GET",    "/v2/images/{image_id}",          image_show,          BODY_NONE,    true,  false },
+    { "PATCH",  "/v2/images/{image_id}",          image_patch,         BODY_STREAM,  false, false },
+    { "DELETE", "/v2/images/{image_id}",          image_delete_handle, BODY_NONE,    false, false },
+    { "GET",    "/v2/images/{image_id}/file",     image_download,      BODY_NONE,    false, true  },
+    { "PUT",    "/v2/images/{image_id}/file",     image_upload,        BODY_STREAM,  false, true  },
+};
+const size_t routes_n = COUNT(routes);

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/settings.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static enum identity_source identity_of(const struct pipeline *p)
+{
+    if (pipeline_has(p, FILTER_UNAUTHENTICATED))
+        return IDENTITY_UNAUTHENTICATED;
+    if (pipeline_has(p, FILTER_CONTEXT))
+        return IDENTITY_TRUSTED_HEADERS;
+    return IDENTITY_NOBODY;
+}
+
+/* schema-image.json is looked for where the configuration was found, as Glance does. */
+static const char *find_properties_file(struct arena *a, const struct config *c)
+{
+    const char *const *files = conf_files(c);
+    const char *found = NULL;
+
+    for (size_t i = 0; files && files[i]; i++) {
+        const char *slash = strrchr(files[i], '/');
+        char *path = arena_printf(a, "%.*s/schema-image.json", slash ? (int)(slash - files[i]) : 1, slash ? files[i] : ".");
+
+        if (access(path, R_OK) == 0)
+            found = path;
+    }
+    if (!found && files && files[0] && access("/etc/glance/schema-image.json", R_OK) == 0)
+        found = "/etc/glance/schema-image.json";
+    return found;
+}
+
+static const char *join(struct arena *a, const char *const *items, size_t n)
+{
+    const char *text = "";
+
+    for (size_t i = 0; i < n; i++)
+        text = arena_printf(a, "%s%s%s", text, i ? "," : "", items[i]);
+    return text;
+}
+
+static const char *endpoint(struct arena *a, const char *url)
+{
+    size_t n = url ? strlen(url) : 0;
+
+    while (n > 0 && url[n - 1] == '/')
+        n--;
+    return n ? arena_strn(a, url, n) : NULL;
+}
+
+static void read_pipeline(struct settings *s, const struct pipeline *p)
+{
+    s->identity = identity_of(p);
+    s->cors = pipeline_has(p, FILTER_CORS);
+    s->proxy_headers = pipeline_has(p, FILTER_PROXY_HEADERS) &&
+                       config_bool(s->config, "oslo_middleware", "enable_proxy_headers_parsing");
+    s->version_negotiation = pipeline_has(p, FILTER_VERSION_NEGOTIATION);
+    if (p->healthcheck) {
+        const char *file = p->healthcheck_filter ? filter_option(p->healthcheck_filter, "disable_by_file_path") : NULL;
+
+        s->healthcheck_path = arena_str(s->arena, p->healthcheck_path);
+        s->healthcheck_disable_file = arena_str(s->arena, file);
+    }
+}
+
+static void read_options(struct settings *s)
+{
+    const struct config *c = s->config;
+    const char *const *methods;
+    size_t n = config_list(c, "DEFAULT", "enabled_import_methods", &methods);
+
+    s->import_methods = join(s->arena, methods, n);
+    s->allow_anonymous = config_bool(c, "DEFAULT", "allow_anonymous_access");
+    s->enforce_new_defaults = config_bool(c, "oslo_policy", "enforce_new_defaults");
+    s->public_endpoint = endpoint(s->arena, config_str(c, "DEFAULT", "public_endpoint"));
+    s->hashing_algorithm = config_str(c, "DEFAULT", "hashing_algorithm");
+    s->max_request_id = config_int(c, "DEFAULT", "max_request_id_length");
+    s->limit_default = config_int(c, "DEFAULT", "limit_param_default");
+    s->limit_max = config_int(c, "DEFAULT", "api_limit_max");
+    s->property_quota = config_int(c, "DEFAULT", "image_property_quota");
+    s->tag_quota = config_int(c, "DEFAULT", "image_tag_quota");
+    s->storage_quota = config_int(c, "DEFAULT", "user_storage_quota");
+    s->size_cap = (uint64_t)config_int(c, "DEFAULT", "image_size_cap");
+    s->show_direct_url = config_bool(c, "DEFAULT", "show_image_direct_url");
+    s->show_locations = config_bool(c, "DEFAULT", "show_multiple_locations");
+    s->inspect.require_match = config_bool(c, "image_format", "require_image_format_match");
+    s->inspect.n_gpt_nonfatal = config_list(c, "image_format", "gpt_safety_checks_nonfatal", &s->inspect.gpt_nonfatal);
+    s->inspect.n_vmdk_types = config_list(c, "image_format", "vmdk_allowed_types", &s->inspect.vmdk_types);
+}
+
+int settings_make(struct config *c, const struct pipeline *p, struct settings **ret, struct error *e)
+{
+    struct settings *s = mem_new(sizeof *s);
+    struct schema_options o = { 0 };
+
+    s->refs = 1;
+    s->config = config_ref(c);
+    s->arena = arena_make(1024);
+    read_pipeline(s, p);
+    read_options(s);
+    o.n_disk_formats = config_list(c, "image_format", "disk_formats", &o.disk_formats);
+    o.n_container_formats = config_list(c, "image_format", "container_formats", &o.container_formats);
+    o.properties_file = find_properties_file(s->arena, c);
+    if (schema_open(&o, &s->schema, e) < 0) {
+        settings_free(s);
+        return -1;
+    }
+    *ret = s;
+    return 0;
+}
+
+void settings_free(struct settings *s)
+{
+    if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
+        return;
+    schema_free(s->schema);
+    config_free(s->config);
+    arena_free(s->arena);
+    mem_free(s);
+}

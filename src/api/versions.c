@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which version a path or an Accept header means, and the versions document (Glance 33). */
+#include "api/request.h"
+
+#include <string.h>
+
+enum { ALWAYS, CACHE_ON, CACHE_OFF, MULTI_ON, MULTI_OFF };
+
+/* In the document's order. A version whose condition does not hold is neither listed nor, but for 2.15, 2.9 and 2.17, accepted. */
+static const struct {
+    const char *id;
+    int         when;
+    bool        current;
+} versions[] = {
+    { "v2.18", CACHE_ON, true },  { "v2.17", CACHE_ON, false },  { "v2.16", CACHE_ON, false }, { "v2.15", CACHE_ON, false },
+    { "v2.14", CACHE_ON, false }, { "v2.15", CACHE_OFF, false }, { "v2.13", MULTI_ON, false }, { "v2.12", MULTI_ON, false },
+    { "v2.11", MULTI_ON, false }, { "v2.10", MULTI_ON, false },  { "v2.9", MULTI_ON, false },  { "v2.8", MULTI_ON, false },
+    { "v2.9", MULTI_OFF, false }, { "v2.17", CACHE_OFF, true },  { "v2.7", ALWAYS, false },    { "v2.6", ALWAYS, false },
+    { "v2.5", ALWAYS, false },    { "v2.4", ALWAYS, false },     { "v2.3", ALWAYS, false },    { "v2.2", ALWAYS, false },
+    { "v2.1", ALWAYS, false },    { "v2.0", ALWAYS, false },
+};
+
+static bool holds(const struct settings *s, int when)
+{
+    return when == ALWAYS || (when == CACHE_ON && s->cache_on) || (when == CACHE_OFF && !s->cache_on) ||
+           (when == MULTI_ON && s->multi_store) || (when == MULTI_OFF && !s->multi_store);
+}
+
+static bool accepted(const struct settings *s, const char *version, size_t n)
+{
+    if (n == 2 && memcmp(version, "v2", 2) == 0)
+        return true;
+    for (size_t i = 0; i < COUNT(versions); i++)
+        if (strlen(versions[i].id) == n && memcmp(versions[i].id, version, n) == 0 && holds(s, versions[i].when))
+            return true;
+    return false;
+}
+
+static void versions_document(struct request *rq, int status)
+{
+    CLEANUP(str_done) struct str body = STR_INIT;
+    const struct settings *s = rq->settings;
+    const char *base = s->public_endpoint ? s->public_endpoint
+                                          : arena_printf(rq->arena, "%s://%s%s", rq->scheme, rq->host, rq->prefix);
+    const char *between = "";
+
+    str_add(&body, "{\"versions\": [");
+    for (size_t i = 0; i < COUNT(versions); i++) {
+        if (!holds(s, versions[i].when))
+            continue;
+        str_addf(&body, "%s{\"id\": \"%s\", \"status\": \"%s\", \"links\": [{\"rel\": \"self\", \"href\": ", between,
+                 versions[i].id, versions[i].current ? "CURRENT" : "SUPPORTED");
+        json_add_text(&body, arena_printf(rq->arena, "%s/v2/", base), true);
+        str_add(&body, "}]}");
+        between = ", ";
+    }
+    str_add(&body, "]}");
+    respond_json(rq, status, &body);
+}
+
+/* Sets rq->path to the path below /v2, or answers with the versions document. */
+bool versions_answer(struct request *rq)
+{
+    static const char vendor[] = "application/vnd.openstack.images-";
+    const char *path = rq->http->path, *segment = path + 1, *accept = http_header(rq->http, "Accept");
+    size_t n = strcspn(segment, "/");
+
+    if (n == 8 && memcmp(segment, "versions", 8) == 0) {
+        versions_document(rq, 200);
+        return true;
+    }
+    if (accept && str_starts(accept, vendor)) {
+        const char *version = accept + sizeof vendor - 1;
+
+        if (accepted(rq->settings, version, strlen(version))) {
+            rq->path = arena_printf(rq->arena, "/v2%s", path);
+            return false;
+        }
+    } else if (accepted(rq->settings, segment, n)) {
+        rq->path = n == 2 ? path : arena_printf(rq->arena, "/v2%s", segment + n);
+        return false;
+    }
+    versions_document(rq, 300);
+    return true;
+}
