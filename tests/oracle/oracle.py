@@ -176,7 +176,11 @@ def exchange(base, method, target, headers, payload, chunks=None, version='HTTP/
     if not data:
         return out
     response = http.client.HTTPResponse(FakeSocket(io.BytesIO(bytes(data))), method=method)
-    response.begin()
+    try:
+        response.begin()
+    except http.client.HTTPException as problem:
+        out.reason = 'not HTTP: %s' % problem
+        return out
     out.status, out.reason = response.status, response.reason
     out.headers = response.headers.items()
     try:
@@ -212,6 +216,8 @@ def tidy(text, names):
     text = names.hide(text)
     text = re.sub(r'req-' + UUID, '<req>', text)
     text = re.sub(UUID, '<uuid>', text)
+    text = re.sub(r'(Multiple formats detected: )([\w,]+)', lambda m: m[1] + ','.join(sorted(m[2].split(','))), text)
+    text = re.sub(r'(\w)\1{499,}', lambda m: '<%s*%d>' % (m[1], len(m[0])), text)
     return re.sub(TIME, '<time>', text)
 
 
@@ -399,31 +405,44 @@ def body_diff(want, got):
 
 
 def load_differences():
-    """differences.txt: case-glob, what (status,header:x,body,any; comma separated), anchor; blanks between."""
+    """Rows of differences.txt: case glob, what may differ, anchor in docs/differences.md; blanks between.
+
+    what is a comma separated list of: status, header:<name or glob>, body, any, each optionally for
+    one step only ("3:body"), and crash: a step that made the original fail (500 or no answer) may
+    be answered in any way that is not itself a failure."""
     rows = []
     path = os.path.join(HERE, 'differences.txt')
     if os.path.exists(path):
-        for line in open(path, encoding='utf-8'):
-            line = line.split('#', 1)[0] if line.lstrip().startswith('#') else line
-            parts = line.split()
-            if len(parts) >= 3:
-                rows.append((parts[0], set(parts[1].split(',')), parts[2]))
+        with open(path, encoding='utf-8') as file:
+            for line in file:
+                parts = line.split()
+                if len(parts) >= 3 and not line.startswith('#'):
+                    rows.append((parts[0], parts[1].split(','), parts[2]))
     return rows
 
 
-def declared(case_name, kinds, rows):
-    """The anchor that declares all kinds of this case, or None."""
-    allowed, anchors = set(), []
-    for glob, what, anchor in rows:
-        if fnmatch.fnmatchcase(case_name, glob):
-            allowed |= what
-            anchors.append(anchor)
-    if not anchors:
-        return None
-    for kind in kinds:
-        if not ({kind, 'any'} & allowed or any(fnmatch.fnmatchcase(kind, a) for a in allowed)):
+def declared(case_name, found, want, got, rows):
+    """The anchors that declare all of these differences, or None."""
+    used = []
+    for at, kind, _ in found:
+        crashed = at < len(want) and want[at]['status'][:3] in ('0', '500') and got[at]['status'][:1] not in ('0', '5', '')
+        for glob, whats, anchor in rows:
+            if fnmatch.fnmatchcase(case_name, glob) and any(
+                    what == 'crash' and crashed or what != 'crash' and may_differ(what, at, kind) for what in whats):
+                used.append(anchor)
+                break
+        else:
             return None
-    return ','.join(anchors)
+    return ','.join(sorted(set(used)))
+
+
+def may_differ(what, at, kind):
+    step, colon, rest = what.partition(':')
+    if colon and step.isdigit():
+        if int(step) != at:
+            return False
+        what = rest
+    return what == 'any' or fnmatch.fnmatchcase(kind, what)
 
 
 # ---------------------------------------------------------------- commands
@@ -478,6 +497,9 @@ def command_record(args):
         table = tables.setdefault(case.file, read_recorded(args.profile, case.file) if args.only else {})
         table[case.name] = run_case(base, case, args.salt)
         count += 1
+        bad = [row for row in table[case.name] if 'headers' not in row and not row['status'].startswith('2')]
+        if bad:
+            print('%s: its own preparation failed: %s' % (case.name, bad))
         if args.verbose:
             print(case.name, ' '.join(row['status'][:3] for row in table[case.name]), flush=True)
     for stem, table in tables.items():
@@ -513,7 +535,7 @@ def command_replay(args):
             passed += 1
             continue
         kinds = {kind for _, kind, _ in found}
-        anchor = declared(case.name, kinds, rows)
+        anchor = declared(case.name, found, want, got, rows)
         if anchor is not None:
             if args.accept:
                 expected[case.file][case.name] = got

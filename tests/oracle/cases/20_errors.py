@@ -41,6 +41,8 @@ def cases():
                    get('/v2/schemas/member', headers={'X-Openstack-Request-Id': rid}),
                    get('/v2/nope', headers={'X-Openstack-Request-Id': rid}),
                    get('/v2/images', 'none', headers={'X-Openstack-Request-Id': rid}), profiles=BOTH)
+    yield case('request-id-too-long', [step(m, path, headers={'X-Openstack-Request-Id': 'a' * 65}, **more) for m, path, more in (
+        ('GET', '/v2/images', {}), ('GET', '/v2/images/<id>', {}), ('POST', '/v2/images', {'json': {'id': '<id>'}}), ('PUT', '/v2/images', {}), ('GET', '/v2', {}), ('OPTIONS', '/v2', {}), ('DELETE', '/v2/images/<id>', {}))], profiles=BOTH)
     yield case('request-id-places', get('/v2/images', headers={'X-Openstack-Request-Id': 'req-1'}),
                step('PUT', '/v2/images', headers={'X-Openstack-Request-Id': 'req-1'}),
                step('OPTIONS', '/v2/images', headers={'X-Openstack-Request-Id': 'req-1'}),
