@@ -276,7 +276,8 @@ class Server:
 
     def configure(self, config=None):
         sections = {
-            'DEFAULT': {'bind_host': self.host, 'bind_port': self.port, 'metrics_bind_port': self.metrics_port},
+            'DEFAULT': {'bind_host': self.host, 'bind_port': self.port},
+            'glint': {'metrics_port': self.metrics_port},
             'database': {'connection': 'sqlite:///' + self.database},
             'glance_store': {'stores': 'file', 'default_store': 'file', 'filesystem_store_datadir': self.images},
             'oslo_policy': {} if self.trusted else {'enforce_new_defaults': 'false'},
