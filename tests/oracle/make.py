@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Words for writing cases: steps are dicts (see oracle.py run_step), a case is (name, steps, profiles)."""
 
 BOTH = ('trusted', 'noauth')

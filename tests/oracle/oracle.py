@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Differential test of an Images API server against recorded answers.
 
     oracle.py record URL  [--profile trusted] [--only GLOB] [--files a,b]

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # peer.sh up|down|url|reset [trusted|noauth|both] [PORT]     a real Glance, one store, SQLite, for recording
 #
 #   trusted  identity comes from X-* request headers (flavor "trusted"), oslo.policy's defaults

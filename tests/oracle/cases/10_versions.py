@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Version documents, health check, redirects, unknown routes, methods."""
 from make import *
 

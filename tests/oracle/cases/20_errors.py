@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Error bodies and their negotiation, request ids, identity headers."""
 from make import *
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """GET and DELETE /v2/images/{id}; schemas."""
 from make import *
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """GET /v2/images: paging, sorting, filters, visibility."""
 import itertools
 

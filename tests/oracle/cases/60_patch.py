@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PATCH /v2/images/{id}."""
 from make import *
 

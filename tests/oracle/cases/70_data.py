@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PUT and GET /v2/images/{id}/file."""
 import struct
 

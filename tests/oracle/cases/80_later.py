@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tags, members, actions, info, locations, stage and import: recorded, not yet replayed by default."""
 from make import *
 
