@@ -209,6 +209,7 @@ static int read_file(struct config *c, const char *path, struct error *e)
     text = config_file_read(path, &len, e);
     if (!text)
         return -1;
+    *ARENA_PUSH(c->arena, c->files, c->n_files, c->cap_files) = r.path;
     return config_parse(path, text, len, file_line, &r, e);
 }
 
@@ -374,6 +375,7 @@ int config_read(const struct config_input *in, struct config **ret, struct error
     if (read_sources(c, in, e) < 0 || resolve_all(c, e) < 0)
         return -1;
     *ARENA_PUSH(c->arena, c->warnings, c->n_warnings, c->cap_warnings) = NULL;
+    *ARENA_PUSH(c->arena, c->files, c->n_files, c->cap_files) = NULL;
     *ret = TAKE(c);
     return 0;
 }
@@ -447,6 +449,11 @@ const char *config_origin(const struct config *c, const char *group, const char 
     if (ret)
         *ret = s->origin;
     return s->where;
+}
+
+const char *const *config_files(const struct config *c)
+{
+    return c->files;
 }
 
 const char *const *config_warnings(const struct config *c)

@@ -85,12 +85,14 @@ bool        config_is_set(const struct config *c, const char *group, const char 
 size_t      config_list(const struct config *c, const char *group, const char *name, const char *const **ret);
 const char *config_origin(const struct config *c, const char *group, const char *name, struct config_origin *ret);
 
+/* The files that were read, in order, those of directories included; ends with NULL. */
+const char *const *config_files(const struct config *c);
 /* One warning a line: unknown options (with the nearest known name), options without effect. */
 const char *const *config_warnings(const struct config *c); /* ends with NULL */
 /* The effective options as a readable file: value, then "# default" or where it came from; secrets
- * and passwords inside URLs are masked. all = also options at their default. */
+ * and passwords inside URLs are masked. all = also options at their default, but for those without effect. */
 void config_show(const struct config *c, bool all, struct str *out);
-/* A commented sample file made from the table. */
+/* A commented sample file made from the table, without the options that have no effect. */
 void config_sample(const struct option *options, struct str *out);
 
 /* The generic reader underneath: calls line() for each "key = value" in file order (values with
@@ -100,5 +102,7 @@ int config_parse(const char *path, const char *text, size_t len,
                  int (*line)(void *arg, const char *section, const char *key, const char *value, unsigned lineno,
                              struct error *e),
                  void *arg, struct error *e) __attribute__((warn_unused_result));
+/* A whole file as zero-terminated heap memory, for config_parse(). NULL: *e says why not. */
+char *config_file_read(const char *path, size_t *ret_len, struct error *e) __attribute__((warn_unused_result));
 
 #endif

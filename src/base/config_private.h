@@ -37,6 +37,8 @@ struct config {
     size_t                n_slots, cap_slots;
     struct config_slot  **hash;    /* open addressing over (group, name); a power of two */
     size_t                hash_size;
+    const char          **files;
+    size_t                n_files, cap_files;
     const char          **warnings;
     size_t                n_warnings, cap_warnings;
 };
@@ -44,9 +46,6 @@ struct config {
 /* config.c */
 struct config_slot *config_find(const struct config *c, const char *group, const char *name);
 bool                config_group_eq(const char *a, const char *b);
-
-/* config_file.c */
-char *config_file_read(const char *path, size_t *ret_len, struct error *e) MUST_CHECK;
 
 /* config_value.c: text -> value of the option's type; -1: it is not one. */
 int  config_value_read(struct arena *a, const struct option *o, const char *text, struct config_value *ret) MUST_CHECK;

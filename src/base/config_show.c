@@ -93,7 +93,9 @@ static void show_group(const struct config *c, size_t first, bool all, struct st
     for (size_t i = first; i < c->n_slots; i++) {
         const struct config_slot *s = c->slots[i];
 
-        if (!config_group_eq(s->group, c->slots[first]->group) || (!all && s->n_raw == 0))
+        if (!config_group_eq(s->group, c->slots[first]->group))
+            continue;
+        if (s->n_raw == 0 && (!all || (s->option->flags & OPTION_NO_EFFECT)))
             continue;
         if (!titled)
             str_addf(out, "%s[%s]\n", out->len ? "\n" : "", c->slots[first]->group);
@@ -140,9 +142,6 @@ static void sample_option(const struct option *o, struct str *out)
         str_addf(&about, ". Old name: %s", o->old);
     if (o->flags & OPTION_RESTART)
         str_add(&about, ". A change needs a restart");
-    if (o->flags & OPTION_NO_EFFECT)
-        str_add(&about, ". Accepted, without effect");
-    str_text(&about);
     about.data[0] = (char)toupper((unsigned char)about.data[0]);
     str_addc(&about, '.');
     add_wrapped(str_text(&about), out);
@@ -155,13 +154,18 @@ static void sample_option(const struct option *o, struct str *out)
     str_addc(out, '\n');
 }
 
+static bool is_listed(const struct option *o)
+{
+    return !(o->flags & OPTION_NO_EFFECT);
+}
+
 void config_sample(const struct option *options, struct str *out)
 {
     for (const struct option *o = options; o->name; o++) {
-        bool first = true;
+        bool first = is_listed(o);
 
         for (const struct option *p = options; p < o && first; p++)
-            first = !config_group_eq(p->group, o->group);
+            first = !is_listed(p) || !config_group_eq(p->group, o->group);
         if (!first)
             continue;
         if (str_eq(o->group, "*"))
@@ -169,7 +173,7 @@ void config_sample(const struct option *options, struct str *out)
         else
             str_addf(out, "%s[%s]\n", out->len ? "\n" : "", o->group);
         for (const struct option *p = o; p->name; p++)
-            if (config_group_eq(p->group, o->group))
+            if (is_listed(p) && config_group_eq(p->group, o->group))
                 sample_option(p, out);
     }
 }

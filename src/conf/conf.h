@@ -26,6 +26,10 @@ const char *const *conf_files(const struct config *c);
 /* GLINT_DATA_DIR, else $STATE_DIRECTORY (systemd), else /var/lib/glint for root, else $XDG_DATA_HOME/glint or ~/.local/share/glint. */
 const char *conf_data_dir(void);
 
+/* Settings that this version cannot honour: those that protect something or change what happens to data refuse (-1, named with their
+ * origin), the others are told to loud() one by one. Looks at policy files too. */
+int conf_check(const struct config *c, void (*loud)(void *arg, const char *text), void *arg, struct error *e) MUST_CHECK;
+
 /* ---- paste: which filters stand before the application ---- */
 
 enum filter_kind {

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one list of options: what the code asks for, the sample file and the manual page come from here.
+ * Names, types and defaults are Glance 33's and oslo's (their sample files); [glint] is ours, and
+ * bind_*, workers, backlog and the certificate options are those of the Glance releases that listened by
+ * themselves. */
+#include "conf/conf.h"
+
+#define UNBOUNDED_FROM(n)      .min = (n), .max = INT64_MAX
+#define ACCEPTED(g, n)         { g, n, OPTION_STRING, .flags = OPTION_NO_EFFECT }
+#define ACCEPTED_SECRET(g, n)  { g, n, OPTION_STRING, .flags = OPTION_NO_EFFECT | OPTION_SECRET }
+#define ACCEPTED_STORE(n)      { "*", n, OPTION_STRING, .flags = OPTION_NO_EFFECT | OPTION_ANY_GROUP }
+#define ACCEPTED_STORE_SECRET(n) \
+    { "*", n, OPTION_STRING, .flags = OPTION_NO_EFFECT | OPTION_ANY_GROUP | OPTION_SECRET }
+
+const struct option conf_options[] = {
+    /* ---- listening ---- */
+    { "DEFAULT", "bind_host", OPTION_STRING, "0.0.0.0", .flags = OPTION_RESTART,
+      .help = "Address or name to listen on; * or :: for every address. 127.0.0.1 when there is no "
+              "configuration file. "
+              "Ignored when systemd hands over sockets." },
+    { "DEFAULT", "bind_port", OPTION_PORT, "9292", .flags = OPTION_RESTART,
+      .help = "TCP port to listen on; 0 lets the kernel choose one." },
+    { "DEFAULT", "backlog", OPTION_INT, "4096", UNBOUNDED_FROM(1), .flags = OPTION_RESTART,
+      .help = "Connections that the kernel keeps waiting for each listening socket." },
+    { "DEFAULT", "workers", OPTION_INT, "0", .min = 0, .max = 1024, .flags = OPTION_RESTART,
+      .help = "Event loops that watch connections; 0 means one for each processor. One process serves all "
+              "of them: "
+              "where Glance needed processes, threads do here." },
+    { "DEFAULT", "cert_file", OPTION_STRING, NULL,
+      .help = "Certificate chain (PEM) for TLS on the TCP listener. Unset: plain HTTP. Read again on reload.",
+      .old = "ssl/cert_file" },
+    { "DEFAULT", "key_file", OPTION_STRING, NULL,
+      .help = "Private key (PEM) of cert_file.", .old = "ssl/key_file" },
+    { "DEFAULT", "ca_file", OPTION_STRING, NULL,
+      .help = "Certificates (PEM) of authorities that clients must have a certificate from. Unset: no "
+              "client certificates.",
+      .old = "ssl/ca_file" },
+    { "DEFAULT", "public_endpoint", OPTION_STRING, NULL,
+      .help = "URL prefix of the links in the versions document, for a service behind a proxy. Unset: as "
+              "the request "
+              "named the service." },
+
+    /* ---- logging ---- */
+    { "DEFAULT", "debug", OPTION_BOOL, "false",
+      .help = "Log debug messages too." },
+    { "DEFAULT", "log_file", OPTION_STRING, NULL,
+      .help = "File to log to; relative names are below log_dir. Unset: standard error. SIGHUP and SIGUSR1 "
+              "reopen it.",
+      .old = "DEFAULT/logfile" },
+    { "DEFAULT", "log_dir", OPTION_STRING, NULL,
+      .help = "Directory of log_file; without log_file the log is glance-api.log in it.", .old =
+      "DEFAULT/logdir" },
+
+    /* ---- the Images API ---- */
+    { "DEFAULT", "hashing_algorithm", OPTION_STRING, "sha512",
+      .help = "Digest of image data that os_hash_algo and os_hash_value tell, next to the MD5 checksum." },
+    { "DEFAULT", "image_size_cap", OPTION_INT, "1099511627776", UNBOUNDED_FROM(1),
+      .help = "Largest image in bytes." },
+    { "DEFAULT", "user_storage_quota", OPTION_QUOTA, "0",
+      .help = "What one project's images may occupy together; 0 means no limit." },
+    { "DEFAULT", "image_property_quota", OPTION_INT, "128",
+      .help = "Custom properties an image may have; negative means no limit." },
+    { "DEFAULT", "image_tag_quota", OPTION_INT, "128",
+      .help = "Tags an image may have; negative means no limit." },
+    { "DEFAULT", "limit_param_default", OPTION_INT, "25", UNBOUNDED_FROM(1),
+      .help = "Page size of a listing whose request names none." },
+    { "DEFAULT", "api_limit_max", OPTION_INT, "1000", UNBOUNDED_FROM(1),
+      .help = "Largest page size that a request may ask for." },
+    { "DEFAULT", "allow_anonymous_access", OPTION_BOOL, "false",
+      .help = "With the context filter: let requests without an identity read public images." },
+    { "DEFAULT", "max_request_id_length", OPTION_INT, "64", .min = 0, .max = 16384,
+      .help = "Longer X-OpenStack-Request-ID values of clients are refused." },
+    { "DEFAULT", "show_image_direct_url", OPTION_BOOL, "false",
+      .help = "Tell clients where image data is stored (direct_url)." },
+    { "DEFAULT", "show_multiple_locations", OPTION_BOOL, "false",
+      .help = "Tell clients all locations of image data." },
+    { "DEFAULT", "enabled_import_methods", OPTION_BOUNDED_LIST, "[glance-direct,web-download,copy-image]",
+      .choices = "glance-direct|web-download|copy-image|glance-download",
+      .help = "Import methods that are offered to clients." },
+    { "image_format", "disk_formats", OPTION_LIST, "ami,ari,aki,vhd,vhdx,vmdk,raw,qcow2,vdi,iso,ploop",
+      .help = "Values that disk_format may have.", .old = "DEFAULT/disk_formats" },
+    { "image_format", "container_formats", OPTION_LIST, "ami,ari,aki,bare,ovf,ova,docker,compressed",
+      .help = "Values that container_format may have.", .old = "DEFAULT/container_formats" },
+    { "image_format", "require_image_format_match", OPTION_BOOL, "true",
+      .help = "Refuse data whose content is of another format than the image's disk_format." },
+    { "image_format", "gpt_safety_checks_nonfatal", OPTION_LIST, "",
+      .help = "Checks of partition tables that only warn: mbr, gptmbr." },
+    { "image_format", "vmdk_allowed_types", OPTION_LIST, "streamOptimized,monolithicSparse",
+      .help = "VMDK create types that are accepted." },
+
+    /* ---- the database ---- */
+    { "database", "connection", OPTION_STRING, NULL, .flags = OPTION_RESTART,
+      .help = "SQLAlchemy URL of the database: sqlite:////absolute/path or sqlite:///relative/path. Without "
+              "any "
+              "configuration file: glance.sqlite in the data directory.",
+      .old = "DEFAULT/sql_connection,database/sql_connection,sql/connection" },
+    { "database", "max_pool_size", OPTION_INT, "5", .min = 0, .max = 1024, .flags = OPTION_RESTART,
+      .help = "Idle database connections that are kept.", .old =
+      "DEFAULT/sql_max_pool_size,database/sql_max_pool_size" },
+
+    /* ---- stores ---- */
+    { "DEFAULT", "enabled_backends", OPTION_DICT, NULL, .flags = OPTION_RESTART,
+      .help = "Several stores, as id:type pairs. Not supported yet: the start is refused." },
+    { "glance_store", "stores", OPTION_LIST, "file,http", .flags = OPTION_RESTART | OPTION_ANY_GROUP,
+      .help = "Kinds of stores that images may be in." },
+    { "glance_store", "default_store", OPTION_STRING, "file", .flags = OPTION_RESTART,
+      .help = "Scheme of the store that new image data goes to.", .old = "DEFAULT/default_store" },
+    { "*", "filesystem_store_datadir", OPTION_STRING, "/var/lib/glance/images",
+      .flags = OPTION_RESTART | OPTION_ANY_GROUP,
+      .help = "Directory of image files; made when absent.", .old = "DEFAULT/filesystem_store_datadir" },
+    { "*", "filesystem_store_datadirs", OPTION_MULTI, NULL, .flags = OPTION_RESTART | OPTION_ANY_GROUP,
+      .help = "Several directories, each path:priority. New files go to the highest priority, among equals "
+              "to the most "
+              "free space." },
+    { "*", "filesystem_store_metadata_file", OPTION_STRING, NULL, .flags = OPTION_RESTART | OPTION_ANY_GROUP,
+      .help = "JSON file whose object is added to the metadata of new locations." },
+    { "*", "filesystem_store_file_perm", OPTION_OCTAL, "0", .flags = OPTION_RESTART | OPTION_ANY_GROUP,
+      .help = "Mode of image files; 0 leaves it to the umask." },
+    { "*", "filesystem_store_chunk_size", OPTION_INT, "65536", UNBOUNDED_FROM(1), .flags = OPTION_RESTART |
+      OPTION_ANY_GROUP,
+      .help = "Bytes of one read or write of image data." },
+    { "*", "filesystem_thin_provisioning", OPTION_BOOL, "false", .flags = OPTION_RESTART | OPTION_ANY_GROUP,
+      .help = "Leave holes in image files where data is zero." },
+
+    /* ---- the pipeline, identity, health ---- */
+    { "paste_deploy", "flavor", OPTION_STRING, NULL, .flags = OPTION_RESTART,
+      .help = "Which pipeline of the paste file serves: empty for the one without authentication." },
+    { "paste_deploy", "config_file", OPTION_STRING, NULL, .flags = OPTION_RESTART,
+      .help = "The paste file. Unset: the one beside the last configuration file (glance-api.conf: "
+              "glance-api-paste.ini), "
+              "else Glance 33's shipped one, which is built in." },
+    { "oslo_policy", "enforce_new_defaults", OPTION_BOOL, "true",
+      .help = "Decide by the policy defaults with scope and reader role. Without any configuration file it "
+              "is false." },
+    { "oslo_policy", "policy_file", OPTION_STRING, "policy.yaml", .flags = OPTION_RESTART,
+      .help = "Policy file. Rules in it are not supported yet: the start is refused where there are any.",
+      .old = "DEFAULT/policy_file" },
+    { "oslo_policy", "policy_dirs", OPTION_MULTI, "policy.d", .flags = OPTION_RESTART,
+      .help = "Directories of further policy files, as policy_file.", .old = "DEFAULT/policy_dirs" },
+    { "oslo_middleware", "enable_proxy_headers_parsing", OPTION_BOOL, "false",
+      .help = "Let the http_proxy_to_wsgi filter believe Forwarded and X-Forwarded-* headers." },
+    { "healthcheck", "backends", OPTION_LIST, "", .flags = OPTION_RESTART,
+      .help = "What /healthcheck looks at, where the paste file does not say it: disable_by_file, or nothing." },
+    { "healthcheck", "disable_by_file_path", OPTION_STRING, NULL,
+      .flags = OPTION_RESTART,
+      .help = "While this file exists /healthcheck answers 503, where the paste file names none.", .old = "DEFAULT/disable_by_file_path" },
+
+    /* ---- what this version cannot honour and must not ignore (check.c) ---- */
+    { "DEFAULT", "property_protection_file", OPTION_STRING, NULL, .flags = OPTION_RESTART,
+      .help = "Protected properties. Not supported yet: the start is refused." },
+    { "DEFAULT", "metadata_encryption_key", OPTION_STRING, NULL, .flags = OPTION_RESTART | OPTION_SECRET,
+      .help = "Key of encrypted locations in the database. Not supported yet: the start is refused." },
+    { "DEFAULT", "delayed_delete", OPTION_BOOL, "false", .flags = OPTION_RESTART,
+      .help = "Keep data of deleted images for a while. Not supported yet: the start is refused." },
+    { "DEFAULT", "use_keystone_limits", OPTION_BOOL, "false", .flags = OPTION_RESTART,
+      .help = "Quotas from Keystone. Not supported yet: the start is refused." },
+
+    /* ---- Glint's own ---- */
+    { "glint", "data_dir", OPTION_STRING, NULL, .flags = OPTION_RESTART,
+      .help = "Where database and images are when there is no configuration file: $GLINT_DATA_DIR, "
+              "systemd's state "
+              "directory, /var/lib/glint for root, else ~/.local/share/glint." },
+    { "glint", "bind_unix", OPTION_STRING, NULL, .flags = OPTION_RESTART,
+      .help = "Path of a Unix socket to listen on too, for a proxy on the same machine." },
+    { "glint", "bind_unix_mode", OPTION_OCTAL, "0660", .flags = OPTION_RESTART,
+      .help = "Mode of the Unix socket." },
+    { "glint", "metrics_host", OPTION_STRING, "127.0.0.1", .flags = OPTION_RESTART,
+      .help = "Address to serve GET /metrics (Prometheus) on." },
+    { "glint", "metrics_port", OPTION_PORT, "9293", .flags = OPTION_RESTART,
+      .help = "Port of /metrics; 0 turns it off. At its default a port in use is only a warning." },
+    { "glint", "access_log", OPTION_BOOL, "true",
+      .help = "Log one line for each request." },
+    { "glint", "workers_max", OPTION_INT, "64", .min = 1, .max = 4096, .flags = OPTION_RESTART,
+      .help = "Threads for requests that wait for the database or a store. They are started when needed." },
+    { "glint", "transfers_max", OPTION_INT, "64", .min = 1, .max = 4096, .flags = OPTION_RESTART,
+      .help = "Threads for uploads and downloads, counted apart so that they cannot take all of "
+              "workers_max." },
+    { "glint", "connections_max", OPTION_INT, "16384", .min = 1, .max = 1048576, .flags = OPTION_RESTART,
+      .help = "Connections open at once; beyond it new ones wait in the backlog." },
+    { "glint", "head_timeout", OPTION_FLOAT, "20", .min = 0, .max = 86400,
+      .help = "Seconds from the first byte of a request to the end of its head." },
+    { "glint", "idle_timeout", OPTION_FLOAT, "75", .min = 0, .max = 86400,
+      .help = "Seconds a kept connection may wait for its next request." },
+    { "glint", "body_timeout", OPTION_FLOAT, "60", .min = 0, .max = 86400,
+      .help = "Seconds in which a body or an answer must move at all." },
+    { "glint", "body_min_rate", OPTION_INT, "1024", .min = 0, .max = 1073741824,
+      .help = "Bytes a second, over a minute, below which an upload is broken off; 0 means any rate." },
+    { "glint", "linger_timeout", OPTION_FLOAT, "5", .min = 0, .max = 3600,
+      .help = "Seconds an early refusal waits for the rest of the body, so that the client sees the answer "
+              "and no reset." },
+    { "glint", "shutdown_timeout", OPTION_FLOAT, "60", .min = 0, .max = 86400,
+      .help = "Seconds that requests may take to finish after SIGTERM; a second SIGTERM breaks them off." },
+    { "glint", "supervise_worker", OPTION_BOOL, "true", .flags = OPTION_RESTART,
+      .help = "Let glint serve start glint worker and restart it. Turn it off where the worker is a unit of "
+              "its own." },
+    { "glint", "reap_interval", OPTION_INT, "60", .min = 1, .max = 86400, .flags = OPTION_RESTART,
+      .help = "Seconds between two rounds of cleaning up after interrupted uploads (glint worker)." },
+
+#include "conf/accepted.h"
+
+    { .name = NULL },
+};
