@@ -223,13 +223,12 @@ def tidy(text, names):
 
 
 def first_line_of_schema_error(text):
-    """A schema failure is compared up to the end of the validator's first line."""
-    mark = 'Provided object does not match schema '
-    if mark not in text:
+    """A schema failure without the dump that the validator appends to its first line."""
+    if 'Provided object does not match schema ' not in text:
         return text
-    # JSON bodies carry the dump as \n escapes, HTML and plain as real newlines or blanks
-    return re.sub(r"(Provided object does not match schema .*?)(?:(?:\\n|\n| )+Failed validating .*?)(<br|&lt;br|   $|\n\n|$)",
-                  r'\1 <dump>\2', text, count=1, flags=re.S)
+    end = r'<br />' if '<html>' in text or text.startswith('{') else r'\n\n   $'
+    return re.sub(r'(Provided object does not match schema .*?)(?:\\n|\n| )+Failed validating .*?(%s)' % end, r'\1\2',
+                  text, count=1, flags=re.S)
 
 
 def sort_tags(value):
@@ -409,8 +408,9 @@ def load_differences():
     """Rows of differences.txt: case glob, what may differ, anchor in docs/differences.md; blanks between.
 
     what is a comma separated list of: status, header:<name or glob>, body, any, each optionally for
-    one step only ("3:body"), and crash: a step that made the original fail (500 or no answer) may
-    be answered in any way that is not itself a failure."""
+    one step only ("3:body"); crash: a step that made the original fail (500 or no answer) may be
+    answered in any way that is not itself a failure; after-415: the steps after one that both
+    servers answer with that status."""
     rows = []
     path = os.path.join(HERE, 'differences.txt')
     if os.path.exists(path):
@@ -427,9 +427,11 @@ def declared(case_name, found, want, got, rows):
     used = []
     for at, kind, _ in found:
         crashed = at < len(want) and want[at]['status'][:3] in ('0', '500') and got[at]['status'][:1] not in ('0', '5', '')
+        before = {w['status'][:3] for w, g in zip(want[:at], got) if w['status'] == g['status']}
         for glob, whats, anchor in rows:
             if fnmatch.fnmatchcase(case_name, glob) and any(
-                    what == 'crash' and crashed or what != 'crash' and may_differ(what, at, kind) for what in whats):
+                    what == 'crash' and crashed or what.startswith('after-') and what[6:] in before or
+                    may_differ(what, at, kind) for what in whats):
                 used.append(anchor)
                 break
         else:

@@ -34,6 +34,7 @@ def cases():
                get('/v2/images?limit=<b>&</b>'), get('/v2/images?limit=<b>&</b>', headers={'Accept': 'text/plain'}),
                get('/v2/images?visibility=%3Cb%3E%26%3C/b%3E'), get('/v2/images?visibility=%3Cb%3E%26%3C/b%3E', headers={'Accept': 'text/plain'}),
                get('/v2/images?visibility=%3Cb%3E%26%3C/b%3E', headers={'Accept': 'application/json'}), profiles=BOTH)
+    yield case('schema-message', [create(f, headers={'Accept': a}) for a in ('text/html', 'application/json', 'text/plain') for f in ({'name': 1}, {'<p>': 1}, {'visibility': "a'b\nc"}, {'tags': ['x' * 256]})], profiles=BOTH)
     yield case('unicode-in-message', create({'visibility': 'zażółć'}), create({'visibility': 'zażółć'}, headers={'Accept': 'application/json'}),
                create({'visibility': 'zażółć'}, headers={'Accept': 'text/plain'}),
                get('/v2/images/za%C5%BC', headers={'Accept': 'application/json'}), get('/v2/images/za%C5%BC'), get('/v2/images/%ff'))
