@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* VMware Virtual Disk Format 1.1 (hosted sparse extents): a header of one sector, a text descriptor from
+ * sector 1 on and, when the header says that its grain directory is elsewhere, a second header at the
+ * very end. A descriptor may also be a file of its own. Numbers are little-endian.
+ *
+ * The descriptor can name other files, so it is read as strictly as Glance reads it, and then as QEMU's
+ * block/vmdk.c reads it: what the two would take differently is refused. */
+#include <string.h>
+
+#include "inspect/format.h"
+#include "inspect/vmdk_descriptor.h"
+
+enum {
+    AT_VERSION = 4,
+    AT_CAPACITY = 12,
+    AT_DESCRIPTOR_SECTOR = 28,
+    AT_DESCRIPTOR_SECTORS = 36,
+    AT_GRAIN_DIRECTORY = 56,
+    VERSION_MAX = 3,
+    DESCRIPTOR_MAX = 1024 * 1024 - 1,
+    MARKER_SECTORS = 8,
+    MARKER_TYPE = 12,
+    MARKER_FOOTER = 3,
+    TAIL_SIZE = 3 * SECTOR /* footer marker, second header, end-of-stream marker */
+};
+
+#define DIRECTORY_AT_END UINT64_MAX
+
+struct vmdk {
+    struct window header, descriptor;
+    bool sparse;   /* begins with the header, else with text */
+    bool has_tail; /* a second header is due; tail then holds the last tail_len bytes so far */
+    size_t tail_len;
+    uint8_t tail[TAIL_SIZE];
+};
+
+static bool is_sparse(const uint8_t *bytes, size_t n)
+{
+    return n >= 4 && memcmp(bytes, "KDMV", 4) == 0;
+}
+
+static void keep_tail(struct vmdk *v, const uint8_t *bytes, size_t n)
+{
+    size_t keep;
+
+    if (n >= TAIL_SIZE) {
+        memcpy(v->tail, bytes + n - TAIL_SIZE, TAIL_SIZE);
+        v->tail_len = TAIL_SIZE;
+        return;
+    }
+    keep = v->tail_len + n > TAIL_SIZE ? TAIL_SIZE - n : v->tail_len;
+    memmove(v->tail, v->tail + v->tail_len - keep, keep);
+    memcpy(v->tail + keep, bytes, n);
+    v->tail_len = keep + n;
+}
+
+/* The first sector is there: what else is to be seen? */
+static void read_header(struct vmdk *v)
+{
+    const uint8_t *h = v->header.bytes;
+    uint32_t version = le32(h + AT_VERSION);
+    uint64_t sectors = le64(h + AT_DESCRIPTOR_SECTORS);
+
+    v->sparse = is_sparse(h, SECTOR);
+    if (!v->sparse) {
+        if (descriptor_may_start(h, SECTOR)) {
+            window_open(&v->descriptor, 0, DESCRIPTOR_MAX);
+            window_feed(&v->descriptor, 0, h, SECTOR);
+        }
+        return;
+    }
+    v->has_tail = le64(h + AT_GRAIN_DIRECTORY) == DIRECTORY_AT_END;
+    if (version < 1 || version > VERSION_MAX || le64(h + AT_DESCRIPTOR_SECTOR) != 1 || sectors == 0)
+        return;
+    window_open(&v->descriptor, SECTOR,
+                sectors > DESCRIPTOR_MAX / SECTOR ? DESCRIPTOR_MAX : (size_t)sectors * SECTOR);
+}
+
+static uint64_t vmdk_feed(void *state, uint64_t at, const uint8_t *bytes, size_t n)
+{
+    struct vmdk *v = state;
+    bool had_header = window_full(&v->header);
+
+    if (!v->header.bytes)
+        window_open(&v->header, 0, SECTOR);
+    window_feed(&v->header, at, bytes, n);
+    if (!window_full(&v->header))
+        return window_wants(&v->header);
+    if (!had_header)
+        read_header(v);
+    window_feed(&v->descriptor, at, bytes, n);
+    if (v->has_tail) {
+        size_t before = at >= SECTOR ? 0 : (size_t)(SECTOR - at);
+
+        keep_tail(v, bytes + before, n - before);
+        return at + n;
+    }
+    return v->descriptor.bytes ? window_wants(&v->descriptor) : ENOUGH;
+}
+
+/* A descriptor that is a file of its own, as far as it has been seen; *ret_n 0 when there is none. */
+static const uint8_t *lone_descriptor(const struct vmdk *v, size_t *ret_n)
+{
+    const struct window *w = v->descriptor.bytes ? &v->descriptor : &v->header;
+
+    *ret_n = w->have;
+    if (w == &v->header && (window_full(w) || !descriptor_may_start(w->bytes, w->have)))
+        *ret_n = 0;
+    return w->bytes;
+}
+
+static bool vmdk_match(const struct stream_seen *seen, const void *state)
+{
+    const struct vmdk *v = state;
+    const uint8_t *text;
+    size_t n;
+
+    if (is_sparse(seen->head, seen->head_len))
+        return true;
+    text = lone_descriptor(v, &n);
+    return n > 0 && descriptor_has_type(text, n);
+}
+
+/* What is wrong with the second header, or NULL. */
+static const char *footer_fault(const struct vmdk *v)
+{
+    const uint8_t *first = v->header.bytes, *marker = v->tail, *second = marker + SECTOR,
+                  *end = second + SECTOR;
+    static const uint8_t zeros[SECTOR];
+
+    if (v->tail_len < TAIL_SIZE || memcmp(second, first, 4) != 0)
+        return "there is no second header at the end";
+    if (le32(second + AT_VERSION) != le32(first + AT_VERSION))
+        return "the two headers differ in version";
+    if (memcmp(second + AT_DESCRIPTOR_SECTOR, first + AT_DESCRIPTOR_SECTOR, 16) != 0)
+        return "the two headers differ in where the descriptor is";
+    if (le64(second + AT_GRAIN_DIRECTORY) == DIRECTORY_AT_END)
+        return "the second header points at a third";
+    if (le32(marker + MARKER_SECTORS) != 0 || le32(marker + MARKER_TYPE) != MARKER_FOOTER ||
+        memcmp(marker + 16, zeros, SECTOR - 16) != 0)
+        return "the second header's marker is not one";
+    if (memcmp(end, zeros, SECTOR) != 0)
+        return "the stream does not end where it says";
+    return NULL;
+}
+
+static void vmdk_verdict(const struct stream_seen *seen, const void *state, struct finding *ret)
+{
+    const struct vmdk *v = state;
+    const uint8_t *text = v->descriptor.bytes;
+    size_t n = v->descriptor.have;
+    bool sparse = is_sparse(seen->head, seen->head_len), typed = false;
+
+    if (!sparse)
+        text = lone_descriptor(v, &n);
+    ret->complete =
+        !sparse || (window_full(&v->header) && (!v->descriptor.bytes || window_full(&v->descriptor)));
+    ret->unsafe_check = "descriptor";
+    ret->why = n ? descriptor_fault(text, n, &typed) : "there is no descriptor";
+    if (!ret->why && v->has_tail) {
+        ret->unsafe_check = "footer";
+        ret->why = footer_fault(v);
+    }
+    if (!ret->why)
+        ret->unsafe_check = NULL;
+    /* A descriptor alone does not say how large its disk is. */
+    ret->has_virtual_size =
+        !typed || (sparse && !__builtin_mul_overflow(le64(seen->head + AT_CAPACITY), (uint64_t)SECTOR,
+                                                     &ret->virtual_size));
+}
+
+static void vmdk_done(void *state)
+{
+    struct vmdk *v = state;
+
+    window_close(&v->header);
+    window_close(&v->descriptor);
+}
+
+const struct inspector inspect_vmdk = {
+    .name = "vmdk",
+    .state_size = sizeof(struct vmdk),
+    .feed = vmdk_feed,
+    .match = vmdk_match,
+    .verdict = vmdk_verdict,
+    .done = vmdk_done,
+};

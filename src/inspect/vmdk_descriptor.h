@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The text part of a VMDK. It ends at the first NUL or at n; callers keep n under a megabyte. */
+#ifndef INSPECT_VMDK_DESCRIPTOR_H
+#define INSPECT_VMDK_DESCRIPTOR_H
+
+#include "base/base.h"
+
+/* Could a descriptor file start with these bytes? Text, or the comment that every descriptor begins with. */
+bool descriptor_may_start(const uint8_t *bytes, size_t n);
+/* Names a createType, whichever. */
+bool descriptor_has_type(const uint8_t *bytes, size_t n);
+/* What makes it unsafe, or NULL. *ret_typed: its createType keeps all data in the file that it is in. */
+const char *descriptor_fault(const uint8_t *bytes, size_t n, bool *ret_typed);
+
+#endif

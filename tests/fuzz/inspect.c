@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Any bytes as an image: no crash, and the same verdict however the stream is cut.
+ *
+ * The input is a list of patches on a file of zeros (offset in 3 bytes, length in 2, little-endian, then the
+ * bytes), after one byte that decides how the file is cut; so that what stands far behind is within reach. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "inspect/inspect.h"
+
+enum { IMAGE_MAX = 5 * 512 * 1024 };
+
+static size_t build(const uint8_t *input, size_t n, uint8_t *image)
+{
+    size_t size = 0;
+
+    while (n > 5) {
+        size_t at = (input[0] | (size_t)input[1] << 8 | (size_t)input[2] << 16) % IMAGE_MAX;
+        size_t len = input[3] | (size_t)input[4] << 8;
+
+        input += 5;
+        n -= 5;
+        len = len < n ? len : n;
+        len = len < IMAGE_MAX - at ? len : IMAGE_MAX - at;
+        memcpy(image + at, input, len);
+        size = at + len > size ? at + len : size;
+        input += len;
+        n -= len;
+    }
+    return size;
+}
+
+/* Pieces of 1 to 4,096 bytes where the formats look, larger ones behind. */
+static void look(const uint8_t *image, size_t size, unsigned seed, struct inspect_verdict *ret)
+{
+    CLEANUP(inspect_free) struct inspect *in = inspect_begin();
+    size_t piece;
+
+    for (size_t at = 0; at < size; at += piece) {
+        seed = seed * 1103515245u + 12345u;
+        piece = at < 4096 ? 1 + (seed >> 16) % 700 : 1 + (seed >> 10) % 200000;
+        piece = piece < size - at ? piece : size - at;
+        inspect_feed(in, image + at, piece);
+    }
+    inspect_end(in, ret);
+}
+
+static void decide(const struct inspect_verdict *v)
+{
+    static const char *const disk_formats[] = { "raw", "qcow2", "vmdk", "vhd",  "vhdx", "vdi",
+                                                "iso", "ami",   "gpt",  "luks", "qed" };
+    const struct inspect_policy policies[] = { { .require_match = true }, { .require_match = false } };
+
+    for (size_t i = 0; i < COUNT(disk_formats) * COUNT(policies); i++) {
+        int64_t virtual_size;
+        struct error e;
+        int rc = inspect_decide(v, disk_formats[i / 2], &policies[i % 2], &virtual_size, &e);
+
+        /* Nothing that failed a check goes under its own name, or as raw. */
+        if (rc == 0 && !v->safe && !v->incomplete && v->format &&
+            (i / 2 == 0 || str_eq(v->format, disk_formats[i / 2])))
+            abort();
+        if (rc == 0 && (virtual_size < -1 || virtual_size == 0))
+            abort();
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n)
+{
+    static uint8_t image[IMAGE_MAX];
+    struct inspect_verdict whole, cut;
+    CLEANUP(inspect_free) struct inspect *in = inspect_begin();
+    size_t size;
+
+    if (n == 0)
+        return 0;
+    memset(image, 0, sizeof image);
+    size = build(input + 1, n - 1, image);
+    inspect_feed(in, image, size);
+    inspect_end(in, &whole);
+    look(image, size, input[0], &cut);
+    if (memcmp(whole.formats, cut.formats, sizeof whole.formats) != 0 ||
+        whole.virtual_size != cut.virtual_size || whole.has_virtual_size != cut.has_virtual_size ||
+        whole.unsafe_check != cut.unsafe_check || whole.incomplete != cut.incomplete ||
+        strcmp(whole.why, cut.why) != 0)
+        abort();
+    decide(&whole);
+    return 0;
+}
