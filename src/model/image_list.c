@@ -41,9 +41,11 @@ static int count_many(struct db_conn *c, const char *sql, const char *first, con
     return 0;
 }
 
+static const char count_owner[] =
+    "SELECT COUNT(*) FROM (SELECT 1 FROM images WHERE owner = ?1 AND deleted = FALSE LIMIT ?2) AS t";
+
 static int count_part(struct db_conn *c, const struct image_query *q, enum part part, bool *ret, struct error *e)
 {
-    static const char owner[] = "SELECT COUNT(*) FROM (SELECT 1 FROM images WHERE owner = ?1 AND deleted = FALSE LIMIT ?2) AS t";
     static const char visibility[] =
         "SELECT COUNT(*) FROM (SELECT 1 FROM images WHERE visibility = ?1 AND deleted = FALSE LIMIT ?2) AS t";
     static const char members[] =
@@ -53,7 +55,7 @@ static int count_part(struct db_conn *c, const struct image_query *q, enum part 
 
     switch (part) {
     case PART_OWN:
-        return count_many(c, owner, q->viewer.project, NULL, ret, e);
+        return count_many(c, count_owner, q->viewer.project, NULL, ret, e);
     case PART_PUBLIC:
         return count_many(c, visibility, "public", NULL, ret, e);
     case PART_COMMUNITY:
@@ -69,35 +71,36 @@ static int count_part(struct db_conn *c, const struct image_query *q, enum part 
     return 0;
 }
 
-/* Whether a filter finds a few rows through an index that has nothing to do with the order. */
-static int find_pick(struct db_conn *c, const struct image_query *q, bool *ret, struct error *e)
-{
-    static const char tags[] = "SELECT COUNT(*) FROM (SELECT 1 FROM image_tags WHERE value = ?1 LIMIT ?2) AS t";
-    static const char *const unique[] = { "id", "checksum", "os_hash_value" };
-
-    *ret = false;
-    for (size_t i = 0; i < q->n_filters && !*ret; i++) {
-        const struct image_filter *f = &q->filters[i];
-        bool many;
-
-        for (size_t k = 0; f->kind == FILTER_TEXT && k < COUNT(unique); k++)
-            if (strcmp(f->column, unique[k]) == 0)
-                *ret = true;
-        if (f->kind == FILTER_TAG) {
-            if (count_many(c, tags, f->values[0], NULL, &many, e) < 0)
-                return -1;
-            *ret = !many;
-        }
-    }
-    return 0;
-}
-
-static bool filters_name(const struct image_query *q)
+static const struct image_filter *find_filter(const struct image_query *q, const char *column)
 {
     for (size_t i = 0; i < q->n_filters; i++)
-        if (q->filters[i].kind == FILTER_TEXT && strcmp(q->filters[i].column, "name") == 0)
-            return true;
-    return false;
+        if (q->filters[i].kind == FILTER_TEXT && strcmp(q->filters[i].column, column) == 0)
+            return &q->filters[i];
+    return NULL;
+}
+
+/* Whether a filter finds a few rows through an index that has nothing to do with the order. */
+static int find_pick(struct db_conn *c, const struct build *b, bool *ret, struct error *e)
+{
+    static const char tags[] = "SELECT COUNT(*) FROM (SELECT 1 FROM image_tags WHERE value = ?1 LIMIT ?2) AS t";
+    const struct image_query *q = b->q;
+    const struct image_filter *owner = build_by_creation(b) ? NULL : find_filter(q, "owner");
+    bool many;
+
+    *ret = find_filter(q, "id") || find_filter(q, "checksum") || find_filter(q, "os_hash_value");
+    if (!*ret && owner && owner->n_values == 1) {
+        if (count_many(c, count_owner, owner->values[0], NULL, &many, e) < 0)
+            return -1;
+        *ret = !many;
+    }
+    for (size_t i = 0; i < q->n_filters && !*ret; i++) {
+        if (q->filters[i].kind != FILTER_TAG)
+            continue;
+        if (count_many(c, tags, q->filters[i].values[0], NULL, &many, e) < 0)
+            return -1;
+        *ret = !many;
+    }
+    return 0;
 }
 
 static int choose_plan(struct build *b, struct db_conn *c, struct error *e)
@@ -106,10 +109,14 @@ static int choose_plan(struct build *b, struct db_conn *c, struct error *e)
     size_t n = build_parts(b->q, parts);
     bool picked, many = false;
 
-    if (find_pick(c, b->q, &picked, e) < 0)
+    if (find_pick(c, b, &picked, e) < 0)
         return -1;
     b->plan = picked ? PLAN_PICKED : PLAN_WALK;
-    if (picked || b->q->viewer.is_admin || n == 0 || filters_name(b->q))
+    if (!picked && find_filter(b->q, "name")) {
+        b->sort_apart = !build_by_creation(b) && strcmp(b->order[0].column->name, "name") != 0;
+        return 0;
+    }
+    if (picked || b->q->viewer.is_admin || n == 0)
         return 0;
     b->plan = build_by_creation(b) ? PLAN_PARTS : PLAN_SORT;
     for (size_t i = 0; i < n && !many; i++)

@@ -463,9 +463,10 @@ static void add_walk(struct build *b, enum part part, int segment)
     for (size_t i = 0; i < b->q->n_filters; i++)
         add_filter(b, &b->q->filters[i]);
     add_marker(b, segment);
-    add_order(b);
+    if (!b->sort_apart)
+        add_order(b);
     str_add(&b->sql, " LIMIT ");
-    add_number(b, COLUMN_INT, b->q->limit);
+    add_number(b, COLUMN_INT, b->sort_apart ? INT64_MAX : b->q->limit);
 }
 
 void build_statement(struct build *b)
@@ -473,7 +474,7 @@ void build_statement(struct build *b)
     enum part parts[PARTS_MAX] = { PART_ALL };
     size_t n = b->plan == PLAN_PARTS || b->plan == PLAN_SORT ? build_parts(b->q, parts) : 1;
     int segments = count_segments(b);
-    bool merged = n * (size_t)segments > 1;
+    bool merged = n * (size_t)segments > 1 || b->sort_apart;
     const char *between = "";
 
     for (size_t i = 0; i < n; i++) {
@@ -484,8 +485,13 @@ void build_statement(struct build *b)
             str_add(&b->sql, merged ? ") AS part" : "");
         }
     }
-    if (merged)
-        add_order(b);
+    if (!merged)
+        return;
+    add_order(b);
+    if (b->sort_apart) { /* also keeps SQLite from folding the inner statement into this one */
+        str_add(&b->sql, " LIMIT ");
+        add_number(b, COLUMN_INT, b->q->limit);
+    }
 }
 
 int build_init(struct build *b, const struct image_query *q, struct arena *a, enum db_dialect dialect, struct error *e)

@@ -46,6 +46,7 @@ struct build {
     bool                      simple;     /* same_way, and only the first key may be NULL */
     bool                      nulls_high; /* the database puts NULL above every value */
     bool                      many_shared;
+    bool                      sort_apart; /* of PLAN_WALK: a filter has an index, the order must not bring its own */
     enum plan                 plan;
 };
 
@@ -64,7 +65,7 @@ bool build_by_creation(const struct build *b);
 /* Whether shared images are looked for in any state of the membership. */
 bool build_any_member_status(const struct image_query *q);
 
-/* With b->plan and b->many_shared set: writes b->sql and its values. */
+/* With plan, many_shared and sort_apart set: writes b->sql and its values. */
 void build_statement(struct build *b);
 void build_bind(const struct build *b, struct db_stmt *s);
 

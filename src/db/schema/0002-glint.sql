@@ -41,7 +41,9 @@ CREATE INDEX IF NOT EXISTS glint_images_id ON images (deleted, os_hidden, id);
 -- The default order again, for what one project sees: its own images, and those of one visibility.
 CREATE INDEX IF NOT EXISTS glint_images_owner ON images (owner, deleted, os_hidden, created_at, id);
 CREATE INDEX IF NOT EXISTS glint_images_visibility ON images (visibility, deleted, os_hidden, created_at, id);
-CREATE INDEX IF NOT EXISTS glint_image_members_member ON image_members (member, deleted, status, image_id);
+-- What is shared with a project, and whether one image is.
+CREATE INDEX IF NOT EXISTS glint_image_members_member ON image_members (member, image_id, deleted, status);
+-- Images with a tag that few have.
 CREATE INDEX IF NOT EXISTS glint_image_tags_value ON image_tags (value, image_id);
 -- Whether an object of a store is still somebody's.
 CREATE INDEX IF NOT EXISTS glint_image_locations_value ON image_locations (value);
