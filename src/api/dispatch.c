@@ -268,7 +268,7 @@ static void log_access(const struct request *rq, int64_t us)
     const struct http_request *h = rq->http;
     const struct identity *id = &rq->identity;
 
-    if (!log_wants(LOG_INFO))
+    if (!rq->settings->access_log || !log_wants(LOG_INFO))
         return;
     log_info("access request_id=%s peer=%s user=%s project=%s method=%s path=%s%s%s route=%s status=%d in=%llu out=%llu us=%lld",
              rq->request_id ? rq->request_id : "-", h->peer ? h->peer : "-", id->user ? id->user : "-",

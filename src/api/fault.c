@@ -120,7 +120,7 @@ static void add_html(struct str *out, const char *status_line, const char *messa
 {
     str_addf(out, "<html>\n <head>\n  <title>%s</title>\n </head>\n <body>\n  <h1>%s</h1>\n  ", status_line, status_line);
     str_add(out, message);
-    str_add(out, "\n\n </body>\n</html>");
+    str_add(out, "\n </body>\n</html>");
 }
 
 static void add_json(struct str *out, const char *status_line, const char *title, const char *message)

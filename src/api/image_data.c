@@ -106,7 +106,7 @@ int image_upload(struct request *rq, struct error *e)
     struct stream_source body = { body_source, rq->http };
     CLEANUP(upload_abort) struct upload *up = NULL; /* leaving early: data gone, back to queued */
     struct upload_options o = { 0 };
-    struct image *im;
+    struct image *im = NULL;
 
     if (upload_prepare(rq, &im, &o, e) < 0)
         return -1;
@@ -239,7 +239,7 @@ int image_download(struct request *rq, struct error *e)
 {
     CLEANUP(store_get_close) struct store_get *get = NULL;
     struct http_range range;
-    struct image *im;
+    struct image *im = NULL;
     bool partial;
 
     if (download_allowed(rq, &im, e) < 0 || prefer_refuse(rq, e) < 0)

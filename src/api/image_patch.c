@@ -170,7 +170,7 @@ int image_patch(struct request *rq, struct error *e)
     CLEANUP(str_done) struct str body = STR_INIT;
     struct image_doc_options doc;
     struct patch_change *changes;
-    enum patch_dialect dialect;
+    enum patch_dialect dialect = PATCH_V21;
     struct image *im;
     size_t n;
 

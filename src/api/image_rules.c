@@ -30,11 +30,13 @@ int request_allowed(struct request *rq, const char *rule, const struct image *im
 
 int image_visibility_allowed(struct request *rq, const struct image *im, enum image_visibility to, struct error *e)
 {
-    if (to == IMAGE_PUBLIC)
-        return request_allowed(rq, "publicize_image", im, e);
-    if (to == IMAGE_COMMUNITY)
-        return request_allowed(rq, "communitize_image", im, e);
-    return 0;
+    const char *rule = to == IMAGE_PUBLIC ? "publicize_image" : to == IMAGE_COMMUNITY ? "communitize_image" : NULL;
+    struct policy_target target;
+
+    policy_target_image(im, &rq->identity, &target);
+    if (!rule || policy_allows(&rq->identity, rule, &target))
+        return 0;
+    return error_set(e, ERROR_FORBIDDEN, "You are not authorized to complete %s action.", rule);
 }
 
 int text_storable(const char *text, const char *what, struct error *e)

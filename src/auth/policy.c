@@ -41,7 +41,7 @@ void policy_target_image(const struct image *im, const struct identity *id, stru
 
 static bool sees(const struct identity *id, const struct policy_target *t)
 {
-    return (id->project && (str_eq(id->project, t->project) || str_eq(id->project, t->member))) ||
+    return str_eq(id->project, t->project) || (id->project && str_eq(id->project, t->member)) ||
            t->visibility == IMAGE_PUBLIC || t->visibility == IMAGE_COMMUNITY || t->visibility == IMAGE_SHARED;
 }
 

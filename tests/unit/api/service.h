@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The whole service below a front end without sockets: SQLite and files in a temporary directory. */
+#ifndef TESTS_API_SERVICE_H
+#define TESTS_API_SERVICE_H
+
+#include "api/api.h"
+#include "front/loopback/loopback.h"
+#include "test.h"
+
+struct service {
+    char                dir[64];
+    struct api         *api;
+    struct http_service http;
+};
+
+/* trusted: the identity comes from headers; else the caller may do everything. overrides: "group.name=value", NULL-terminated, or NULL. */
+void service_start(struct service *s, bool trusted, const char *const *overrides);
+void service_stop(struct service *s);
+
+/* One request; roles NULL: no identity headers. */
+struct call {
+    const char *method, *target, *roles, *project, *accept, *type, *range, *body;
+    size_t      body_len; /* 0: strlen(body) */
+    bool        chunked;
+};
+void service_call(struct service *s, const struct call *c, struct loopback_answer *ret);
+/* Only the status. */
+int service_status(struct service *s, const struct call *c);
+/* Creates an image of these attributes (a JSON object's inside) with this id; asserts 201. */
+void service_create(struct service *s, const char *id, const char *attributes);
+
+#endif
