@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Cleaning up after uploaders that died, and after data that could not be removed when its image was.
+ *
+ * An abandoned upload is first taken over: its lease becomes ours in one transaction that looks again whether it is
+ * abandoned. So of several reapers one goes on, and an uploader that was only slow finds its lease gone before it can
+ * publish. Trash names objects of deleted images, whose ids never come back: it may be removed by several at once. */
+#include "work/work.h"
+
+#include <string.h>
+
+#include "work/lease.h"
+
+enum {
+    TRASH_ROUND = 1000,       /* rows a round looks at */
+    TRASH_WAIT_SECONDS = 30,  /* after the first failure; doubles */
+    TRASH_DOUBLINGS = 10
+};
+
+struct reaper {
+    struct db_conn     *c;
+    struct stores      *stores;
+    struct arena       *arena;
+    struct reap_counts *counts;
+};
+
+/* ---- abandoned uploads ---- */
+
+static bool abandoned(const struct lease *l)
+{
+    return l->expires_us < clock_now_us() || holder_dead(l->holder);
+}
+
+static const struct lease *find(const struct lease *all, size_t n, const struct lease *wanted)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(all[i].image_id, wanted->image_id) && str_eq(all[i].holder, wanted->holder))
+            return &all[i];
+    return NULL;
+}
+
+/* 1: the lease is ours, named by holder; 0: it is not abandoned any more. */
+static int take_over(struct reaper *r, const struct lease *old, char holder[HOLDER_TEXT_MAX], struct error *e)
+{
+    struct lease *all, ours = *old;
+    const struct lease *now;
+    size_t n;
+
+    if (db_begin_write(r->c, e) < 0 || lease_list(r->c, r->arena, &all, &n, e) < 0)
+        return -1;
+    now = find(all, n, old);
+    if (!now || !abandoned(now)) {
+        db_rollback(r->c);
+        return 0;
+    }
+    holder_make(holder);
+    ours.holder = holder;
+    ours.expires_us = lease_expiry();
+    if (lease_drop(r->c, old->image_id, old->holder, e) < 0 || lease_take(r->c, &ours, e) < 0 || db_commit(r->c, e) < 0)
+        return -1;
+    return 1;
+}
+
+/* Gone already, or of a store that this service does not serve or that cannot delete: nothing is left to do. */
+static int remove_object(struct reaper *r, const char *store, const char *url, struct error *e)
+{
+    struct store *s = stores_for_url(r->stores, store, url);
+
+    if (!s)
+        return 0;
+    if (store_delete(s, url, e) == 0) {
+        r->counts->objects++;
+        return 0;
+    }
+    return e->kind == ERROR_NOT_FOUND || e->kind == ERROR_INVALID ? 0 : -1;
+}
+
+static int end_lease(struct reaper *r, const struct lease *l, const char *holder, struct error *e)
+{
+    if (db_begin_write(r->c, e) < 0 || lease_drop(r->c, l->image_id, holder, e) < 0)
+        return -1;
+    if (image_status_set(r->c, l->image_id, IMAGE_SAVING, IMAGE_QUEUED, e) < 0 && e->kind != ERROR_CONFLICT &&
+        e->kind != ERROR_NOT_FOUND)
+        return -1;
+    return db_commit(r->c, e);
+}
+
+static int reap_upload(struct reaper *r, const struct lease *l, struct error *e)
+{
+    char holder[HOLDER_TEXT_MAX];
+    bool in_use;
+    int taken = take_over(r, l, holder, e);
+
+    if (taken <= 0)
+        return taken;
+    if (location_in_use(r->c, l->url, &in_use, e) < 0 || (!in_use && remove_object(r, l->store, l->url, e) < 0) ||
+        end_lease(r, l, holder, e) < 0)
+        return -1;
+    r->counts->uploads++;
+    log_info("image %s: an upload that was abandoned is undone", l->image_id);
+    return 0;
+}
+
+/* ---- trash ---- */
+
+/* Each failure doubles the wait, measured from when the row was made. */
+static bool due(const struct trash *t)
+{
+    int64_t n = t->attempts < TRASH_DOUBLINGS ? t->attempts : TRASH_DOUBLINGS;
+    int64_t wait = TRASH_WAIT_SECONDS * (((int64_t)1 << n) - 1 + (t->attempts - n) * ((int64_t)1 << n));
+
+    return clock_now_us() >= t->created_us + wait * CLOCK_SECOND;
+}
+
+static int reap_trash(struct reaper *r, const struct trash *t, struct error *e)
+{
+    struct error ignored;
+    bool in_use;
+
+    if (!due(t))
+        return 0;
+    if (location_in_use(r->c, t->url, &in_use, e) < 0)
+        return -1;
+    if (in_use || remove_object(r, t->store, t->url, e) == 0)
+        return trash_drop(r->c, t->id, e);
+    if (trash_failed(r->c, t->id, &ignored) < 0)
+        error_detail(e, "%s", ignored.message);
+    return -1;
+}
+
+/* ---- one round ---- */
+
+/* One thing that cannot be cleaned up does not keep the others; the first failure is told. */
+static void note_failure(struct reaper *r, const char *what, const struct error *e, bool *failed, struct error *first)
+{
+    db_rollback(r->c);
+    log_warning("%s is cleaned up later: %s (%s)", what, e->message, e->detail);
+    if (!*failed)
+        *first = *e;
+    *failed = true;
+}
+
+int work_reap(struct db *db, struct stores *stores, struct reap_counts *ret, struct error *e)
+{
+    CLEANUP(arena_end) struct arena *a = arena_make(16 * 1024);
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct reaper r = { .stores = stores, .arena = a, .counts = ret };
+    struct lease *leases;
+    struct trash *trash;
+    size_t n_leases, n_trash;
+    bool failed = false;
+    struct error one;
+
+    *ret = (struct reap_counts){ 0 };
+    if (db_acquire(db, DB_WAIT, &c, e) < 0 || lease_list(c, a, &leases, &n_leases, e) < 0)
+        return -1;
+    r.c = c;
+    for (size_t i = 0; i < n_leases; i++)
+        if (abandoned(&leases[i]) && reap_upload(&r, &leases[i], &one) < 0)
+            note_failure(&r, leases[i].image_id, &one, &failed, e);
+    if (trash_list(c, a, TRASH_ROUND, &trash, &n_trash, e) < 0)
+        return -1;
+    for (size_t i = 0; i < n_trash; i++)
+        if (reap_trash(&r, &trash[i], &one) < 0)
+            note_failure(&r, trash[i].url, &one, &failed, e);
+    for (size_t i = 0; i < stores_count(stores); i++)
+        ret->files += store_sweep(stores_at(stores, i));
+    return failed ? -1 : 0;
+}

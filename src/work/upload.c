@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of one upload; states and invariants are in work.h.
+ *
+ * What may fail where, and who cleans up:
+ *   begin   temporary object, then one transaction (saving + lease). Failed: the object was never visible.
+ *   pump    bytes into the temporary object; the lease is renewed on the way.
+ *   commit  a fresh lease, the object becomes visible, then one transaction (active + location + lease gone).
+ *           From the first moment that the object may be visible until the transaction's end the lease names it.
+ *   abort   object gone, then one transaction (queued + lease gone). Where either cannot be done, or it cannot be
+ *           known whether the last transaction went through, row and lease stay for work_reap(). */
+#include "work/work.h"
+
+#include <string.h>
+
+#include "work/lease.h"
+
+enum { RETRY_SECONDS = 2 }; /* between attempts to renew while the database is away */
+
+struct upload {
+    struct upload_options o;
+    const char           *id, *disk_format;
+    char                  holder[HOLDER_TEXT_MAX];
+
+    struct store_put     *put;
+    struct stream_digest *digest;
+    struct inspect       *inspect;
+    struct stream_limit   cap, quota;
+    uint64_t              bytes;
+
+    int64_t renewed_us, renew_next_us; /* monotonic */
+    bool    stored;  /* the object may be visible under its name */
+    bool    unsure;  /* whether the last transaction of commit went through */
+};
+
+static int gone(const struct upload *up, struct error *e)
+{
+    return error_set(e, ERROR_GONE, "Image %s could not be found after upload. The image may have been deleted during the "
+                                    "upload, cleaning up the chunks uploaded.", up->id);
+}
+
+static void upload_free(struct upload *up)
+{
+    stream_digest_free(&up->digest);
+    inspect_free(&up->inspect);
+    store_put_abort(&up->put);
+}
+
+/* ---- the lease ---- */
+
+static void renewed(struct upload *up)
+{
+    up->renewed_us = clock_mono_us();
+    up->renew_next_us = up->renewed_us + LEASE_RENEW_SECONDS * CLOCK_SECOND;
+}
+
+/* Also looks whether the image is still there: a deleted one need not be uploaded to the end. */
+static int renew(struct upload *up, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    CLEANUP(arena_end) struct arena *a = arena_make(4096);
+    struct image *im;
+
+    if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0)
+        return -1;
+    if (lease_renew(c, up->id, up->holder, lease_expiry(), e) < 0)
+        return e->kind == ERROR_CONFLICT ? gone(up, e) : -1;
+    renewed(up);
+    if (image_load_any(c, a, up->id, &im, e) < 0)
+        return e->kind == ERROR_NOT_FOUND ? gone(up, e) : -1;
+    return im->deleted || im->status != IMAGE_SAVING ? gone(up, e) : 0;
+}
+
+/* A database that is away for a while does not end the upload as long as the lease lasts. */
+static int keep_lease(void *arg, uint64_t bytes UNUSED, struct error *e)
+{
+    struct upload *up = arg;
+    int64_t now = clock_mono_us();
+
+    if (now < up->renew_next_us || renew(up, e) == 0)
+        return 0;
+    if (e->kind != ERROR_UNAVAILABLE || now - up->renewed_us > (LEASE_SECONDS - LEASE_RENEW_SECONDS) * CLOCK_SECOND)
+        return -1;
+    up->renew_next_us = now + RETRY_SECONDS * CLOCK_SECOND;
+    return 0;
+}
+
+/* Back to queued, in one transaction with the end of the lease. Whoever lost the lease changes nothing. */
+static int give_back(struct upload *up, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+
+    if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
+        lease_drop(c, up->id, up->holder, e) < 0)
+        return -1;
+    if (image_status_set(c, up->id, IMAGE_SAVING, IMAGE_QUEUED, e) < 0 && e->kind != ERROR_CONFLICT &&
+        e->kind != ERROR_NOT_FOUND)
+        return -1;
+    return db_commit(c, e);
+}
+
+/* ---- begin ---- */
+
+/* queued -> saving with the lease. */
+static int take(struct upload *up, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    const struct lease l = { .image_id = up->id, .holder = up->holder, .store = store_id(up->o.store),
+                             .url = store_put_url(up->put), .expires_us = lease_expiry() };
+    struct error ignored;
+
+    if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
+        image_status_set(c, up->id, IMAGE_QUEUED, IMAGE_SAVING, e) < 0 || lease_take(c, &l, e) < 0)
+        return -1;
+    if (db_commit(c, e) == 0) {
+        renewed(up);
+        return 0;
+    }
+    db_release(&c);
+    if (give_back(up, &ignored) < 0) /* it may have gone through: if so and this fails too, the lease runs out */
+        error_detail(e, "%s", ignored.message);
+    return -1;
+}
+
+/* The store has such an object. For the loser of a race that is the winner's; else it is nobody's. */
+static int taken(struct upload *up, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    CLEANUP(arena_end) struct arena *a = arena_make(4096);
+    struct error found = *e;
+    struct image *im;
+
+    if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0 || image_load_any(c, a, up->id, &im, e) < 0)
+        return -1;
+    if (im->status != IMAGE_QUEUED)
+        return error_set(e, ERROR_CONFLICT, "Image status transition from %s to saving is not allowed",
+                         image_status_name(im->status));
+    error_set(e, ERROR_INTERNAL, "%s", found.message);
+    return error_detail(e, "the store has an object of this name that belongs to no image");
+}
+
+int upload_begin(struct arena *a, const struct image *im, const struct upload_options *o, struct upload **ret,
+                 struct error *e)
+{
+    struct upload *up = arena_new(a, struct upload);
+
+    up->o = *o;
+    if (up->o.declared_size == 0) /* Glance takes it for unknown */
+        up->o.declared_size = -1;
+    up->id = arena_str(a, im->id);
+    up->disk_format = arena_str(a, im->disk_format);
+    up->cap = (struct stream_limit){ o->size_cap, 0, "The incoming image is too large: The provided image is too large." };
+    up->quota = (struct stream_limit){ o->quota_left > 0 ? (uint64_t)o->quota_left : 0, 0, o->quota_message };
+    holder_make(up->holder);
+    if (stream_digest_begin(o->hashing_algorithm, &up->digest, e) < 0)
+        return -1;
+    if (store_put_begin(o->store, up->id, up->o.declared_size, &up->put, e) < 0) {
+        upload_free(up);
+        return e->kind == ERROR_CONFLICT ? taken(up, e) : -1;
+    }
+    if (take(up, e) < 0) {
+        upload_free(up);
+        return -1;
+    }
+    if (o->inspect)
+        up->inspect = inspect_begin();
+    *ret = up;
+    return 0;
+}
+
+/* ---- pump ---- */
+
+static int inspect_write(void *arg, const void *buf, size_t n, struct error *e UNUSED)
+{
+    inspect_feed(arg, buf, n);
+    return 0;
+}
+
+static int store_write(void *arg, const void *buf, size_t n, struct error *e)
+{
+    return store_put_write(arg, buf, n, e);
+}
+
+int upload_pump(struct upload *up, const struct stream_source *body, struct error *e)
+{
+    struct stream_sink sinks[5];
+    size_t n = 0;
+
+    sinks[n++] = stream_limit_sink(&up->cap);
+    if (up->o.quota_left >= 0)
+        sinks[n++] = stream_limit_sink(&up->quota);
+    sinks[n++] = stream_digest_sink(up->digest);
+    if (up->inspect)
+        sinks[n++] = (struct stream_sink){ .write = inspect_write, .arg = up->inspect };
+    sinks[n++] = (struct stream_sink){ .write = store_write, .arg = up->put };
+    return stream_pump(body, sinks, n, keep_lease, up, &up->bytes, e);
+}
+
+/* ---- commit ---- */
+
+/* What the image will say about its data; virtual_size -1: nothing. */
+struct facts {
+    char                  md5[33], hash[STREAM_HASH_HEX_MAX];
+    int64_t               virtual_size;
+    struct store_location location;
+};
+
+static int decide(struct upload *up, struct facts *ret, struct error *e)
+{
+    struct inspect_verdict verdict;
+
+    if (up->o.declared_size >= 0 && up->bytes != (uint64_t)up->o.declared_size)
+        return error_set(e, ERROR_INVALID, "Size mismatch: expected %lld bytes, got %llu bytes",
+                         (long long)up->o.declared_size, (unsigned long long)up->bytes);
+    if (stream_digest_end(up->digest, ret->md5, ret->hash, e) < 0)
+        return -1;
+    ret->virtual_size = -1;
+    if (!up->inspect)
+        return 0;
+    inspect_end(up->inspect, &verdict);
+    return inspect_decide(&verdict, up->disk_format, &up->o.inspect_policy, &ret->virtual_size, e);
+}
+
+static int store_commit(struct upload *up, struct facts *ret, struct error *e)
+{
+    up->stored = true;
+    if (store_put_commit(up->put, &ret->location, e) == 0)
+        return 0;
+    if (e->kind == ERROR_CONFLICT) { /* somebody else's object, which stays */
+        up->stored = false;
+        e->kind = ERROR_INTERNAL;
+        e->status = error_kinds[ERROR_INTERNAL].status;
+    }
+    return -1;
+}
+
+/* Into the image as it is now: it may have been changed while its bytes came. */
+static int save(struct upload *up, struct db_conn *c, const struct facts *f, struct error *e)
+{
+    CLEANUP(arena_end) struct arena *a = arena_make(16 * 1024);
+    struct image_location *l;
+    struct image *im;
+
+    if (image_load_any(c, a, up->id, &im, e) < 0)
+        return e->kind == ERROR_NOT_FOUND ? gone(up, e) : -1;
+    if (im->deleted || im->status != IMAGE_SAVING)
+        return gone(up, e);
+    im->size = (int64_t)up->bytes;
+    im->virtual_size = f->virtual_size;
+    im->checksum = f->md5;
+    im->os_hash_algo = up->o.hashing_algorithm;
+    im->os_hash_value = f->hash;
+    im->status = IMAGE_ACTIVE;
+    l = ARENA_PUSH(a, im->locations, im->n_locations, im->cap_locations);
+    *l = (struct image_location){ .url = f->location.url, .metadata = "{}", .status = "active" };
+    if (image_save(c, im, IMAGE_SAVING, e) < 0 || lease_drop(c, up->id, up->holder, e) < 0)
+        return e->kind == ERROR_CONFLICT || e->kind == ERROR_NOT_FOUND ? gone(up, e) : -1;
+    return 0;
+}
+
+static int publish(struct upload *up, const struct facts *f, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+
+    if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 || save(up, c, f, e) < 0)
+        return -1;
+    up->unsure = true;
+    if (db_commit(c, e) < 0)
+        return -1;
+    return 0;
+}
+
+int upload_commit(struct upload **up, struct error *e)
+{
+    struct facts f;
+
+    if (decide(*up, &f, e) < 0 || renew(*up, e) < 0 || store_commit(*up, &f, e) < 0 || publish(*up, &f, e) < 0)
+        return -1;
+    store_put_done(&(*up)->put);
+    upload_free(*up);
+    *up = NULL;
+    return 0;
+}
+
+/* ---- abort ---- */
+
+/* After a commit whose answer was lost: did the image become active with our object? */
+static int published(struct upload *up, bool *ret, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+
+    if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0)
+        return -1;
+    return location_in_use(c, store_put_url(up->put), ret, e);
+}
+
+/* Whether the object is surely gone after it had been visible. */
+static bool removed(struct upload *up, const char *url)
+{
+    CLEANUP(store_get_close) struct store_get *g = NULL;
+    uint64_t size;
+    struct error e;
+
+    return store_get_open(up->o.store, url, &g, &size, &e) < 0 && e.kind == ERROR_NOT_FOUND;
+}
+
+void upload_abort(struct upload **upp)
+{
+    struct upload *up = TAKE(*upp);
+    char url[1024];
+    bool stays = false;
+    struct error e;
+
+    if (!up)
+        return;
+    error_clear(&e);
+    if (up->unsure && (published(up, &stays, &e) < 0 || stays)) {
+        store_put_done(&up->put);
+        upload_free(up);
+        return;
+    }
+    str_copy(url, sizeof url, store_put_url(up->put));
+    upload_free(up);
+    if (up->stored && !removed(up, url))
+        log_warning("image %s: the data of its failed upload could not be removed yet", up->id);
+    else if (give_back(up, &e) < 0 && e.kind != ERROR_CONFLICT)
+        log_warning("image %s: its failed upload is cleaned up later: %s (%s)", up->id, e.message, e.detail);
+}
