@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* UUIDs as text, 8-4-4-4-12 (RFC 9562); made by libuuid. */
+/* UUIDs as text, 8-4-4-4-12 (RFC 9562). */
 #ifndef BASE_UUID_H
 #define BASE_UUID_H
 
