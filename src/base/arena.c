@@ -124,15 +124,19 @@ char *arena_str(struct arena *a, const char *s)
 
 char *arena_vprintf(struct arena *a, const char *format, va_list ap)
 {
+    char text[256], *p;
     va_list again;
-    char *p;
     int n;
 
     va_copy(again, ap);
-    n = vsnprintf(NULL, 0, format, again);
+    n = vsnprintf(text, sizeof text, format, ap);
+    if ((size_t)n < sizeof text) {
+        p = arena_strn(a, text, (size_t)n);
+    } else {
+        p = take(a, (size_t)n + 1);
+        vsnprintf(p, (size_t)n + 1, format, again);
+    }
     va_end(again);
-    p = take(a, (size_t)n + 1);
-    vsnprintf(p, (size_t)n + 1, format, ap);
     return p;
 }
 

@@ -57,13 +57,18 @@ void str_addc(struct str *s, char c)
 void str_addv(struct str *s, const char *format, va_list ap)
 {
     va_list again;
+    size_t room;
     int n;
 
+    str_reserve(s, 127);
+    room = s->cap - s->len;
     va_copy(again, ap);
-    n = vsnprintf(NULL, 0, format, again);
+    n = vsnprintf(s->data + s->len, room, format, ap);
+    if ((size_t)n >= room) {
+        str_reserve(s, (size_t)n);
+        vsnprintf(s->data + s->len, (size_t)n + 1, format, again);
+    }
     va_end(again);
-    str_reserve(s, (size_t)n);
-    vsnprintf(s->data + s->len, (size_t)n + 1, format, ap);
     s->len += (size_t)n;
 }
 
