@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the service says when it is ready. */
+#include "main/serve.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A URL that works on this machine: every address means this one. */
+static void add_url(const struct server *s, struct str *out)
+{
+    const char *host = config_str(s->config, "DEFAULT", "bind_host");
+    const char *cert = config_str(s->config, "DEFAULT", "cert_file");
+
+    if (!*host || str_eq(host, "0.0.0.0") || str_eq(host, "*") || str_eq(host, "::"))
+        host = "127.0.0.1";
+    str_addf(out, strchr(host, ':') ? "%s://[%s]:%u" : "%s://%s:%u", cert && *cert ? "https" : "http", host,
+             http1_port(s->front));
+}
+
+static const char *store_place(const struct server *s, struct str *out)
+{
+    const char *const *dirs;
+    size_t n = config_list(s->config, "glance_store", "filesystem_store_datadirs", &dirs);
+
+    if (n == 0)
+        return config_str(s->config, "glance_store", "filesystem_store_datadir");
+    for (size_t i = 0; i < n; i++)
+        str_addf(out, "%s%s", i ? ", " : "", dirs[i]);
+    return str_text(out);
+}
+
+static const char *identity(const struct pipeline *p)
+{
+    return pipeline_has(p, FILTER_UNAUTHENTICATED) ? "none: whoever reaches the port may do everything"
+                                                   : "from the X-User-Id, X-Project-Id and X-Roles of the request";
+}
+
+static void print_screen(const struct server *s, const char *url)
+{
+    CLEANUP(str_done) struct str dirs = STR_INIT;
+
+    fprintf(stderr, "\nglint " GLINT_VERSION " serves the Images API at %s\n\n", url);
+    fprintf(stderr, "  database  %s\n  images    %s\n  identity  %s\n", db_describe(s->db), store_place(s, &dirs),
+            identity(s->pipeline));
+    if (s->metrics)
+        fprintf(stderr, "  metrics   http://%s:%u/metrics\n", config_str(s->config, "glint", "metrics_host"),
+                http1_port(s->metrics));
+    fprintf(stderr,
+            "\nTry:\n"
+            "  curl %s/v2/images\n"
+            "  alias os='openstack --os-auth-type none --os-endpoint %s'\n"
+            "  os image create --disk-format qcow2 --container-format bare --file disk.qcow2 my-image\n"
+            "  os image list\n\n"
+            "Ctrl-C stops it. glint --help, glint config sample, man glint.conf tell the rest.\n\n",
+            url, url);
+}
+
+void serve_greet(struct server *s)
+{
+    CLEANUP(str_done) struct str url = STR_INIT;
+    bool inherited = http1_port(s->front) == 0;
+
+    if (inherited)
+        str_add(&url, "inherited sockets");
+    else
+        add_url(s, &url);
+    log_info("glint " GLINT_VERSION " serves the Images API at %s, database %s, pipeline %s of %s", str_text(&url),
+             db_describe(s->db), s->pipeline->name, s->pipeline->source);
+    if (!inherited && (conf_is_standalone(s->config) || isatty(STDERR_FILENO)))
+        print_screen(s, str_text(&url));
+}

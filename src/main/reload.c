@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "main/serve.h"
+
+/* The value as one text; backends' options are compared in the single store's section. */
+static void value_of(const struct config *c, const struct option *o, struct str *out)
+{
+    const char *group = str_eq(o->group, "*") ? "glance_store" : o->group;
+    const char *text = config_str(c, group, o->name), *const *items;
+    size_t n = config_list(c, group, o->name, &items);
+
+    str_clear(out);
+    str_add(out, text ? text : "\n");
+    for (size_t i = 0; o->type == OPTION_MULTI && i < n; i++)
+        str_addf(out, "\n%s", items[i]);
+}
+
+/* Compared with what the process started with: a value that was changed and changed back needs nothing. */
+static void say_restarts(const struct server *s)
+{
+    CLEANUP(str_done) struct str before = STR_INIT, after = STR_INIT;
+
+    for (const struct option *o = conf_options; o->name; o++) {
+        const char *group = str_eq(o->group, "*") ? "glance_store" : o->group;
+
+        if (!(o->flags & OPTION_RESTART))
+            continue;
+        value_of(s->first_config, o, &before);
+        value_of(s->config, o, &after);
+        if (!str_eq(str_text(&before), str_text(&after)))
+            log_warning("%s: [%s] %s is changed and takes effect after a restart",
+                        config_origin(s->config, group, o->name, NULL), group, o->name);
+    }
+}
+
+static int take_over(struct server *s, struct config **c, struct pipeline **p, struct error *e)
+{
+    struct config *old_config = s->config;
+    struct pipeline *old_pipeline = s->pipeline;
+    struct http1_options o;
+
+    serve_front_options(s, *c, &o);
+    /* The certificate is what can still be wrong; nothing is changed when it is. */
+    if (http1_reload(s->front, &o, e) < 0)
+        return -1;
+    if (api_reload(s->api, *c, *p, e) < 0) {
+        struct error ignored;
+
+        serve_front_options(s, s->config, &o);
+        if (http1_reload(s->front, &o, &ignored) < 0)
+            error_detail(e, "%s", ignored.message);
+        return -1;
+    }
+    s->config = TAKE(*c);
+    s->pipeline = TAKE(*p);
+    config_free(old_config);
+    pipeline_free(old_pipeline);
+    return start_log(s->config, e);
+}
+
+void serve_reload(struct server *s)
+{
+    struct config *c = NULL;
+    struct pipeline *p = NULL;
+    struct error e;
+
+    systemd_reloading();
+    if (serve_load(s, &c, &p, &e) < 0 || take_over(s, &c, &p, &e) < 0) {
+        start_say("the configuration stays as it was: ", &e);
+    } else {
+        start_warnings(s->config);
+        say_restarts(s);
+        log_info("the configuration is read again");
+    }
+    config_free(c);
+    pipeline_free(p);
+    systemd_notify("READY=1");
+}

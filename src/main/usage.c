@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* --help of every subcommand, and the reading of the command line. */
+#include "main/main.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *command, *text;
+} texts[] = {
+    { "glint",
+      "usage: glint COMMAND [OPTION...]\n\n"
+      "  serve            serve the Images API\n"
+      "  worker           clean up after interrupted uploads (glint serve starts it by itself)\n"
+      "  db sync          make or complete the database's tables\n"
+      "  db check         say whether the database is up to date (status 0), or what it needs (3, 4, 5)\n"
+      "  db version       print the schema's version\n"
+      "  config show      print the effective configuration and where each value came from; --all: defaults too\n"
+      "  config sample    print a commented configuration file\n\n"
+      "  --config-file FILE, --config-dir DIR   read these instead of /etc/glance/glance-api.conf; may be repeated\n"
+      "  --set GROUP.OPTION=VALUE               set one option; may be repeated\n"
+      "  --help, --version\n\n"
+      "Manual pages: glint(1), glint.conf(5). Without any configuration file glint serve uses SQLite and files below\n"
+      "a data directory and listens on 127.0.0.1:9292.\n" },
+    { "serve",
+      "usage: glint serve [--bind-host ADDRESS] [--bind-port PORT] [--debug]\n"
+      "                   [--config-file FILE]... [--config-dir DIR]... [--set GROUP.OPTION=VALUE]...\n\n"
+      "Serves the Images API until SIGTERM. SIGHUP reads the configuration again, SIGUSR1 reopens the log file.\n" },
+    { "worker",
+      "usage: glint worker [--config-file FILE]... [--config-dir DIR]... [--set GROUP.OPTION=VALUE]...\n\n"
+      "Cleans up after interrupted uploads until SIGTERM. glint serve starts and restarts one by itself, unless\n"
+      "[glint] supervise_worker is false.\n" },
+    { "db",
+      "usage: glint db sync|check|version [--config-file FILE]... [--config-dir DIR]... [--set GROUP.OPTION=VALUE]...\n\n"
+      "  sync     make the tables of an empty database, or add those of Glint to one that Glance made\n"
+      "  check    status 0: up to date; 3: run sync; 4, 5: as glance-manage has them\n"
+      "  version  print the schema's version\n\n"
+      "Also as glance-manage db sync|check|version|expand|migrate|contract and glance-manage db_sync and so on.\n" },
+    { "config",
+      "usage: glint config show [--all] | sample | man\n"
+      "       [--config-file FILE]... [--config-dir DIR]... [--set GROUP.OPTION=VALUE]...\n\n"
+      "  show     the options that are set, each with where it came from; --all: the others too\n"
+      "  sample   a commented configuration file\n"
+      "  man      the options as manual page source\n" },
+};
+
+int usage(const char *command)
+{
+    for (size_t i = 0; i < COUNT(texts); i++)
+        if (str_eq(texts[i].command, command))
+            fputs(texts[i].text, stdout);
+    return EXIT_OK;
+}
+
+static int complain(const struct command_line *cl, const char *what, const char *word)
+{
+    fprintf(stderr, "%s: %s %s; try --help\n", cl->manage ? "glance-manage" : "glint", what, word);
+    return EXIT_USAGE;
+}
+
+static bool push(const char **items, size_t *n, const char *item)
+{
+    if (*n + 1 >= WORDS_MAX)
+        return false;
+    items[(*n)++] = item;
+    return true;
+}
+
+/* Switches that take a value. Those with an option set it. */
+static const struct {
+    const char *name, *option;
+} valued[] = {
+    { "--config-file", NULL },
+    { "--config-dir", NULL },
+    { "--set", NULL },
+    { "--bind-host", "DEFAULT.bind_host" },
+    { "--bind-port", "DEFAULT.bind_port" },
+    { "--log-file", "DEFAULT.log_file" },
+    { "--log-dir", "DEFAULT.log_dir" },
+};
+
+/* oslo.log's switches that glance-manage takes and that change nothing here. */
+static const char *const ignored[] = { "-v", "--verbose", "--noverbose", "--use-syslog", "--nouse-syslog" };
+
+static int take_valued(struct command_line *cl, const char *name, const char *option, const char *value)
+{
+    bool fits;
+
+    if (option)
+        fits = push(cl->overrides, &cl->n_overrides, arena_printf(cl->arena, "%s=%s", option, value));
+    else if (str_eq(name, "--set"))
+        fits = push(cl->overrides, &cl->n_overrides, value);
+    else if (str_eq(name, "--config-file"))
+        fits = push(cl->files, &cl->n_files, value);
+    else
+        fits = push(cl->dirs, &cl->n_dirs, value);
+    return fits ? 0 : complain(cl, "too many", name);
+}
+
+/* Returns how many words of argv it took, 0 when the word is no such switch, -1 after complaining. */
+static int try_valued(struct command_line *cl, char **argv)
+{
+    for (size_t i = 0; i < COUNT(valued); i++) {
+        size_t n = strlen(valued[i].name);
+        const char *value;
+
+        if (strncmp(argv[0], valued[i].name, n) != 0 || (argv[0][n] && argv[0][n] != '='))
+            continue;
+        value = argv[0][n] ? argv[0] + n + 1 : argv[1];
+        if (!value)
+            return complain(cl, "a value must follow", valued[i].name), -1;
+        if (take_valued(cl, valued[i].name, valued[i].option, value) != 0)
+            return -1;
+        return argv[0][n] ? 1 : 2;
+    }
+    return 0;
+}
+
+static bool try_plain(struct command_line *cl, const char *word)
+{
+    if (str_eq(word, "--help") || str_eq(word, "-h"))
+        return cl->help = true;
+    if (str_eq(word, "--version"))
+        return cl->version = true;
+    if (str_eq(word, "--all"))
+        return cl->all = true;
+    if (str_eq(word, "--debug") || str_eq(word, "-d"))
+        return push(cl->overrides, &cl->n_overrides, "DEFAULT.debug=true");
+    for (size_t i = 0; cl->manage && i < COUNT(ignored); i++)
+        if (str_eq(word, ignored[i]))
+            return true;
+    return false;
+}
+
+int command_line_parse(struct command_line *ret, int argc, char **argv, bool manage)
+{
+    *ret = (struct command_line){ .arena = arena_make(2048), .manage = manage };
+    for (int i = 1, took; i < argc; i += took) {
+        took = try_valued(ret, argv + i);
+        if (took < 0)
+            return EXIT_USAGE;
+        if (took > 0)
+            continue;
+        took = 1;
+        if (argv[i][0] == '-' ? !try_plain(ret, argv[i]) : !push(ret->words, &ret->n_words, argv[i]))
+            return complain(ret, "unknown option", argv[i]);
+    }
+    ret->command = ret->n_words > 0 ? ret->words[0] : NULL;
+    return 0;
+}
+
+void command_line_done(struct command_line *cl)
+{
+    arena_free(cl->arena);
+}
+
+char **command_line_again(const struct command_line *cl, const char *command)
+{
+    char **argv = arena_array(cl->arena, char *, 3 + 2 * (cl->n_files + cl->n_dirs + cl->n_overrides));
+    size_t n = 0;
+
+    argv[n++] = arena_str(cl->arena, "glint");
+    argv[n++] = arena_str(cl->arena, command);
+    for (size_t i = 0; i < cl->n_files; i++) {
+        argv[n++] = arena_str(cl->arena, "--config-file");
+        argv[n++] = arena_str(cl->arena, cl->files[i]);
+    }
+    for (size_t i = 0; i < cl->n_dirs; i++) {
+        argv[n++] = arena_str(cl->arena, "--config-dir");
+        argv[n++] = arena_str(cl->arena, cl->dirs[i]);
+    }
+    for (size_t i = 0; i < cl->n_overrides; i++) {
+        argv[n++] = arena_str(cl->arena, "--set");
+        argv[n++] = arena_str(cl->arena, cl->overrides[i]);
+    }
+    return argv;
+}
