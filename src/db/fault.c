@@ -77,7 +77,7 @@ static int fault_open(const char *url, bool create, struct db **ret, struct erro
     struct db *inner;
 
     if (!inner_url || !str_starts(inner_url + 1, "sqlite:"))
-        return error_set(e, ERROR_INVALID, "fault+ goes before a URL of SQLite, not '%s'", url);
+        return error_set(e, ERROR_INVALID, "fault+ goes before a URL of SQLite");
     if (db_sqlite.open(inner_url + 1, create, &inner, e) < 0)
         return -1;
     inner->driver = &db_sqlite;

@@ -350,8 +350,7 @@ static int parse_url(const char *url, struct sqlite_db *db, struct error *e)
     CLEANUP(str_done) struct str name = STR_INIT;
 
     if (!rest || (rest[3] != '\0' && rest[3] != '/' && rest[3] != '?'))
-        return error_set(e, ERROR_INVALID, "A database of SQLite is sqlite:////absolute/path or sqlite:///relative/path, not '%s'",
-                         url);
+        return error_set(e, ERROR_INVALID, "A database of SQLite is written sqlite:////absolute/path or sqlite:///relative/path");
     path = mem_str(rest[3] == '/' ? rest + 4 : "");
     path[strcspn(path, "?")] = '\0';
     db->memory = *path == '\0' || strcmp(path, ":memory:") == 0;
