@@ -45,7 +45,7 @@ class Case:
 
 
 def load_cases():
-    """All cases of cases/*.py in file order.  A file declares GROUP ('main' or 'later') and cases()."""
+    """All cases of cases/*.py in file order.  A file may put all its cases into a GROUP; a case may name its own."""
     sys.path.insert(0, HERE)
     found, seen = [], {}
     folder = os.path.join(HERE, 'cases')
@@ -56,13 +56,13 @@ def load_cases():
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         stem = entry[:-3].lstrip('0123456789').lstrip('_')
-        for name, steps, profiles in module.cases():
+        for name, steps, profiles, group in module.cases():
             name = stem + '/' + name
             count = seen[name] = seen.get(name, 0) + 1
             if count > 1:
                 name += '#%d' % count
             case = Case(stem, name, steps, profiles)
-            case.group = getattr(module, 'GROUP', 'main')
+            case.group = group or getattr(module, 'GROUP', 'main')
             found.append(case)
     return found
 

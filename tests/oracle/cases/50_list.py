@@ -86,17 +86,18 @@ def cases():
     for sort in ('', '&sort=name:asc', '&sort=size:asc', '&sort=size:desc', '&sort=disk_format:asc', '&sort=disk_format:desc', '&sort=status:asc', '&sort_key=name&sort_dir=desc', '&sort=container_format:asc,name:desc'):
         yield case('pages:' + (sort[1:] or 'default'), shelf(), lst('?limit=2' + sort), [lst('?limit=2%s&marker=<id%d>' % (sort, n)) for n in (1, 2, 3, 4, 5)])
     # visibility matrix: owned by p1, seen by all
-    everything = [image('id1', 'admin', owner='<p1>', visibility='public', name='public'), image('id2', 'admin', owner='<p1>', visibility='community', name='community'),
+    everything = flat([image('id1', 'admin', owner='<p1>', visibility='public', name='public'), image('id2', 'admin', owner='<p1>', visibility='community', name='community'),
                   image('id3', 'admin', owner='<p1>', visibility='private', name='private'), image('id4', 'admin', owner='<p1>', visibility='shared', name='shared'),
                   image('id5', 'admin', owner='<p1>', visibility='shared', name='pending'), member(name='id5'),
                   image('id6', 'admin', owner='<p1>', visibility='shared', name='accepted'), member(name='id6', status='accepted'),
                   image('id7', 'admin', owner='<p1>', visibility='shared', name='rejected'), member(name='id7', status='rejected'),
                   image('id8', 'admin', owner='<p1>', visibility='public', name='hidden', os_hidden=True), image('id10', 'admin', owner='<p2>', visibility='community', name='theirs'),
-                  image('id11', 'admin', owner='<pa>', visibility='private', name='admins')]
+                  image('id11', 'admin', owner='<pa>', visibility='private', name='admins')])
     queries = ['', '?visibility=public', '?visibility=community', '?visibility=private', '?visibility=shared', '?visibility=all', '?member_status=all', '?member_status=pending', '?member_status=rejected', '?visibility=shared&member_status=all', '?visibility=all&member_status=all',
                '?os_hidden=true', '?os_hidden=false', '?owner=<p1>', '?owner=<p2>', '?visibility=shared&owner=<p1>', '?visibility=community&owner=<p1>', '?is_public=true', '?visibility=public&os_hidden=true', '?sort=name:asc', '?limit=2', '?limit=2&visibility=all', '?marker=<id3>', '?marker=<id6>', '?marker=<id11>', '?marker=<id2>']
     for who in ('admin', 'member', 'reader', 'other', 'otherreader', 'third', 'adminonly', 'memberonly', 'service', 'noproject', 'adminnoproject'):
         yield case('sees:' + who, everything, [lst(q, who) for q in queries])
+        yield case('sees-unshared:' + who, [s for s in everything if '/members' not in s['path']], [lst(q, who) for q in queries])
     yield case('no-owner-image', create({'id': '<id>', 'owner': None}, 'admin', quiet=True), lst(who='member'), lst(who='admin'), lst(who='noproject'), lst('?owner=', who='admin'))
     yield case('deleted-gone', image('id1'), image('id2'), delete('/v2/images/<id1>', quiet=True), lst(), lst('?deleted=true', who='admin'), lst('?marker=<id1>'), lst('?status=deleted', who='admin'))
     yield case('queued-and-active-columns', active(), image('id2'), lst(), profiles=BOTH)
