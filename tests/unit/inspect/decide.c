@@ -55,9 +55,9 @@ static void sample_inspect(enum sample sample, struct inspect_verdict *ret)
 /* ---- the decision ---- */
 
 /* clang-format off */
-static const char *const gpt_nonfatal[] = { "gptmbr", "mbr" };
+static const char *const gpt_nonfatal[] = { "gptmbr", "backing_file", "mbr" };
 static const struct inspect_policy strict = { .require_match = true };
-static const struct inspect_policy tolerant = { .require_match = true, .gpt_nonfatal = gpt_nonfatal, .n_gpt_nonfatal = 2 };
+static const struct inspect_policy tolerant = { .require_match = true, .gpt_nonfatal = gpt_nonfatal, .n_gpt_nonfatal = 3 };
 static const struct inspect_policy loose = { .require_match = false };
 
 #define MISMATCH(a, b) "Image disk_format " a " does not match stream data " b

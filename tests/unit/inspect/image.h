@@ -102,6 +102,7 @@ static inline void image_check(const struct image *image, const char *name, cons
 {
     const size_t pieces[] = { image->n + 1, 65536, 4096, 511, 13, 1 };
     CLEANUP(str_done) struct str names = STR_INIT;
+    char why[sizeof((struct inspect_verdict *)0)->why] = "";
 
     image_dump(image, name);
     for (size_t p = 0; p < COUNT(pieces); p++) {
@@ -119,6 +120,10 @@ static inline void image_check(const struct image *image, const char *name, cons
             fail_msg("%s, pieces of %zu: formats %s, size %lld, check %s (%s)", name, pieces[p],
                      str_text(&names), v.has_virtual_size ? (long long)v.virtual_size : -1,
                      v.unsafe_check ? v.unsafe_check : "none", v.why);
+        if (p == 0)
+            str_copy(why, sizeof why, v.why);
+        else if (!str_eq(why, v.why))
+            fail_msg("%s, pieces of %zu: %s, but as a whole: %s", name, pieces[p], v.why, why);
     }
 }
 

@@ -108,6 +108,7 @@ static const struct image_row polyglots[] = {
     { "qcow2 with a partition table", 0, { QCOW2, MBR_SIGNATURE, MBR_ENTRY }, "qcow2,gpt", NO_SIZE, "formats" },
     { "vdi with a partition table", 0, { VDI, MBR_SIGNATURE, MBR_ENTRY }, "vdi,gpt", NO_SIZE, "formats" },
     { "luks with a partition table", 0, { AT(0, "LUKS\xba\xbe\0\1"), MBR_SIGNATURE }, "gpt,luks", NO_SIZE, "formats" },
+    { "bootable iso that is also luks", 0, { AT(0, "LUKS\xba\xbe\0\1"), ISO, MBR_SIGNATURE }, "iso,gpt,luks", NO_SIZE, "formats" },
     { "four in one", 0, { QCOW2, VDI, ISO, MBR_SIGNATURE }, "qcow2,vdi,iso,gpt", NO_SIZE, "formats" },
     { "qed that is an iso", 0, { AT(0, "QED\0"), ISO }, "qed,iso", NO_SIZE, "formats" },
     { "qcow2 behind an empty sector", 0, { AT(512, "QFI\xfb\0\0\0\3") }, "", 40000, NULL },

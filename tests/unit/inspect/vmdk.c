@@ -63,6 +63,8 @@ static const struct image_row footers[] = {
     { "vmdk footer under a marker with a rest", 0, { AT(20511, "\1") }, "vmdk", TEN_MIB, "footer" },
     { "vmdk footer before another end", 0, { AT(21036, "\1") }, "vmdk", TEN_MIB, "footer" },
     { "vmdk footer before an end with a rest", 0, { AT(21535, "\1") }, "vmdk", TEN_MIB, "footer" },
+    { "vmdk with a footer on top of its header", 1600,
+      { AT(36, "\1"), AT(512, "createType=\"streamOptimized\"\nRW 1\n\0"), AT(576, "KDMV\2\0\0\0") }, "vmdk", TEN_MIB, "footer" },
     { "vmdk with a footer on top of its descriptor", 2048, { AT(36, "\1") }, "vmdk", TEN_MIB, "footer" },
 };
 

@@ -43,6 +43,7 @@ static const struct {
     { "an extent without access", TYPE "NOACCESS 1 ZERO\n", true, true },
     { "an extent that says nothing", TYPE "RW\n", true, true },
     { "an indented extent", TYPE " \t\v\fRW 1 SPARSE \"a\"\n", true, true },
+    { "an extent behind a separator", TYPE "\x1cRW 1 SPARSE \"a\"\n", true, true },
     { "a tab in an extent", TYPE "RW\t1 SPARSE \"a\"\n", true, false },
     { "an access of another kind", TYPE EXTENT "RWX 1 SPARSE \"a\"\n", true, false },
     { "an extent elsewhere", TYPE "RW 1 FLAT \"/etc/passwd\" 0\n", true, false },
