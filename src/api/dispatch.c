@@ -224,7 +224,7 @@ static int body_check(struct request *rq, struct error *e)
 static int redirect_to_root(struct request *rq)
 {
     headers_add(rq->arena, &rq->headers, "Content-Type", "text/plain; charset=utf8");
-    headers_addf(rq->arena, &rq->headers, "Location", "%s://%s%s/v2/", rq->scheme, rq->host, rq->prefix);
+    headers_addf(rq->arena, &rq->headers, "Location", "%s/v2/", request_base(rq));
     respond_head(rq, 302, 0);
     return 0;
 }
@@ -233,8 +233,8 @@ static int handle(struct request *rq, struct error *e)
 {
     if (healthcheck_answer(rq))
         return 0;
-    if (rq->settings->cors && str_eq(rq->http->method, "OPTIONS"))
-        return respond_empty(rq, 200, NULL);
+    if (rq->settings->cors && str_eq(rq->http->method, "OPTIONS") && !str_starts(rq->http->path, "/versions"))
+        return respond_empty(rq, 200, NULL); /* the CORS filter keeps only what succeeded below it */
     if (rq->settings->proxy_headers)
         forwarded_read(rq);
     if (versions_answer(rq))

@@ -137,8 +137,12 @@ void respond_error(struct request *rq, const struct error *e)
     const char *title = http_phrase(e->status);
     const char *status_line = arena_printf(rq->arena, "%u %s", e->status, title);
     int form = http_accept_best(http_header(rq->http, "Accept"), offers, COUNT(offers));
-    const char *type = form == 0 ? "text/html; charset=UTF-8" : form == 1 ? "application/json" : "text/plain; charset=UTF-8";
+    const char *type = form == 0 || str_eq(rq->http->method, "HEAD") ? "text/html; charset=UTF-8" : form == 1 ? "application/json" : "text/plain; charset=UTF-8";
 
+    if (str_eq(rq->http->method, "HEAD")) { /* no body is made, and so none is announced */
+        respond_empty(rq, e->status, type);
+        return;
+    }
     add_message(&message, rq, e, form == 0);
     if (form == 0) {
         add_html(&body, status_line, str_text(&message));

@@ -5,6 +5,17 @@
 
 #include <string.h>
 
+/* scheme://host[:port]/prefix as the client knows it; the scheme's own port is not named. */
+const char *request_base(struct request *rq)
+{
+    const char *port = str_eq(rq->scheme, "https") ? ":443" : ":80";
+    size_t n = strlen(rq->host);
+
+    if (str_ends(rq->host, port))
+        n -= strlen(port);
+    return arena_printf(rq->arena, "%s://%.*s%s", rq->scheme, (int)n, rq->host, rq->prefix);
+}
+
 /* Up to the first comma, without blanks around. */
 static char *first_item(struct arena *a, const char *list)
 {

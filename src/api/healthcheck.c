@@ -47,7 +47,8 @@ bool healthcheck_answer(struct request *rq)
     disabled = s->healthcheck_disable_file && access(s->healthcheck_disable_file, F_OK) == 0;
     type = add_body(rq, &body, disabled ? "DISABLED BY FILE" : "OK");
     if (head)
-        str_clear(&body);
-    respond_text(rq, disabled ? 503 : head ? 204 : 200, type, str_text(&body), body.len);
+        respond_empty(rq, disabled ? 503 : 204, NULL);
+    else
+        respond_text(rq, disabled ? 503 : 200, type, str_text(&body), body.len);
     return true;
 }

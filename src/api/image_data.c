@@ -3,6 +3,7 @@
  * Glance 33's (api/v2/image_data.py and the wire). */
 #include "api/request.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,8 +34,9 @@ static int declared_size_read(struct request *rq, int64_t *ret, struct error *e)
     *ret = rq->http->content_length > 0 ? rq->http->content_length : -1;
     if (!text)
         return 0;
+    errno = 0;
     n = strtoll(text, &end, 10);
-    if (end == text || *end || n < 0)
+    if (end == text || end[strspn(end, " \t")] || n < 0 || errno == ERANGE)
         return error_set(e, ERROR_INVALID, "Invalid or missing image size in request headers.");
     *ret = n > 0 ? n : -1;
     return 0;
@@ -83,6 +85,13 @@ static ssize_t body_source(void *arg, void *buf, size_t n, struct error *e)
     return got;
 }
 
+/* Glance puts what it says of the media type into the detail. */
+static int media_in_detail(struct error *e)
+{
+    e->in_detail = e->kind == ERROR_MEDIA;
+    return -1;
+}
+
 static int upload_prepare(struct request *rq, struct image **ret_image, struct upload_options *o, struct error *e)
 {
     struct image *im;
@@ -114,9 +123,9 @@ int image_upload(struct request *rq, struct error *e)
     if (upload_begin(rq->arena, im, &o, &up, e) < 0)
         return -1;
     if (upload_pump(up, &body, e) < 0)
-        return -1;
+        return media_in_detail(e);
     if (upload_commit(&up, e) < 0)
-        return -1;
+        return media_in_detail(e);
     return respond_empty(rq, 204, "text/html; charset=UTF-8");
 }
 

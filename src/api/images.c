@@ -143,7 +143,7 @@ int image_create(struct request *rq, struct error *e)
         return -1;
     doc = image_doc_options(rq, im);
     image_doc_write(&body, im, &doc);
-    headers_addf(rq->arena, &rq->headers, "Location", "%s://%s%s/v2/images/%s", rq->scheme, rq->host, rq->prefix, im->id);
+    headers_addf(rq->arena, &rq->headers, "Location", "%s/v2/images/%s", request_base(rq), im->id);
     if (*rq->settings->import_methods)
         headers_add(rq->arena, &rq->headers, "OpenStack-image-import-methods", rq->settings->import_methods);
     return respond_json(rq, 201, &body);

@@ -83,13 +83,15 @@ void respond_error(struct request *rq, const struct error *e);
 bool healthcheck_answer(struct request *rq);
 bool versions_answer(struct request *rq);
 void forwarded_read(struct request *rq);
+/* Where the client reaches this service, without a '/' at the end. */
+const char *request_base(struct request *rq);
 
 /* Handlers, by file. */
 handler image_create, image_show, image_delete_handle;  /* images.c */
 handler image_list_handle;                              /* image_list.c */
 handler image_patch;                                    /* image_patch.c */
 handler image_upload, image_download;                   /* image_data.c */
-handler schema_image_show, schema_images_show;          /* schemas.c */
+handler schema_image_show, schema_images_show, schema_document_show; /* schemas.c */
 
 /* Shared by create and patch (image_rules.c). */
 int image_set_base(struct request *rq, struct image *im, const char *name, const json_t *value, struct error *e) MUST_CHECK;

@@ -41,7 +41,7 @@ static void versions_document(struct request *rq, int status)
     CLEANUP(str_done) struct str body = STR_INIT;
     const struct settings *s = rq->settings;
     const char *base = s->public_endpoint ? s->public_endpoint
-                                          : arena_printf(rq->arena, "%s://%s%s", rq->scheme, rq->host, rq->prefix);
+                                          : request_base(rq);
     const char *between = "";
 
     str_add(&body, "{\"versions\": [");
@@ -58,11 +58,19 @@ static void versions_document(struct request *rq, int status)
     respond_json(rq, status, &body);
 }
 
+/* What follows the version segment, as a path: slashes in a row count as one there (webob's path_info_pop). */
+static const char *below_version(struct request *rq, const char *rest)
+{
+    if (!*rest)
+        return "/v2";
+    return arena_printf(rq->arena, "/v2%s", rest + strspn(rest, "/") - 1);
+}
+
 /* Sets rq->path to the path below /v2, or answers with the versions document. */
 bool versions_answer(struct request *rq)
 {
     static const char vendor[] = "application/vnd.openstack.images-";
-    const char *path = rq->http->path, *segment = path + 1, *accept = http_header(rq->http, "Accept");
+    const char *path = rq->http->path, *segment = path + strspn(path, "/"), *accept = http_header(rq->http, "Accept");
     size_t n = strcspn(segment, "/");
 
     if (n == 8 && memcmp(segment, "versions", 8) == 0) {
@@ -77,7 +85,7 @@ bool versions_answer(struct request *rq)
             return false;
         }
     } else if (accepted(rq->settings, segment, n)) {
-        rq->path = n == 2 ? path : arena_printf(rq->arena, "/v2%s", segment + n);
+        rq->path = below_version(rq, segment + n);
         return false;
     }
     versions_document(rq, 300);

@@ -2,6 +2,7 @@
 #include "http/http.h"
 
 #include <string.h>
+#include <strings.h>
 
 static const char *skip_blanks(const char *p)
 {
@@ -27,16 +28,16 @@ static bool number(const char **p, uint64_t *ret)
 static const char *bytes_unit(const char *header)
 {
     header = skip_blanks(header);
-    if (strncmp(header, "bytes", 5) != 0)
+    if (strncasecmp(header, "bytes", 5) != 0)
         return NULL;
     return skip_blanks(header + 5);
 }
 
 static enum http_range_kind suffix(uint64_t n, uint64_t size, struct http_range *ret)
 {
-    if (n == 0 || size == 0)
+    if (size == 0)
         return RANGE_UNSATISFIABLE;
-    ret->len = n < size ? n : size;
+    ret->len = n > 0 && n < size ? n : size; /* "-0" is the whole to Glance, where RFC 9110 has it unsatisfiable */
     ret->offset = size - ret->len;
     return RANGE_ONE;
 }
@@ -72,9 +73,9 @@ enum http_range_kind http_range_parse(const char *header, uint64_t size, struct 
         return RANGE_MALFORMED;
     p = skip_blanks(p);
     has_last = number(&p, &last);
-    if (*skip_blanks(p) || (!has_first && !has_last))
+    if (!has_first && !has_last)
         return RANGE_MALFORMED;
-    if (!has_first)
+    if (!has_first) /* what follows the numbers is not looked at, as WebOb's grammar has it */
         return suffix(last, size, ret);
     if (has_last && last < first)
         return RANGE_MALFORMED;

@@ -50,6 +50,8 @@ void schema_free(struct schema *s); /* takes NULL */
 /* The bodies of GET /v2/schemas/image and /v2/schemas/images; live as long as the schema. */
 const char *schema_image_text(const struct schema *s);
 const char *schema_images_text(const struct schema *s);
+/* The other schema documents by what follows /v2/schemas/ ("member", "metadefs/tags"); NULL when there is none. */
+const char *schema_document(const char *name);
 /* Whether the name is a base attribute of the image (as opposed to an extra property). */
 bool schema_is_base(const struct schema *s, const char *name);
 

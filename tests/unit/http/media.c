@@ -22,7 +22,13 @@ static const struct {
     { "*/*;q=0.5, text/html;q=0", 1 },
     { "application/*;q=0.9,text/html;q=0.95", 0 },
     { ",, application/json ;q=1.0", 1 },
-    { "application/json;q=junk", -1 },
+    { "application/json;q=junk", 0 },
+    { "application/json;q=2", 0 },
+    { "application/json;q=0.1234", 0 },
+    { "application/json; charset=utf-8", -1 },
+    { "text/html;level=\"1\"", -1 },
+    { "junk", 0 },
+    { "a/b/c", 0 },
 };
 
 static void accept_rows(void **state)
