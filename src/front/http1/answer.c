@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The answer: its head and what follows it are collected and sent together while they are small. Whether the
+ * connection stays open is decided as late as the first byte goes out, because an unread body may come yet. */
+#include "front/http1/http1_private.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    COLLECT_MAX = 16 * 1024,
+    FILE_PIECE  = 2 * 1024 * 1024,
+    COPY_PIECE  = 256 * 1024,
+    INLINE_FILE_MAX = 64 * 1024, /* of a file that a loop reads by itself */
+};
+
+static void add_date(struct str *out, struct date *d)
+{
+    int64_t now = clock_now_us();
+
+    if (now / CLOCK_SECOND != d->second) {
+        d->second = now / CLOCK_SECOND;
+        clock_http(now, d->text);
+    }
+    str_add(out, "Date: ");
+    str_add(out, d->text);
+    str_add(out, "\r\n");
+}
+
+static void add_status(struct str *out, int status)
+{
+    const char *phrase = http_phrase(status);
+
+    str_add(out, "HTTP/1.1 ");
+    str_add_u64(out, (uint64_t)status);
+    str_addc(out, ' ');
+    str_add(out, phrase ? phrase : "Unknown");
+    str_add(out, "\r\n");
+}
+
+/* headers_add() lets no line break in, but a front end is the last to look. */
+static bool is_clean(const struct http_header *h)
+{
+    return *h->name != '\0' && !strpbrk(h->name, "\r\n: ") && !strpbrk(h->value, "\r\n");
+}
+
+/* The framing and the connection are ours to declare. A Content-Length of the service stands where there is no
+ * body that it could contradict: Glance sends one with 204, and HEAD tells of a body that is not sent. */
+static bool is_passed(struct gateway *g, const struct http_header *h, int64_t length)
+{
+    int64_t given;
+
+    if (!is_clean(h) || str_eq_nocase(h->name, "transfer-encoding") || str_eq_nocase(h->name, "keep-alive"))
+        return false;
+    if (str_eq_nocase(h->name, "connection")) {
+        if (str_eq_nocase(h->value, "close"))
+            g->keep = false;
+        return false;
+    }
+    if (!str_eq_nocase(h->name, "content-length"))
+        return true;
+    return str_to_i64(h->value, 0, INT64_MAX, &given) && (g->bodyless || given == length);
+}
+
+/* Adds the service's headers; tells by its results which of ours they make needless. */
+static void add_headers(struct gateway *g, const struct http_headers *h, int64_t length, bool *dated, bool *sized)
+{
+    *dated = *sized = false;
+    for (size_t i = 0; h && i < h->n; i++) {
+        if (!is_passed(g, &h->items[i], length))
+            continue;
+        *dated |= str_eq_nocase(h->items[i].name, "date");
+        *sized |= str_eq_nocase(h->items[i].name, "content-length");
+        str_add(g->out, h->items[i].name);
+        str_add(g->out, ": ");
+        str_add(g->out, h->items[i].value);
+        str_add(g->out, "\r\n");
+    }
+}
+
+/* A length that the service gave only as a header counts as given. */
+static int64_t length_of(const struct http_headers *h, int64_t length)
+{
+    const char *text = h ? headers_get(h, "content-length") : NULL;
+    int64_t given;
+
+    return length < 0 && text && str_to_i64(text, 0, INT64_MAX, &given) ? given : length;
+}
+
+int answer_head(struct gateway *g, int status, const struct http_headers *h, int64_t length)
+{
+    bool dated, sized, empty = status < 200 || status == 204 || status == 304;
+
+    if (g->headed || g->gone)
+        return -1;
+    length = length_of(h, length);
+    g->headed = true;
+    g->bodyless = empty || strcmp(g->rq.method, "HEAD") == 0;
+    g->answer_left = length;
+    g->chunked = length < 0 && !g->bodyless && g->head.minor >= 1;
+    if (length < 0 && !g->bodyless && !g->chunked)
+        g->keep = false; /* the end of the connection is the end of the body */
+    add_status(g->out, status);
+    add_headers(g, h, length, &dated, &sized);
+    if (!dated)
+        add_date(g->out, g->date);
+    if (g->chunked) {
+        str_add(g->out, "Transfer-Encoding: chunked\r\n");
+    } else if (!sized && !empty && length >= 0) {
+        str_add(g->out, "Content-Length: ");
+        str_add_u64(g->out, (uint64_t)length);
+        str_add(g->out, "\r\n");
+    }
+    g->connection_at = g->out->len;
+    str_add(g->out, "\r\n");
+    return 0;
+}
+
+/* ---- sending ---- */
+
+/* Sends everything, waiting as long as the client takes something now and then. */
+int answer_send(struct gateway *g, struct iovec *iov, int n, bool more)
+{
+    while (n > 0 && !g->gone) {
+        ssize_t sent;
+
+        if (iov->iov_len == 0) {
+            iov++;
+            n--;
+            continue;
+        }
+        sent = wire_write(&g->c->wire, iov, n, more);
+        if (sent == WIRE_WAIT ? !gateway_wait(g, false) : sent < 0)
+            g->gone = true;
+        for (; sent > 0; iov++, n--) {
+            size_t part = (size_t)sent < iov->iov_len ? (size_t)sent : iov->iov_len;
+
+            iov->iov_base = (char *)iov->iov_base + part;
+            iov->iov_len -= part;
+            sent -= (ssize_t)part;
+            if (iov->iov_len > 0)
+                break;
+        }
+    }
+    return g->gone ? -1 : 0;
+}
+
+/* The head is about to leave: now it is known whether the connection stays. A body that is still unread may be
+ * read later by a service that streams, but hardly after a refusal. */
+void answer_settle(struct gateway *g)
+{
+    bool unread = g->body == BODY_OPEN && (g->continue_due || (g->rq.status >= 300 && !body_drain(g)));
+    const char *text = NULL;
+    size_t at = g->connection_at, n;
+
+    if (at == 0)
+        return;
+    g->connection_at = 0;
+    if (unread || g->body > BODY_COMPLETE || g->h->stopping)
+        g->keep = false;
+    if (!g->keep)
+        text = "Connection: close\r\n";
+    else if (g->head.minor == 0)
+        text = "Connection: keep-alive\r\n";
+    if (!text)
+        return;
+    n = strlen(text);
+    str_reserve(g->out, n);
+    memmove(g->out->data + at + n, g->out->data + at, g->out->len - at + 1);
+    memcpy(g->out->data + at, text, n);
+    g->out->len += n;
+}
+
+static int send_with(struct gateway *g, const void *buf, size_t n, const char *tail, bool more)
+{
+    struct iovec iov[3];
+    int result;
+
+    if (g->headed)
+        answer_settle(g);
+    iov[0] = (struct iovec){ g->out->data, g->out->len };
+    iov[1] = (struct iovec){ (void *)(uintptr_t)buf, n };
+    iov[2] = (struct iovec){ (void *)(uintptr_t)tail, strlen(tail) };
+    result = answer_send(g, iov, 3, more);
+    str_clear(g->out);
+    return result;
+}
+
+int answer_flush(struct gateway *g, bool more)
+{
+    return send_with(g, NULL, 0, "", more);
+}
+
+/* How much of n bytes the answer still takes, HEAD and the like taking them unsent: *ret. -1: gone. */
+static int admit(struct gateway *g, uint64_t n, uint64_t *ret)
+{
+    if (g->gone || !g->headed)
+        return -1;
+    *ret = n;
+    if (g->answer_left < 0)
+        return 0;
+    if (*ret > (uint64_t)g->answer_left)
+        *ret = (uint64_t)g->answer_left;
+    g->answer_left -= (int64_t)*ret;
+    return 0;
+}
+
+int answer_write(struct gateway *g, const void *buf, size_t n)
+{
+    const char *tail = g->chunked ? "\r\n" : "";
+    uint64_t taken;
+
+    if (admit(g, n, &taken) < 0)
+        return -1;
+    if (taken == 0 || g->bodyless)
+        return 0;
+    if (g->chunked)
+        str_addf(g->out, "%llx\r\n", (unsigned long long)taken);
+    if (!g->rq.inline_only && g->out->len + taken > COLLECT_MAX)
+        return send_with(g, buf, (size_t)taken, tail, false);
+    str_addn(g->out, buf, (size_t)taken);
+    str_add(g->out, tail);
+    return 0;
+}
+
+/* ---- files ---- */
+
+/* Through our memory: for TLS, for what sendfile(2) cannot read, and for small files on a loop. */
+static int copy_file(struct gateway *g, int fd, uint64_t offset, uint64_t len)
+{
+    CLEANUP(mem_free_ptr) char *buf = mem_resize(NULL, len < COPY_PIECE ? (size_t)len : COPY_PIECE);
+
+    while (len > 0) {
+        ssize_t n = pread(fd, buf, len < COPY_PIECE ? (size_t)len : COPY_PIECE, (off_t)offset);
+
+        if (n <= 0)
+            g->gone = true;
+        else if (g->rq.inline_only)
+            str_addn(g->out, buf, (size_t)n);
+        else
+            (void)send_with(g, buf, (size_t)n, "", len > (uint64_t)n);
+        if (g->gone)
+            return -1;
+        offset += (uint64_t)n;
+        len -= (uint64_t)n;
+    }
+    return 0;
+}
+
+static int send_pieces(struct gateway *g, int fd, uint64_t offset, uint64_t len)
+{
+    if (g->c->wire.ssl)
+        return copy_file(g, fd, offset, len);
+    if (answer_flush(g, true) < 0)
+        return -1;
+    while (len > 0 && !g->gone) {
+        ssize_t n = wire_sendfile(&g->c->wire, fd, offset, len < FILE_PIECE ? (size_t)len : FILE_PIECE);
+
+        if (n == WIRE_WAIT ? !gateway_wait(g, false) : n <= 0)
+            g->gone = true;
+        if (n > 0) {
+            offset += (uint64_t)n;
+            len -= (uint64_t)n;
+        }
+    }
+    return g->gone ? -1 : 0;
+}
+
+int answer_sendfile(struct gateway *g, int fd, uint64_t offset, uint64_t len)
+{
+    uint64_t taken;
+
+    if (g->rq.inline_only && len > INLINE_FILE_MAX) {
+        g->must_wait = true;
+        return -1;
+    }
+    if (admit(g, len, &taken) < 0)
+        return -1;
+    if (taken == 0 || g->bodyless)
+        return 0;
+    if (g->chunked)
+        str_addf(g->out, "%llx\r\n", (unsigned long long)taken);
+    if ((g->rq.inline_only ? copy_file(g, fd, offset, taken) : send_pieces(g, fd, offset, taken)) < 0)
+        return -1;
+    if (g->chunked)
+        str_add(g->out, "\r\n");
+    return 0;
+}
+
+bool answer_end(struct gateway *g)
+{
+    if (!g->bodyless && g->answer_left > 0)
+        return false;
+    if (g->chunked)
+        str_add(g->out, "0\r\n\r\n");
+    return true;
+}
+
+void answer_refusal(struct str *out, struct date *d, int status, const char *problem)
+{
+    add_status(out, status);
+    add_date(out, d);
+    str_add(out, "Content-Type: text/plain\r\nContent-Length: ");
+    str_add_u64(out, strlen(problem) + 1);
+    str_add(out, "\r\nConnection: close\r\n\r\n");
+    str_add(out, problem);
+    str_addc(out, '\n');
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One request as a service sees it, on a loop or on a worker. */
+#include "front/http1/http1_private.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+void input_keep(struct input *in, const void *bytes, size_t n)
+{
+    char *data = NULL;
+
+    if (n > 0) {
+        data = mem_resize(NULL, n);
+        memcpy(data, bytes, n);
+    }
+    mem_free(in->data);
+    *in = (struct input){ .data = data, .len = (uint32_t)n, .cap = (uint32_t)n };
+}
+
+void input_free(struct input *in)
+{
+    mem_free(in->data);
+    *in = (struct input){ 0 };
+}
+
+static const char *field_joined(struct gateway *g, size_t i, const char *name)
+{
+    const char *found = g->head.fields[i].value;
+
+    for (i++; i < g->head.n_fields; i++)
+        if (str_eq_nocase(g->head.fields[i].name, name))
+            found = arena_printf(g->rq.arena, "%s, %s", found, g->head.fields[i].value);
+    return found;
+}
+
+static const char *gateway_header(struct gateway *g, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i < g->head.n_fields; i++)
+        if (g->head.fields[i].name_len == len && str_eq_nocase(g->head.fields[i].name, name))
+            return field_joined(g, i, name);
+    return NULL;
+}
+
+static bool gateway_aborted(struct gateway *g)
+{
+    return g->gone || g->body == BODY_GONE || wire_vanished(&g->c->wire);
+}
+
+const struct gateway_ops http1_gateway_ops = {
+    .name     = "http1",
+    .read     = body_read,
+    .head     = answer_head,
+    .write    = answer_write,
+    .sendfile = answer_sendfile,
+    .header   = gateway_header,
+    .aborted  = gateway_aborted,
+};
+
+void gateway_begin(struct gateway *g, struct conn *c, struct str *out, struct date *date, struct arena *a)
+{
+    const struct http1_head *head = &g->head;
+    const char *host = head->host && *head->host ? head->host : c->listener->host;
+
+    g->rq = (struct http_request){
+        .ops = &http1_gateway_ops,
+        .gateway = g,
+        .arena = a,
+        .method = head->method,
+        .path = head->path,
+        .prefix = "",
+        .query = head->query,
+        .scheme = c->wire.ssl ? "https" : "http",
+        .host = host,
+        .peer = c->peer,
+        .content_length = head->content_length,
+        .started_us = clock_mono_us(),
+    };
+    g->h = c->loop->h;
+    g->c = c;
+    g->out = out;
+    g->own = (struct str)STR_INIT;
+    g->date = date;
+    g->memory = NULL;
+    g->connection_at = 0;
+    g->body_left = head->content_length > 0 ? (uint64_t)head->content_length : 0;
+    g->body = g->body_left > 0 || head->content_length == HTTP_BODY_UNKNOWN ? BODY_OPEN : BODY_COMPLETE;
+    http1_chunked_init(&g->chunks);
+    g->rate = (struct rate){ 0 };
+    g->continue_due = head->expect_continue;
+    g->keep = head->keep_alive;
+    g->headed = g->bodyless = g->chunked = g->must_wait = g->gone = false;
+    g->answer_left = 0;
+}
+
+struct gateway *gateway_move(const struct gateway *from, const char *head, size_t n)
+{
+    struct gateway *g = mem_resize(NULL, sizeof *g);
+    const char **pointers[] = { &g->rq.method, &g->rq.path, &g->rq.query, &g->rq.host,
+                                &g->head.method, &g->head.target, &g->head.host, &g->head.path, &g->head.query };
+
+    *g = *from;
+    g->rq.gateway = g;
+    g->memory = mem_resize(NULL, n);
+    memcpy(g->memory, head, n);
+    for (size_t i = 0; i < COUNT(pointers); i++)
+        if (*pointers[i] >= head && *pointers[i] < head + n)
+            *pointers[i] = g->memory + (*pointers[i] - head);
+    for (size_t i = 0; i < g->head.n_fields; i++) {
+        struct http1_field *f = &g->head.fields[i];
+
+        f->name = g->memory + (f->name - head);
+        f->value = g->memory + (f->value - head);
+    }
+    g->out = &g->own;
+    return g;
+}
+
+void gateway_free(struct gateway *g)
+{
+    str_done(&g->own);
+    mem_free(g->memory);
+    mem_free(g);
+}
+
+/* The time from now to `until` for poll(2), rounded up; -1 for ever. */
+static int poll_ms(int64_t until, int64_t now)
+{
+    int64_t ms = (until - now + 999) / 1000;
+
+    return until == INT64_MAX ? -1 : ms < 0 ? 0 : ms > 3600 * 1000 ? 3600 * 1000 : (int)ms;
+}
+
+bool gateway_wait(struct gateway *g, bool for_body)
+{
+    struct pollfd p = { .fd = g->c->wire.fd, .events = g->c->wire.want };
+    int64_t limit = g->h->body_us, began = clock_mono_us(), now = began;
+    int64_t until = limit > 0 ? began + limit : INT64_MAX;
+    unsigned min_rate = for_body ? g->h->min_rate : 0;
+    int moved;
+
+    do {
+        moved = poll(&p, 1, poll_ms(until, now));
+        now = clock_mono_us();
+    } while (moved < 0 ? errno == EINTR : moved == 0 && now < until);
+    if (moved <= 0) {
+        if (!for_body)
+            wire_reset(&g->c->wire); /* what it did not take, the kernel shall not keep either */
+        return false;
+    }
+    return min_rate == 0 || rate_waited(&g->rate, now - began, min_rate);
+}
+
+int gateway_serve(struct gateway *g)
+{
+    const struct http_service *s = &g->h->o.service;
+
+    /* OPTIONS * asks about the server, not about anything that it serves. */
+    if (*g->rq.path == '*')
+        return http_head(&g->rq, 204, NULL, 0);
+    return s->serve(s->arg, &g->rq);
+}
+
+/* A service that gave no answer: the client's doing, or ours. */
+static void answer_in_place(struct gateway *g)
+{
+    int status = g->body == BODY_BAD ? 400 : g->body == BODY_SLOW ? 408 : 500;
+
+    g->keep = false;
+    (void)http_head(&g->rq, status, NULL, 0);
+}
+
+/* An answer that ends too early must not look whole: where its end is the connection's, that has to break. */
+static enum verdict break_off(const struct gateway *g)
+{
+    return g->headed && g->answer_left < 0 && !g->chunked && !g->bodyless ? VERDICT_BREAK : VERDICT_CLOSE;
+}
+
+enum verdict gateway_finish(struct gateway *g)
+{
+    bool whole;
+
+    if (!g->headed && g->body != BODY_GONE && !g->gone)
+        answer_in_place(g);
+    if (g->gone || !g->headed)
+        return break_off(g);
+    whole = answer_end(g);
+    g->keep = g->keep && whole && body_drain(g);
+    if (g->rq.inline_only)
+        answer_settle(g);
+    else if (answer_flush(g, false) < 0)
+        return break_off(g);
+    if (!whole)
+        return VERDICT_CLOSE;
+    if (g->keep)
+        return VERDICT_KEEP;
+    return g->body == BODY_COMPLETE || g->body == BODY_GONE ? VERDICT_CLOSE : VERDICT_LINGER;
+}
