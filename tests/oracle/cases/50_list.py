@@ -79,7 +79,7 @@ def cases():
     yield case('empty', lst(), lst(who='admin'), lst(who='reader'), lst(who='norole'), lst(who='service'), lst(who='noproject'), lst(who='none'), profiles=BOTH)
     yield case('one', image('id', name='n', p='v', tags=['t']), lst(), profiles=BOTH)
     yield case('accept-irrelevant', image(), lst(headers={'Accept': 'text/html'}))
-    yield case('trailing', lst('?'), lst('#x'), lst('?limit=1#x'))
+    yield case('trailing', lst('?'), lst('?limit=1&'), lst('?&&'))
     # default limit and the pages after it
     yield case('default-limit', [image('id%d' % n, name='n%02d' % n) for n in range(1, 28)], lst(), lst('?marker=<id3>'), lst('?limit=27'), lst('?limit=26'), profiles=BOTH)
     # pages one after the other, each sort order: every image once
