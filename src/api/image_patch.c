@@ -70,11 +70,7 @@ static int property_apply(struct request *rq, struct image *im, const struct pat
 static int attribute_apply(struct request *rq, struct image *im, const struct patch_change *c, struct error *e)
 {
     const char *name = c->path[0];
-    enum image_visibility to;
 
-    if (str_eq(name, "visibility") && image_visibility_parse(json_string_value(c->value), &to) &&
-        image_visibility_allowed(rq, im, to, e) < 0)
-        return -1;
     if ((str_eq(name, "disk_format") || str_eq(name, "container_format")) && im->status != IMAGE_QUEUED &&
         im->status != IMAGE_IMPORTING)
         return error_set(e, ERROR_FORBIDDEN, "Attribute %s can be only replaced for a queued image.", name);
@@ -102,10 +98,14 @@ static int locations_refuse(struct request *rq, const struct image *im, const st
 static int change_apply(struct request *rq, struct image *im, const struct patch_change *c, struct error *e)
 {
     const char *name = c->path[0];
-    bool attribute = is_attribute(name), present = image_property_get(im, name) != NULL;
+    bool attribute = is_attribute(name), present = attribute || image_property_get(im, name) != NULL;
+    enum image_visibility to;
 
     if (str_eq(name, "locations"))
         return locations_refuse(rq, im, c, e);
+    if (str_eq(name, "visibility") && c->value && image_visibility_parse(json_string_value(c->value), &to) &&
+        image_visibility_allowed(rq, im, to, e) < 0)
+        return -1;
     if (request_allowed(rq, "modify_image", im, e) < 0)
         return -1;
     switch (c->op) {
@@ -116,11 +116,11 @@ static int change_apply(struct request *rq, struct image *im, const struct patch
             return error_in_detail(e, ERROR_CONFLICT, "Property %s does not exist.", name);
         return 0;
     case PATCH_REPLACE:
-        if (!attribute && !present)
+        if (!present)
             return error_in_detail(e, ERROR_CONFLICT, "Property %s does not exist.", name);
         break;
     case PATCH_ADD:
-        if (!attribute && present && c->dialect == PATCH_V20)
+        if (present && c->dialect == PATCH_V20)
             return error_in_detail(e, ERROR_CONFLICT, "Property %s already present.", name);
         break;
     }

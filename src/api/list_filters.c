@@ -352,6 +352,8 @@ int list_filters_make(struct arena *a, const struct list_params *p, struct image
         q->visibility = -2;
     else if (visibility && image_visibility_parse(visibility, &parsed))
         q->visibility = (int)parsed;
+    else if (visibility) /* empty: no image has that */
+        add(a, q, FILTER_NOTHING, "visibility");
     q->os_hidden = hidden && str_eq_nocase(hidden, "true");
     for (size_t i = 0; i < p->n; i++) {
         struct list_params before = { p->items, i };

@@ -16,6 +16,7 @@ struct identity {
     bool        is_admin;                  /* rule context_is_admin, or the pipeline says so */
     bool        unrestricted;              /* is_admin stands in for every policy rule (enforce_new_defaults off) */
     bool        read_only;                 /* anonymous access */
+    bool        other_scope;               /* a system or domain token: every rule is for projects, so none lets it */
 };
 
 bool identity_has_role(const struct identity *id, const char *role);

@@ -44,6 +44,26 @@ static void roles_parse(struct arena *a, const char *header, struct identity *id
     }
 }
 
+/* The newest name first; the others are what older auth_token filters set (oslo.context). */
+static const char *const user_headers[] = { "X-User-Id", "X-User", NULL };
+static const char *const project_headers[] = { "X-Project-Id", "X-Tenant-Id", "X-Tenant", NULL };
+
+static const char *first_header(struct http_request *rq, const char *const *names)
+{
+    for (; *names; names++) {
+        const char *value = http_header(rq, *names);
+
+        if (value)
+            return value;
+    }
+    return NULL;
+}
+
+static bool has_text(const char *value)
+{
+    return value && *value;
+}
+
 int identity_from_headers(struct http_request *rq, bool allow_anonymous, struct identity *ret, struct error *e)
 {
     const char *status = http_header(rq, "X-Identity-Status");
@@ -56,8 +76,9 @@ int identity_from_headers(struct http_request *rq, bool allow_anonymous, struct 
         ret->read_only = true;
         return 0;
     }
-    ret->user = http_header(rq, "X-User-Id");
-    ret->project = http_header(rq, "X-Project-Id");
+    ret->user = first_header(rq, user_headers);
+    ret->project = first_header(rq, project_headers);
+    ret->other_scope = has_text(http_header(rq, "OpenStack-System-Scope")) || has_text(http_header(rq, "X-Domain-Id"));
     if (roles)
         roles_parse(rq->arena, roles, ret);
     ret->is_admin = identity_has_role(ret, "admin");

@@ -67,6 +67,8 @@ bool policy_allows(const struct identity *id, const char *rule, const struct pol
 {
     if (id->unrestricted)
         return true;
+    if (id->other_scope)
+        return false;
     for (size_t i = 0; i < COUNT(rules); i++)
         if (str_eq(rules[i].rule, rule))
             return lets(rules[i].let, id, target);

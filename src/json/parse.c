@@ -29,9 +29,14 @@ json_t *json_parse(const char *text, size_t n)
 {
     json_error_t why;
 
+    json_t *j;
+
     if (too_deep(text, n))
         return NULL;
-    return json_loadb(text, n, JSON_DECODE_ANY, &why);
+    j = json_loadb(text, n, JSON_DECODE_ANY, &why);
+    if (!j && json_error_code(&why) == json_error_numeric_overflow) /* Python's integers have no end */
+        j = json_loadb(text, n, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &why);
+    return j;
 }
 
 void json_drop(json_t **j)

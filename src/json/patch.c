@@ -44,7 +44,7 @@ static int head_v21(const json_t *raw, enum patch_op *ret_op, const char **ret_p
 {
     const json_t *op = json_object_get(raw, "op"), *path = json_object_get(raw, "path");
 
-    if (!op)
+    if (!op || json_is_null(op))
         return error_set(e, ERROR_INVALID, "Unable to find `op` in JSON Schema change. "
                          "It must be one of the following: add, remove, replace.");
     if (!json_is_string(op) || !op_find(json_string_value(op), ret_op)) {
@@ -117,8 +117,6 @@ static int pointer_check(const char *pointer, struct error *e)
         return error_set(e, ERROR_INVALID, "Pointer `%s` contains adjacent \"/\".", pointer);
     if (n > 1 && pointer[n - 1] == '/')
         return error_set(e, ERROR_INVALID, "Pointer `%s` end with \"/\".", pointer);
-    if (pointer[1] == '/')
-        return error_set(e, ERROR_INVALID, "Pointer `%s` contains adjacent \"/\".", pointer);
     for (const char *p = strchr(pointer, '~'); p; p = strchr(p + 1, '~'))
         if (p[1] != '0' && p[1] != '1')
             return error_set(e, ERROR_INVALID, "Pointer `%s` contains \"~\" not part of a recognized escape sequence.", pointer);
@@ -139,12 +137,14 @@ static int depth_check(const struct patch_change *c, size_t n_segments, const ch
 
 static int pointer_parse(struct arena *a, const char *pointer, struct patch_change *c, struct error *e)
 {
+    const char *pointer_text;
     size_t n = 0;
     char *text, *next;
 
     if (pointer_check(pointer, e) < 0)
         return -1;
-    for (text = arena_str(a, pointer + 1); text; text = next, n++) {
+    pointer_text = pointer + strspn(pointer, "/");
+    for (text = arena_str(a, pointer_text); text; text = next, n++) {
         next = strchr(text, '/');
         if (next)
             *next++ = '\0';

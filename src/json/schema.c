@@ -5,6 +5,7 @@
 #include "json/json.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <math.h>
 #include <pcre2.h>
 #include <stdio.h>
 #include <string.h>
@@ -195,9 +196,7 @@ static bool is_type(const json_t *instance, const char *type)
     if (str_eq(type, "integer")) {
         double real = json_is_real(instance) ? json_real_value(instance) : 0.5;
 
-        return json_is_integer(instance) ||
-               (json_is_real(instance) && real < 9e18 && real > -9e18 && (double)(int64_t)real >= real &&
-                (double)(int64_t)real <= real);
+        return json_is_integer(instance) || !(floor(real) < real || floor(real) > real);
     }
     if (str_eq(type, "number"))
         return json_is_number(instance);

@@ -263,7 +263,7 @@ static void add_properties(struct str *out, const struct image *im)
             continue;
         json_add_text(out, p->name, false);
         str_add(out, ": ");
-        json_add_text(out, p->value ? p->value : "", false);
+        json_add_text_or_null(out, p->value, false);
         str_add(out, ", ");
     }
 }

@@ -57,7 +57,7 @@ static void the_image_document(void **state)
     (void)state;
     image_doc_write(&out, &im, &shown);
     assert_string_equal(str_text(&out),
-        "{\"p\": \"1\", \"null\": \"\", \"name\": \"n\", \"disk_format\": null, \"container_format\": null, \"visibility\": \"public\", "
+        "{\"p\": \"1\", \"null\": null, \"name\": \"n\", \"disk_format\": null, \"container_format\": null, \"visibility\": \"public\", "
         "\"size\": 3, \"virtual_size\": null, \"status\": \"active\", \"checksum\": null, \"protected\": true, \"min_ram\": 2, "
         "\"min_disk\": 1, \"owner\": null, \"os_hidden\": false, \"os_hash_algo\": null, \"os_hash_value\": null, \"id\": \"i\", "
         "\"created_at\": \"1970-01-01T00:00:00Z\", \"updated_at\": \"1970-01-01T00:00:01Z\", "
