@@ -25,12 +25,14 @@ static ssize_t slow_read(void *arg, void *buf, size_t n, struct error *e)
     return src.read(src.arg, buf, n, e);
 }
 
-/* Uploads and deletes until it is killed. */
-static void work_for_ever(unsigned seed)
+/* Uploads and deletes until it is killed; says so on the pipe when it begins. */
+static void work_for_ever(unsigned seed, int ready)
 {
     unsigned char *data = world_data(SIZE_MAX_SENT, seed);
 
     world_attach(&w, "sqlite");
+    if (write(ready, "", 1) != 1)
+        _exit(3);
     for (unsigned i = seed;; i += 7919) {
         const char *id = world_image(&w, "raw");
         struct slow s = { .m = { .data = data, .len = i % SIZE_MAX_SENT, .piece = 50000 }, .pause_us = i % 3 ? 0 : i % 500 };
@@ -104,14 +106,20 @@ static void a_killed_service_loses_nothing(void **state UNUSED)
     size_t active = 0, uploads = 0, objects = 0, files = 0;
 
     for (unsigned i = 0; i < KILLS; i++) {
-        pid_t child = fork();
         struct reap_counts n;
-        int status;
+        int status, ready[2];
+        pid_t child;
+        char byte;
 
+        assert_int_equal(pipe(ready), 0);
+        child = fork();
         assert_true(child >= 0);
         if (child == 0)
-            work_for_ever(i * 104729 + 1);
-        usleep(5000 + i * 7013 % 90000);
+            work_for_ever(i * 104729 + 1, ready[1]);
+        close(ready[1]);
+        assert_int_equal(read(ready[0], &byte, 1), 1);
+        close(ready[0]);
+        usleep(i * 7013 % 90000);
         kill(child, SIGKILL);
         assert_int_equal(waitpid(child, &status, 0), child);
         if (!WIFSIGNALED(status))
