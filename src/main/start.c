@@ -101,5 +101,7 @@ int start_db(const struct config *c, bool create, struct db **ret, struct error 
                          "glance.sqlite");
     if (create && conf_is_standalone(c) && make_data_dir(config_str(c, "glint", "data_dir"), e) < 0)
         return -1;
-    return db_open(url, create, (unsigned)config_int(c, "database", "max_pool_size"), ret, e);
+    /* A connection that is closed takes its prepared statements with it, so there is room for one a thread: what
+     * max_pool_size saves a database server, SQLite has none of. */
+    return db_open(url, create, (unsigned)config_int(c, "glint", "workers_max") + 16, ret, e);
 }
