@@ -369,8 +369,8 @@ int image_delete(struct db_conn *c, const char *id, enum image_status from, stru
         "UPDATE image_properties SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE image_id = ?1 AND NOT deleted",
         "UPDATE image_tags SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE image_id = ?1 AND NOT deleted",
         "UPDATE image_members SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE image_id = ?1 AND NOT deleted",
-        "UPDATE image_locations SET status = 'deleted', deleted = TRUE, deleted_at = ?2, updated_at = ?2 "
-        "WHERE image_id = ?1 AND NOT deleted",
+        ("UPDATE image_locations SET status = 'deleted', deleted = TRUE, deleted_at = ?2, updated_at = ?2 "
+         "WHERE image_id = ?1 AND NOT deleted"),
     };
     int64_t now = clock_now_us();
 
