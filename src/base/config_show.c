@@ -30,24 +30,26 @@ static void add_masked(const char *text, struct str *out)
     str_add(out, text);
 }
 
-/* As it must be written to mean itself: dollars doubled, lines indented, outer quotes protected. */
+/* As it must be written to mean itself: dollars escaped, lines indented, the first one's quotes and blanks protected. */
 static void add_quoted(const char *text, struct str *out)
 {
-    size_t n = strlen(text);
+    size_t n = strcspn(text, "\n");
     bool quotes = n > 0 && (isspace((unsigned char)text[0]) || isspace((unsigned char)text[n - 1]) ||
                             ((text[0] == '"' || text[0] == '\'') && text[n - 1] == text[0]));
 
     if (quotes)
         str_addc(out, '"');
-    for (; *text; text++) {
-        if (*text == '$')
-            str_add(out, "$$");
-        else if (*text == '\n')
+    for (size_t i = 0; text[i]; i++) {
+        if (quotes && i == n)
+            str_addc(out, '"');
+        if (text[i] == '$')
+            str_add(out, i > 0 && text[i - 1] == '\\' ? "\\$" : "$$");
+        else if (text[i] == '\n')
             str_add(out, "\n    ");
         else
-            str_addc(out, *text);
+            str_addc(out, text[i]);
     }
-    if (quotes)
+    if (quotes && !text[n])
         str_addc(out, '"');
 }
 
