@@ -2,17 +2,17 @@
 /* One page of images.
  *
  * The cost has to grow with the page, not with the table. A page is a short walk along an index that has the wanted
- * order (db/schema/0002-glint.sql), starting right after the marker. Two things would turn the walk into a scan, so
- * the statement is put together from parts, each a walk of its own that ends after `limit` rows, and the few rows
- * that they find are merged:
+ * order (db/schema/0002-glint.sql), starting right after the marker. Two things would turn the walk into a scan:
  *
- *  1 What a project sees (its own images, public ones, those shared with it) has no common index: one part for each.
- *    A row may come out of two parts; equal ids are neighbours in the order and the second one is dropped.
- *  2 NULL cannot be reached by comparing with the marker: where the first sort key may be NULL, its NULLs are a part.
+ *  1 What a project sees (its own images, public ones, those shared with it) has no common index. Each part is walked
+ *    by itself, up to `limit` rows, and the few rows that they find are merged. A row may come out of two parts; equal
+ *    ids are neighbours in the order and the second one is dropped.
+ *  2 NULL cannot be reached by comparing with the marker. Where the first sort key may be NULL, its NULLs are a segment:
+ *    another statement, run when the first one did not fill the page.
  *
  * Orders other than by created_at have an index for the whole table only. There a viewer with few images gets them all
  * sorted (PLAN_SORT), and one with many a walk over everybody's images that skips what he may not see (PLAN_WALK):
- * where he sees many, few are skipped. MANY is the border. */
+ * where he sees many, few are skipped. MANY is the border. What is shared with him is decided the same way. */
 #include "model/list.h"
 
 #include <stdlib.h>
@@ -136,11 +136,12 @@ struct page {
     struct image **by_id; /* sorted */
 };
 
-static int read_images(struct db_conn *c, struct build *b, struct page *p, struct error *e)
+static int read_segment(struct db_conn *c, struct build *b, int segment, struct page *p, struct error *e)
 {
     CLEANUP(stmt_reset) struct db_stmt *s = NULL;
     int row = 0;
 
+    build_statement(b, segment);
     if (db_prepare_text(c, str_text(&b->sql), &s, e) < 0)
         return -1;
     build_bind(b, s);
@@ -233,9 +234,9 @@ static int read_page(struct db_conn *c, struct build *b, struct page *p, struct 
 
     if (choose_plan(b, c, e) < 0)
         return -1;
-    build_statement(b);
-    if (read_images(c, b, p, e) < 0)
-        return -1;
+    for (int i = 0; i < build_segments(b) && (int64_t)p->n < b->q->limit; i++)
+        if (read_segment(c, b, i, p, e) < 0)
+            return -1;
     sort_page(p, b->arena);
     for (size_t from = 0; from < p->n; from += 1000)
         for (size_t i = 0; i < COUNT(children); i++)

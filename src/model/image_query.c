@@ -211,8 +211,7 @@ static void add_marker_general(struct build *b)
     str_addc(&b->sql, ')');
 }
 
-/* How many parts the marker makes of each walk. */
-static int count_segments(const struct build *b)
+int build_segments(const struct build *b)
 {
     if (!b->q->marker || !b->simple || !b->order[0].column->lowest)
         return 1;
@@ -469,21 +468,19 @@ static void add_walk(struct build *b, enum part part, int segment)
     add_number(b, COLUMN_INT, b->sort_apart ? INT64_MAX : b->q->limit);
 }
 
-void build_statement(struct build *b)
+void build_statement(struct build *b, int segment)
 {
     enum part parts[PARTS_MAX] = { PART_ALL };
     size_t n = b->plan == PLAN_PARTS || b->plan == PLAN_SORT ? build_parts(b->q, parts) : 1;
-    int segments = count_segments(b);
-    bool merged = n * (size_t)segments > 1 || b->sort_apart;
-    const char *between = "";
+    bool merged = n > 1 || b->sort_apart;
 
+    str_clear(&b->sql);
+    b->n_values = 0;
     for (size_t i = 0; i < n; i++) {
-        for (int segment = 0; segment < segments; segment++, between = " UNION ALL ") {
-            str_add(&b->sql, between);
-            str_add(&b->sql, merged ? "SELECT * FROM (" : "");
-            add_walk(b, parts[i], segment);
-            str_add(&b->sql, merged ? ") AS part" : "");
-        }
+        str_add(&b->sql, i ? " UNION ALL " : "");
+        str_add(&b->sql, merged ? "SELECT * FROM (" : "");
+        add_walk(b, parts[i], segment);
+        str_add(&b->sql, merged ? ") AS part" : "");
     }
     if (!merged)
         return;

@@ -65,8 +65,10 @@ bool build_by_creation(const struct build *b);
 /* Whether shared images are looked for in any state of the membership. */
 bool build_any_member_status(const struct image_query *q);
 
+/* How many statements the page may need, one after the other: beyond the marker, and then the NULLs or what is none. */
+int build_segments(const struct build *b);
 /* With plan, many_shared and sort_apart set: writes b->sql and its values. */
-void build_statement(struct build *b);
+void build_statement(struct build *b, int segment);
 void build_bind(const struct build *b, struct db_stmt *s);
 
 #endif
