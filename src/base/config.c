@@ -86,7 +86,7 @@ static void warn(struct config *c, const char *text)
 
 struct assignment {
     struct config_origin origin;
-    const char          *where;
+    const char *where;
 };
 
 /* Whether `group` may hold the options of OPTION_ANY_GROUP: every section that the table does not name, and
@@ -119,15 +119,16 @@ static bool has_old_name(const struct option *o, const char *group, const char *
     return false;
 }
 
-static struct config_slot *find_by_old_name(struct config *c, const char *group, const char *name, const char *where)
+static struct config_slot *find_by_old_name(struct config *c, const char *group, const char *name,
+                                            const char *where)
 {
     for (size_t i = 0; i < c->n_slots; i++) {
         const struct option *o = c->slots[i]->option;
 
         if (!has_old_name(o, group, name))
             continue;
-        warn(c, arena_printf(c->arena, "%s: [%s] %s is an old name: write %s in section [%s]", where, group, name,
-                             o->name, o->group));
+        warn(c, arena_printf(c->arena, "%s: [%s] %s is an old name: write %s in section [%s]", where, group,
+                             name, o->name, o->group));
         return c->slots[i];
     }
     return NULL;
@@ -145,7 +146,8 @@ static struct config_slot *find_or_make(struct config *c, const char *group, con
     return add_slot(c, base->option, arena_str(c->arena, group));
 }
 
-static void store(struct config *c, struct config_slot *s, bool by_old_name, const char *value, const struct assignment *as)
+static void store(struct config *c, struct config_slot *s, bool by_old_name, const char *value,
+                  const struct assignment *as)
 {
     bool same_file = s->origin.kind == as->origin.kind && str_eq(s->origin.file, as->origin.file);
 
@@ -159,7 +161,8 @@ static void store(struct config *c, struct config_slot *s, bool by_old_name, con
     s->by_old_name = by_old_name;
 }
 
-static void assign(struct config *c, const char *group, const char *key, const char *value, const struct assignment *as)
+static void assign(struct config *c, const char *group, const char *key, const char *value,
+                   const struct assignment *as)
 {
     CLEANUP(str_done) struct str hint = STR_INIT;
     char *name = arena_str(c->arena, key);
@@ -179,14 +182,15 @@ static void assign(struct config *c, const char *group, const char *key, const c
         return;
     }
     config_suggest(c->options, group, name, &hint);
-    warn(c, arena_printf(c->arena, "%s: [%s] %s: unknown option, ignored%s", as->where, group, key, str_text(&hint)));
+    warn(c, arena_printf(c->arena, "%s: [%s] %s: unknown option, ignored%s", as->where, group, key,
+                         str_text(&hint)));
 }
 
 /* ---- sources ---- */
 
 struct file_reader {
     struct config *c;
-    const char    *path;
+    const char *path;
 };
 
 static int file_line(void *arg, const char *section, const char *key, const char *value, unsigned lineno,
@@ -248,7 +252,8 @@ enum pair_kind { PAIR_PROFILE, PAIR_SWITCH };
 static int read_pair(struct config *c, const char *pair, enum pair_kind kind, struct error *e)
 {
     const char *equal = strchr(pair, '=');
-    struct assignment as = { .origin = { .kind = kind == PAIR_PROFILE ? ORIGIN_PROFILE : ORIGIN_COMMAND_LINE } };
+    struct assignment as = { .origin = { .kind =
+                                             kind == PAIR_PROFILE ? ORIGIN_PROFILE : ORIGIN_COMMAND_LINE } };
     char *left, *dot;
 
     if (!equal || equal == pair)
@@ -282,7 +287,8 @@ static void to_variable(const char *group, const char *name, struct str *out)
             out->data[i] = '_';
 }
 
-/* OS_FAST__WEIGHT names an option of every backend in the section "fast"; the section may be named there alone. */
+/* OS_FAST__WEIGHT names an option of every backend in the section "fast"; the section may be named there
+ * alone. */
 static bool assign_backend_variable(struct config *c, const char *variable, size_t len, const char *value,
                                     const struct assignment *as)
 {
@@ -352,8 +358,8 @@ static int resolve_all(struct config *c, struct error *e)
         if (config_slot_resolve(c, s, e) < 0)
             return -1;
         if (s->n_raw > 0 && (s->option->flags & OPTION_NO_EFFECT) && s->origin.kind != ORIGIN_PROFILE)
-            warn(c, arena_printf(c->arena, "%s: [%s] %s is accepted and has no effect here", s->where, s->group,
-                                 s->option->name));
+            warn(c, arena_printf(c->arena, "%s: [%s] %s is accepted and has no effect here", s->where,
+                                 s->group, s->option->name));
     }
     return 0;
 }
@@ -442,7 +448,8 @@ size_t config_list(const struct config *c, const char *group, const char *name, 
     return s->value.n_items;
 }
 
-const char *config_origin(const struct config *c, const char *group, const char *name, struct config_origin *ret)
+const char *config_origin(const struct config *c, const char *group, const char *name,
+                          struct config_origin *ret)
 {
     const struct config_slot *s = get(c, group, name);
 

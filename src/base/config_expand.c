@@ -33,7 +33,8 @@ static struct config_slot *find_reference(struct config *c, const struct config_
 }
 
 /* Appends what the reference at raw (a '$') stands for; returns how many characters it took, 0 on error. */
-static size_t add_reference(struct config *c, struct config_slot *from, const char *raw, struct str *out, struct error *e)
+static size_t add_reference(struct config *c, struct config_slot *from, const char *raw, struct str *out,
+                            struct error *e)
 {
     bool braces = raw[1] == '{';
     size_t n = name_len(raw + 1 + braces);
@@ -54,8 +55,8 @@ static size_t add_reference(struct config *c, struct config_slot *from, const ch
         return n;
     }
     if (to->state == SLOT_BUSY) {
-        error_set(e, ERROR_INVALID, "%s: [%s] %s: the reference %.*s leads back to itself", from->where, from->group,
-                  from->option->name, (int)n, raw);
+        error_set(e, ERROR_INVALID, "%s: [%s] %s: the reference %.*s leads back to itself", from->where,
+                  from->group, from->option->name, (int)n, raw);
         return 0;
     }
     if (config_slot_resolve(c, to, e) < 0)

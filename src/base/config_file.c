@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The line syntax of oslo.config's files (iniparser.py), shared by paste files.
  *
- * Our own reader, because the INI library at hand (inih) tells no line numbers of values, its Debian build cuts
- * "inline comments" out of values, which oslo.config keeps, and it joins or limits lines in its own way. A
- * password with " ;" in it and an error message with file:line are worth these lines. */
+ * Our own reader, because the INI library at hand (inih) tells no line numbers of values, its Debian build
+ * cuts "inline comments" out of values, which oslo.config keeps, and it joins or limits lines in its own way.
+ * A password with " ;" in it and an error message with file:line are worth these lines. */
 #include "base/config_private.h"
 
 #include <ctype.h>
@@ -17,11 +17,11 @@ enum { CONFIG_FILE_MAX = 8 * 1024 * 1024 };
 
 struct reader {
     const char *path;
-    unsigned    lineno;
-    struct str  section, key, value;
-    unsigned    key_line; /* 0: no value is being collected */
-    int       (*line)(void *, const char *, const char *, const char *, unsigned, struct error *);
-    void       *arg;
+    unsigned lineno;
+    struct str section, key, value;
+    unsigned key_line; /* 0: no value is being collected */
+    int (*line)(void *, const char *, const char *, const char *, unsigned, struct error *);
+    void *arg;
 };
 
 static void reader_done(struct reader *r)
@@ -33,7 +33,8 @@ static void reader_done(struct reader *r)
 
 static int bad_line(const struct reader *r, struct error *e, const char *what, const char *line, size_t n)
 {
-    return error_set(e, ERROR_INVALID, "%s:%u: %s: '%.*s'", r->path, r->lineno, what, n > 200 ? 200 : (int)n, line);
+    return error_set(e, ERROR_INVALID, "%s:%u: %s: '%.*s'", r->path, r->lineno, what, n > 200 ? 200 : (int)n,
+                     line);
 }
 
 static int flush_value(struct reader *r, struct error *e)
@@ -123,8 +124,8 @@ static int read_line(struct reader *r, const char *s, size_t n, struct error *e)
 }
 
 int config_parse(const char *path, const char *text, size_t len,
-                 int (*line)(void *arg, const char *section, const char *key, const char *value, unsigned lineno,
-                             struct error *e),
+                 int (*line)(void *arg, const char *section, const char *key, const char *value,
+                             unsigned lineno, struct error *e),
                  void *arg, struct error *e)
 {
     CLEANUP(reader_done) struct reader r = { .path = path, .line = line, .arg = arg };
@@ -161,7 +162,8 @@ char *config_file_read(const char *path, size_t *ret_len, struct error *e)
     if (n < 0)
         error_set(e, ERROR_INVALID, "%s: cannot be read: %s", path, strerror(errno));
     else if (n > 0)
-        error_set(e, ERROR_INVALID, "%s: larger than a configuration file can be (%d bytes)", path, CONFIG_FILE_MAX);
+        error_set(e, ERROR_INVALID, "%s: larger than a configuration file can be (%d bytes)", path,
+                  CONFIG_FILE_MAX);
     close(fd);
     if (n != 0)
         return NULL;

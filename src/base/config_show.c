@@ -30,7 +30,8 @@ static void add_masked(const char *text, struct str *out)
     str_add(out, text);
 }
 
-/* As it must be written to mean itself: dollars escaped, lines indented, the first one's quotes and blanks protected. */
+/* As it must be written to mean itself: dollars escaped, lines indented, the first one's quotes and blanks
+ * protected. */
 static void add_quoted(const char *text, struct str *out)
 {
     size_t n = strcspn(text, "\n");

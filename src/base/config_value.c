@@ -34,8 +34,12 @@ static bool is_choice(const char *choices, const char *text)
 
 static int read_bool(const char *text, int64_t *ret)
 {
-    static const struct { const char *word; int64_t value; } words[] = {
-        { "true", 1 }, { "1", 1 }, { "yes", 1 }, { "on", 1 }, { "false", 0 }, { "0", 0 }, { "no", 0 }, { "off", 0 },
+    static const struct {
+        const char *word;
+        int64_t value;
+    } words[] = {
+        { "true", 1 },  { "1", 1 }, { "yes", 1 }, { "on", 1 },
+        { "false", 0 }, { "0", 0 }, { "no", 0 },  { "off", 0 },
     };
 
     for (size_t i = 0; i < COUNT(words); i++) {
@@ -79,7 +83,10 @@ static int read_float(const struct option *o, const char *text, double *ret)
 
 static int read_quota(const char *text, int64_t *ret)
 {
-    static const struct { const char *unit; unsigned shift; } units[] = {
+    static const struct {
+        const char *unit;
+        unsigned shift;
+    } units[] = {
         { "", 0 }, { "B", 0 }, { "KB", 10 }, { "MB", 20 }, { "GB", 30 }, { "TB", 40 },
     };
     size_t digits = strspn(text, "0123456789");

@@ -2,7 +2,7 @@
 /* Options that files written for Glance 33, its libraries and its older releases contain and on which nothing
  * depends here. Part of the table in options.c; names as Glance 33 and the deployment tools spell
  * them. One that comes to have an effect moves to options.c. */
-
+/* clang-format off */
     ACCEPTED_SECRET("DEFAULT", "admin_password"), ACCEPTED("DEFAULT", "admin_role"),
     ACCEPTED("DEFAULT", "admin_tenant_name"), ACCEPTED("DEFAULT", "admin_user"),
     ACCEPTED("DEFAULT", "allow_additional_image_properties"), ACCEPTED("DEFAULT", "auth_region"),

@@ -11,7 +11,7 @@
 
 static const struct {
     const char *group, *name;
-    bool        refuse;
+    bool refuse;
     const char *why;
 } unsupported[] = {
     { "DEFAULT", "property_protection_file", true, "protected properties would be open to everybody" },
@@ -22,7 +22,8 @@ static const struct {
     { "DEFAULT", "image_cache_dir", false, "there is no image cache: every download reads the store" },
     { "DEFAULT", "log_config_append", false, "logging follows debug, log_file and log_dir alone" },
     { "DEFAULT", "use_syslog", false, "the log goes to log_file or standard error" },
-    { "DEFAULT", "use_journal", false, "the log goes to log_file or standard error, which systemd keeps in the journal" },
+    { "DEFAULT", "use_journal", false,
+      "the log goes to log_file or standard error, which systemd keeps in the journal" },
     { "cors", "allowed_origin", false, "pages of other origins get no CORS headers" },
     { "image_import_opts", "image_import_plugins", false, "images cannot be imported yet" },
     { "oslo_messaging_notifications", "driver", false, "no notifications are sent" },
@@ -73,8 +74,10 @@ static int check_policy_file(const char *path, struct error *e)
     while (!failed && getline(&line, &cap, in) >= 0) {
         lineno++;
         if (is_rule(line))
-            failed = error_set(e, ERROR_INVALID, "%s:%u: policy files are not supported yet, and a rule that is not "
-                               "enforced would open what it closes: the built-in defaults apply without it", path, lineno);
+            failed = error_set(e, ERROR_INVALID,
+                               "%s:%u: policy files are not supported yet, and a rule that is not "
+                               "enforced would open what it closes: the built-in defaults apply without it",
+                               path, lineno);
     }
     free(line);
     fclose(in);
@@ -102,7 +105,8 @@ static int check_policy_dir(const char *dir, struct error *e)
 }
 
 /* Relative names are looked for beside each configuration file, as oslo.config's find_file() does. */
-static int check_policy(const struct config *c, const char *name, int (*check)(const char *, struct error *), struct error *e)
+static int check_policy(const struct config *c, const char *name, int (*check)(const char *, struct error *),
+                        struct error *e)
 {
     CLEANUP(str_done) struct str path = STR_INIT;
 
@@ -128,7 +132,8 @@ static int check_policies(const struct config *c, struct error *e)
     if (file && check_policy(c, file, check_policy_file, e) < 0)
         return -1;
     /* oslo.policy falls back to the JSON form of the default name. */
-    if (!config_is_set(c, "oslo_policy", "policy_file") && check_policy(c, "policy.json", check_policy_file, e) < 0)
+    if (!config_is_set(c, "oslo_policy", "policy_file") &&
+        check_policy(c, "policy.json", check_policy_file, e) < 0)
         return -1;
     for (size_t i = 0; i < n; i++)
         if (check_policy(c, dirs[i], check_policy_dir, e) < 0)
@@ -146,8 +151,8 @@ int conf_check(const struct config *c, void (*loud)(void *arg, const char *text)
         if (!is_on(c, group, name))
             continue;
         str_clear(&text);
-        str_addf(&text, "%s: [%s] %s is not supported yet: %s", config_origin(c, group, name, NULL), group, name,
-                 unsupported[i].why);
+        str_addf(&text, "%s: [%s] %s is not supported yet: %s", config_origin(c, group, name, NULL), group,
+                 name, unsupported[i].why);
         if (unsupported[i].refuse)
             return error_set(e, ERROR_INVALID, "%s", str_text(&text));
         loud(arg, str_text(&text));

@@ -5,58 +5,73 @@
 
 #include "base/base.h"
 
-extern const struct option conf_options[]; /* ends with a NULL name; the one list: code, sample file, manual page */
+/* The one list, for code, sample file and manual page; ends with a NULL name. */
+extern const struct option conf_options[];
 
 struct conf_request {
-    const char *const *files;      /* --config-file, in order; NULL-terminated or NULL */
-    const char *const *dirs;       /* --config-dir */
-    const char *const *overrides;  /* "group.name=value" of the command line; NULL-terminated or NULL */
-    char             **environment;
-    const char        *tool;       /* NULL for the service; "manage" for the database tool (glance-manage.conf) */
+    const char *const *files;     /* --config-file, in order; NULL-terminated or NULL */
+    const char *const *dirs;      /* --config-dir */
+    const char *const *overrides; /* "group.name=value" of the command line; NULL-terminated or NULL */
+    char **environment;
+    const char *tool; /* NULL for the service; "manage" for the database tool (glance-manage.conf) */
 };
 
-/* Finds files as Glance does (operations.md section 2): OS_GLANCE_CONFIG_DIR or /etc/glance, glance-image-import.conf,
- * glance-api.conf, then glance.conf.d/ and glance-api.conf.d/ of ~/.glance, ~, /etc/glance, /etc. With no file at all the
- * standalone profile applies: SQLite and a file store below conf_data_dir(), loopback only, no authentication and
- * therefore enforce_new_defaults off. */
+/* Finds files as Glance does (operations.md section 2): OS_GLANCE_CONFIG_DIR or /etc/glance,
+ * glance-image-import.conf, glance-api.conf, then glance.conf.d/ and glance-api.conf.d/ of ~/.glance, ~,
+ * /etc/glance, /etc. With no file at all the standalone profile applies: SQLite and a file store below
+ * conf_data_dir(), loopback only, no authentication and therefore enforce_new_defaults off. */
 int conf_load(const struct conf_request *rq, struct config **ret, struct error *e) MUST_CHECK;
 bool conf_is_standalone(const struct config *c);
 /* Files that were read, for messages; NULL-terminated. */
 const char *const *conf_files(const struct config *c);
-/* GLINT_DATA_DIR, else $STATE_DIRECTORY (systemd), else /var/lib/glint for root, else $XDG_DATA_HOME/glint or ~/.local/share/glint. */
+/* GLINT_DATA_DIR, else $STATE_DIRECTORY (systemd), else /var/lib/glint for root, else $XDG_DATA_HOME/glint or
+ * ~/.local/share/glint. */
 const char *conf_data_dir(void);
 
-/* Settings that this version cannot honour: those that protect something or change what happens to data refuse (-1, named with their
- * origin), the others are told to loud() one by one. Looks at policy files too. */
-int conf_check(const struct config *c, void (*loud)(void *arg, const char *text), void *arg, struct error *e) MUST_CHECK;
+/* Settings that this version cannot honour: those that protect something or change what happens to data
+ * refuse (-1, named with their origin), the others are told to loud() one by one. Looks at policy files too.
+ */
+int conf_check(const struct config *c, void (*loud)(void *arg, const char *text), void *arg,
+               struct error *e) MUST_CHECK;
 
 /* ---- paste: which filters stand before the application ---- */
 
 enum filter_kind {
-    FILTER_CORS, FILTER_PROXY_HEADERS, FILTER_VERSION_NEGOTIATION, FILTER_OSPROFILER, FILTER_UNAUTHENTICATED,
-    FILTER_AUTHTOKEN, FILTER_CONTEXT, FILTER_CACHE, FILTER_CACHE_MANAGE, FILTER_GZIP, FILTER_HEALTHCHECK, FILTER_KINDS
+    FILTER_CORS,
+    FILTER_PROXY_HEADERS,
+    FILTER_VERSION_NEGOTIATION,
+    FILTER_OSPROFILER,
+    FILTER_UNAUTHENTICATED,
+    FILTER_AUTHTOKEN,
+    FILTER_CONTEXT,
+    FILTER_CACHE,
+    FILTER_CACHE_MANAGE,
+    FILTER_GZIP,
+    FILTER_HEALTHCHECK,
+    FILTER_KINDS
 };
 
 struct filter {
     enum filter_kind kind;
-    const char      *name;     /* its section, for messages */
+    const char *name;           /* its section, for messages */
     const char *const *options; /* "key=value", NULL-terminated */
 };
 
 struct pipeline {
-    const char          *name;      /* as in the file: "glance-api-keystone", … */
-    const char          *flavor;    /* "" when unset */
-    const char          *source;    /* the file, or "built-in" */
-    const struct filter *filters;   /* in order, outermost first */
-    size_t               n_filters;
-    bool                 healthcheck;          /* the composite mounts it */
-    const char          *healthcheck_path;     /* where; "/healthcheck" */
-    const struct filter *healthcheck_filter;   /* its options (backends, disable_by_file_path, …) */
+    const char *name;             /* as in the file: "glance-api-keystone", … */
+    const char *flavor;           /* "" when unset */
+    const char *source;           /* the file, or "built-in" */
+    const struct filter *filters; /* in order, outermost first */
+    size_t n_filters;
+    bool healthcheck;                        /* the composite mounts it */
+    const char *healthcheck_path;            /* where; "/healthcheck" */
+    const struct filter *healthcheck_filter; /* its options (backends, disable_by_file_path, …) */
 };
 
-/* Reads [paste_deploy] config_file (or glance-api-paste.ini beside the last file read, or Glance 33's shipped content, which is built in) and
- * selects the composite or pipeline of the flavor. An unknown filter factory, a missing section or flavor: -1, named with file and line. */
-int  pipeline_load(const struct config *c, struct pipeline **ret, struct error *e) MUST_CHECK;
+/* Reads [paste_deploy] config_file (or glance-api-paste.ini beside the last file read, or Glance 33's shipped
+ * content, which is built in) and selects the composite or pipeline of the flavor. An unknown filter factory,
+ * a missing section or flavor: -1, named with file and line. */
+int pipeline_load(const struct config *c, struct pipeline **ret, struct error *e) MUST_CHECK;
 void pipeline_free(struct pipeline *p); /* takes NULL */
 bool pipeline_has(const struct pipeline *p, enum filter_kind kind);
 const char *filter_option(const struct filter *f, const char *key); /* NULL when absent */

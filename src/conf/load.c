@@ -15,7 +15,7 @@ enum { PATHS_MAX = 16 };
 /* What the search found: NULL-terminated because it began empty and never fills its last place. */
 struct paths {
     const char *items[PATHS_MAX];
-    size_t      n;
+    size_t n;
 };
 
 static void add_path(struct paths *p, const char *path)
@@ -103,7 +103,8 @@ static char data_dir[4096];
 
 static void make_data_dir(void)
 {
-    const char *own = getenv("GLINT_DATA_DIR"), *state = getenv("STATE_DIRECTORY"), *xdg = getenv("XDG_DATA_HOME");
+    const char *own = getenv("GLINT_DATA_DIR"), *state = getenv("STATE_DIRECTORY"),
+               *xdg = getenv("XDG_DATA_HOME");
 
     if (own && *own)
         snprintf(data_dir, sizeof data_dir, "%s", own);

@@ -5,12 +5,14 @@
  * themselves. */
 #include "conf/conf.h"
 
+/* clang-format off */
 #define UNBOUNDED_FROM(n)      .min = (n), .max = INT64_MAX
 #define ACCEPTED(g, n)         { g, n, OPTION_STRING, .flags = OPTION_NO_EFFECT }
 #define ACCEPTED_SECRET(g, n)  { g, n, OPTION_STRING, .flags = OPTION_NO_EFFECT | OPTION_SECRET }
 #define ACCEPTED_STORE(n)      { "*", n, OPTION_STRING, .flags = OPTION_NO_EFFECT | OPTION_ANY_GROUP }
 #define ACCEPTED_STORE_SECRET(n) \
     { "*", n, OPTION_STRING, .flags = OPTION_NO_EFFECT | OPTION_ANY_GROUP | OPTION_SECRET }
+/* clang-format on */
 
 const struct option conf_options[] = {
     /* ---- listening ---- */
@@ -29,8 +31,8 @@ const struct option conf_options[] = {
     { "DEFAULT", "cert_file", OPTION_STRING, NULL,
       .help = "Certificate chain (PEM) for TLS on the TCP listener. Unset: plain HTTP. Read again on reload.",
       .old = "ssl/cert_file" },
-    { "DEFAULT", "key_file", OPTION_STRING, NULL,
-      .help = "Private key (PEM) of cert_file.", .old = "ssl/key_file" },
+    { "DEFAULT", "key_file", OPTION_STRING, NULL, .help = "Private key (PEM) of cert_file.",
+      .old = "ssl/key_file" },
     { "DEFAULT", "ca_file", OPTION_STRING, NULL,
       .help = "Certificates (PEM) of authorities that clients must have a certificate from. Unset: no "
               "client certificates.",
@@ -41,15 +43,14 @@ const struct option conf_options[] = {
               "named the service." },
 
     /* ---- logging ---- */
-    { "DEFAULT", "debug", OPTION_BOOL, "false",
-      .help = "Log debug messages too." },
+    { "DEFAULT", "debug", OPTION_BOOL, "false", .help = "Log debug messages too." },
     { "DEFAULT", "log_file", OPTION_STRING, NULL,
       .help = "File to log to; relative names are below log_dir. Unset: standard error. SIGHUP and SIGUSR1 "
               "reopen it.",
       .old = "DEFAULT/logfile" },
     { "DEFAULT", "log_dir", OPTION_STRING, NULL,
-      .help = "Directory of log_file; without log_file the log is glance-api.log in it.", .old =
-      "DEFAULT/logdir" },
+      .help = "Directory of log_file; without log_file the log is glance-api.log in it.",
+      .old = "DEFAULT/logdir" },
 
     /* ---- the Images API ---- */
     { "DEFAULT", "hashing_algorithm", OPTION_STRING, "sha512",
@@ -95,8 +96,8 @@ const struct option conf_options[] = {
               "configuration file: glance.sqlite in the data directory.",
       .old = "DEFAULT/sql_connection,database/sql_connection,sql/connection" },
     { "database", "max_pool_size", OPTION_INT, "5", .min = 0, .max = 1024, .flags = OPTION_RESTART,
-      .help = "Idle database connections that are kept.", .old =
-      "DEFAULT/sql_max_pool_size,database/sql_max_pool_size" },
+      .help = "Idle database connections that are kept.",
+      .old = "DEFAULT/sql_max_pool_size,database/sql_max_pool_size" },
 
     /* ---- stores ---- */
     { "DEFAULT", "enabled_backends", OPTION_DICT, NULL, .flags = OPTION_RESTART,
@@ -106,8 +107,8 @@ const struct option conf_options[] = {
     { "glance_store", "default_store", OPTION_STRING, "file", .flags = OPTION_RESTART,
       .help = "Scheme of the store that new image data goes to.", .old = "DEFAULT/default_store" },
     { "*", "filesystem_store_datadir", OPTION_STRING, "/var/lib/glance/images",
-      .flags = OPTION_RESTART | OPTION_ANY_GROUP,
-      .help = "Directory of image files; made when absent.", .old = "DEFAULT/filesystem_store_datadir" },
+      .flags = OPTION_RESTART | OPTION_ANY_GROUP, .help = "Directory of image files; made when absent.",
+      .old = "DEFAULT/filesystem_store_datadir" },
     { "*", "filesystem_store_datadirs", OPTION_MULTI, NULL, .flags = OPTION_RESTART | OPTION_ANY_GROUP,
       .help = "Several directories, each path:priority. New files go to the highest priority, among equals "
               "to the most "
@@ -116,9 +117,8 @@ const struct option conf_options[] = {
       .help = "JSON file whose object is added to the metadata of new locations." },
     { "*", "filesystem_store_file_perm", OPTION_OCTAL, "0", .flags = OPTION_RESTART | OPTION_ANY_GROUP,
       .help = "Mode of image files; 0 leaves it to the umask." },
-    { "*", "filesystem_store_chunk_size", OPTION_INT, "65536", UNBOUNDED_FROM(1), .flags = OPTION_RESTART |
-      OPTION_ANY_GROUP,
-      .help = "Bytes of one read or write of image data." },
+    { "*", "filesystem_store_chunk_size", OPTION_INT, "65536", UNBOUNDED_FROM(1),
+      .flags = OPTION_RESTART | OPTION_ANY_GROUP, .help = "Bytes of one read or write of image data." },
     { "*", "filesystem_thin_provisioning", OPTION_BOOL, "false", .flags = OPTION_RESTART | OPTION_ANY_GROUP,
       .help = "Leave holes in image files where data is zero." },
 
@@ -140,10 +140,11 @@ const struct option conf_options[] = {
     { "oslo_middleware", "enable_proxy_headers_parsing", OPTION_BOOL, "false",
       .help = "Let the http_proxy_to_wsgi filter believe Forwarded and X-Forwarded-* headers." },
     { "healthcheck", "backends", OPTION_LIST, "", .flags = OPTION_RESTART,
-      .help = "What /healthcheck looks at, where the paste file does not say it: disable_by_file, or nothing." },
-    { "healthcheck", "disable_by_file_path", OPTION_STRING, NULL,
-      .flags = OPTION_RESTART,
-      .help = "While this file exists /healthcheck answers 503, where the paste file names none.", .old = "DEFAULT/disable_by_file_path" },
+      .help =
+          "What /healthcheck looks at, where the paste file does not say it: disable_by_file, or nothing." },
+    { "healthcheck", "disable_by_file_path", OPTION_STRING, NULL, .flags = OPTION_RESTART,
+      .help = "While this file exists /healthcheck answers 503, where the paste file names none.",
+      .old = "DEFAULT/disable_by_file_path" },
 
     /* ---- what this version cannot honour and must not ignore (check.c) ---- */
     { "DEFAULT", "property_protection_file", OPTION_STRING, NULL, .flags = OPTION_RESTART,
@@ -168,8 +169,7 @@ const struct option conf_options[] = {
       .help = "Address to serve GET /metrics (Prometheus) on." },
     { "glint", "metrics_port", OPTION_PORT, "9293", .flags = OPTION_RESTART,
       .help = "Port of /metrics; 0 turns it off. At its default a port in use is only a warning." },
-    { "glint", "access_log", OPTION_BOOL, "true",
-      .help = "Log one line for each request." },
+    { "glint", "access_log", OPTION_BOOL, "true", .help = "Log one line for each request." },
     { "glint", "workers_max", OPTION_INT, "64", .min = 1, .max = 4096, .flags = OPTION_RESTART,
       .help = "Threads for requests that wait for the database or a store. They are started when needed." },
     { "glint", "transfers_max", OPTION_INT, "64", .min = 1, .max = 4096, .flags = OPTION_RESTART,

@@ -17,16 +17,16 @@ enum { NESTING_MAX = 16 };
 enum made { MADE_FILTER, MADE_URLMAP, MADE_FLAVORS, MADE_VERSIONS, MADE_V2, MADE_HEALTHCHECK };
 
 struct factory {
-    const char      *name;       /* module:function, or egg#entry */
-    enum made        made;
-    enum filter_kind kind;       /* of MADE_FILTER */
-    const char      *unserved;   /* why a pipeline with it cannot start, or NULL */
+    const char *name; /* module:function, or egg#entry */
+    enum made made;
+    enum filter_kind kind; /* of MADE_FILTER */
+    const char *unserved;  /* why a pipeline with it cannot start, or NULL */
 };
 
 #define GLANCE_MIDDLEWARE "glance.api.middleware."
-#define NO_KEYSTONE "Keystone authentication is not supported yet"
-#define NO_CACHE    "the image cache is not supported yet"
-#define NO_AUDIT    "audit notifications are not supported yet"
+#define NO_KEYSTONE       "Keystone authentication is not supported yet"
+#define NO_CACHE          "the image cache is not supported yet"
+#define NO_AUDIT          "audit notifications are not supported yet"
 
 static const struct factory factories[] = {
     { "oslo_middleware.cors:filter_factory", MADE_FILTER, FILTER_CORS, NULL },
@@ -39,14 +39,16 @@ static const struct factory factories[] = {
     { GLANCE_MIDDLEWARE "version_negotiation:VersionNegotiationFilter.factory", MADE_FILTER,
       FILTER_VERSION_NEGOTIATION, NULL },
     { "osprofiler.web:WsgiMiddleware.factory", MADE_FILTER, FILTER_OSPROFILER, NULL },
-    { GLANCE_MIDDLEWARE "context:UnauthenticatedContextMiddleware.factory", MADE_FILTER, FILTER_UNAUTHENTICATED, NULL },
+    { GLANCE_MIDDLEWARE "context:UnauthenticatedContextMiddleware.factory", MADE_FILTER,
+      FILTER_UNAUTHENTICATED, NULL },
     { GLANCE_MIDDLEWARE "context:ContextMiddleware.factory", MADE_FILTER, FILTER_CONTEXT, NULL },
     { "keystonemiddleware.auth_token:filter_factory", MADE_FILTER, FILTER_AUTHTOKEN, NO_KEYSTONE },
     { "keystonemiddleware#auth_token", MADE_FILTER, FILTER_AUTHTOKEN, NO_KEYSTONE },
     { "keystonemiddleware.audit:filter_factory", MADE_FILTER, FILTER_KINDS, NO_AUDIT },
     { "keystonemiddleware#audit", MADE_FILTER, FILTER_KINDS, NO_AUDIT },
     { GLANCE_MIDDLEWARE "cache:CacheFilter.factory", MADE_FILTER, FILTER_CACHE, NO_CACHE },
-    { GLANCE_MIDDLEWARE "cache_manage:CacheManageFilter.factory", MADE_FILTER, FILTER_CACHE_MANAGE, NO_CACHE },
+    { GLANCE_MIDDLEWARE "cache_manage:CacheManageFilter.factory", MADE_FILTER, FILTER_CACHE_MANAGE,
+      NO_CACHE },
     { GLANCE_MIDDLEWARE "gzip:GzipMiddleware.factory", MADE_FILTER, FILTER_GZIP, NULL },
     { "oslo_middleware:Healthcheck.factory", MADE_FILTER, FILTER_HEALTHCHECK, NULL },
     { "oslo_middleware.healthcheck:Healthcheck.factory", MADE_FILTER, FILTER_HEALTHCHECK, NULL },
@@ -62,31 +64,33 @@ static const struct factory factories[] = {
     { "glance.api.v2.router:API.factory", MADE_V2, FILTER_KINDS, NULL },
 };
 
-static const char *const app_prefixes[] = { "composite", "composit", "pipeline", "app", "application", "filter-app", NULL };
+static const char *const app_prefixes[] = { "composite",   "composit",   "pipeline", "app",
+                                            "application", "filter-app", NULL };
 static const char *const filter_prefixes[] = { "filter", NULL };
 static const char *const factory_keys[] = {
-    "paste.composite_factory", "paste.composit_factory", "paste.app_factory", "paste.filter_factory",
-    "paste.filter_app_factory",
+    "paste.composite_factory", "paste.composit_factory",   "paste.app_factory",
+    "paste.filter_factory",    "paste.filter_app_factory",
 };
 
 /* The pipeline as callers see it, and what it lives in. */
 struct loaded {
     struct pipeline pipeline;
-    struct arena   *arena;
+    struct arena *arena;
 };
 
 struct builder {
-    struct arena   *arena;
-    struct paste    paste;
-    const char     *flavor;
-    struct filter  *filters;
-    size_t          n, cap;
-    struct filter  *healthcheck;
-    const char     *healthcheck_path;
-    bool            versions, v2;
+    struct arena *arena;
+    struct paste paste;
+    const char *flavor;
+    struct filter *filters;
+    size_t n, cap;
+    struct filter *healthcheck;
+    const char *healthcheck_path;
+    bool versions, v2;
 };
 
-static int refuse(const struct builder *b, unsigned line, struct error *e, const char *section, const char *what)
+static int refuse(const struct builder *b, unsigned line, struct error *e, const char *section,
+                  const char *what)
 {
     return error_set(e, ERROR_INVALID, "%s:%u: [%s]: %s", b->paste.path, line, section, what);
 }
@@ -109,17 +113,18 @@ static const struct factory *factory_named(const char *name)
     return NULL;
 }
 
-static int unknown_factory(const struct builder *b, const struct paste_section *s, unsigned line, const char *name,
-                           struct error *e)
+static int unknown_factory(const struct builder *b, const struct paste_section *s, unsigned line,
+                           const char *name, struct error *e)
 {
     const char *colon = strchr(s->name, ':');
 
-    return error_set(e, ERROR_INVALID, "%s:%u: the %s '%s' is made by %s, which is not known here", b->paste.path, line,
-                     str_starts(s->name, "filter:") ? "filter" : "application", colon ? colon + 1 : s->name, name);
+    return error_set(e, ERROR_INVALID, "%s:%u: the %s '%s' is made by %s, which is not known here",
+                     b->paste.path, line, str_starts(s->name, "filter:") ? "filter" : "application",
+                     colon ? colon + 1 : s->name, name);
 }
 
-static int find_factory(const struct builder *b, const struct paste_section *s, const struct paste_section **ret_section,
-                        const struct factory **ret, struct error *e)
+static int find_factory(const struct builder *b, const struct paste_section *s,
+                        const struct paste_section **ret_section, const struct factory **ret, struct error *e)
 {
     bool filter = str_starts(s->name, "filter");
     const char *value = NULL;
@@ -152,8 +157,8 @@ static int find_factory(const struct builder *b, const struct paste_section *s, 
 
 /* ---- filters ---- */
 
-static int add_option(const struct builder *b, const struct paste_section *s, const char *key, struct str *seen,
-                      const char ***items, size_t *n, size_t *cap, struct error *e)
+static int add_option(const struct builder *b, const struct paste_section *s, const char *key,
+                      struct str *seen, const char ***items, size_t *n, size_t *cap, struct error *e)
 {
     CLEANUP(str_done) struct str mark = STR_INIT;
     const char *value, *name = key;
@@ -177,8 +182,8 @@ static int add_option(const struct builder *b, const struct paste_section *s, co
 }
 
 /* Options of the section and of what it uses; the nearer section wins. */
-static int collect_options(const struct builder *b, const struct paste_section *s, const struct paste_section *last,
-                           const char *const **ret, struct error *e)
+static int collect_options(const struct builder *b, const struct paste_section *s,
+                           const struct paste_section *last, const char *const **ret, struct error *e)
 {
     CLEANUP(str_done) struct str seen = STR_INIT;
     const char **items = NULL, *use;
@@ -199,8 +204,8 @@ static int collect_options(const struct builder *b, const struct paste_section *
     return 0;
 }
 
-static int make_filter(const struct builder *b, const struct paste_section *s, struct filter *ret, const char **ret_unserved,
-                       struct error *e)
+static int make_filter(const struct builder *b, const struct paste_section *s, struct filter *ret,
+                       const char **ret_unserved, struct error *e)
 {
     const struct paste_section *last;
     const struct factory *f;
@@ -224,30 +229,33 @@ static int add_filter(struct builder *b, const char *mount, const struct paste_s
     if (make_filter(b, s, &made, &unserved, e) < 0)
         return -1;
     if (unserved)
-        return error_set(e, ERROR_INVALID, "%s:%u: the pipeline contains the filter '%s', and %s", b->paste.path,
-                         s->entries[0].line, made.name, unserved);
+        return error_set(e, ERROR_INVALID, "%s:%u: the pipeline contains the filter '%s', and %s",
+                         b->paste.path, s->entries[0].line, made.name, unserved);
     if (!str_eq(mount, "/"))
-        return error_set(e, ERROR_INVALID, "%s:%u: the filter '%s' stands before %s alone: filters are supported before "
-                         "the whole service", b->paste.path, s->entries[0].line, made.name, mount);
+        return error_set(e, ERROR_INVALID,
+                         "%s:%u: the filter '%s' stands before %s alone: filters are supported before "
+                         "the whole service",
+                         b->paste.path, s->entries[0].line, made.name, mount);
     *ARENA_PUSH(b->arena, b->filters, b->n, b->cap) = made;
     return 0;
 }
 
-static int add_filter_named(struct builder *b, const char *mount, const struct paste_section *by, unsigned line,
-                            const char *name, struct error *e)
+static int add_filter_named(struct builder *b, const char *mount, const struct paste_section *by,
+                            unsigned line, const char *name, struct error *e)
 {
     const struct paste_section *s = paste_find(&b->paste, filter_prefixes, name);
 
     if (!s)
-        return error_set(e, ERROR_INVALID, "%s:%u: [%s] names the filter '%s', and there is no section [filter:%s]",
+        return error_set(e, ERROR_INVALID,
+                         "%s:%u: [%s] names the filter '%s', and there is no section [filter:%s]",
                          b->paste.path, line, by->name, name, name);
     return add_filter(b, mount, s, e);
 }
 
 /* ---- applications ---- */
 
-static int walk(struct builder *b, const char *mount, const struct paste_section *by, unsigned line, const char *name,
-                int depth, struct error *e);
+static int walk(struct builder *b, const char *mount, const struct paste_section *by, unsigned line,
+                const char *name, int depth, struct error *e);
 
 /* "filter filter … application" */
 static int walk_pipeline(struct builder *b, const char *mount, const struct paste_section *by, unsigned line,
@@ -282,8 +290,9 @@ static const char *join_mount(struct arena *a, const char *mount, const char *pa
 }
 
 /* The line of a key in the section, or in the one whose factory it uses. */
-static int get_through(const struct builder *b, const struct paste_section *s, const struct paste_section *last,
-                       const char *key, const char **ret, unsigned *ret_line, struct error *e)
+static int get_through(const struct builder *b, const struct paste_section *s,
+                       const struct paste_section *last, const char *key, const char **ret,
+                       unsigned *ret_line, struct error *e)
 {
     *ret_line = s->entries[0].line;
     if (paste_get(&b->paste, s, key, ret, ret_line, e) < 0)
@@ -321,12 +330,13 @@ static int walk_flavors(struct builder *b, const char *mount, const struct paste
     if (get_through(b, s, last, flavor, &words, &line, e) < 0)
         return -1;
     if (!words)
-        return error_set(e, ERROR_INVALID, "%s:%u: [%s] has no pipeline '%s' ([paste_deploy] flavor)", b->paste.path,
-                         line, s->name, flavor);
+        return error_set(e, ERROR_INVALID, "%s:%u: [%s] has no pipeline '%s' ([paste_deploy] flavor)",
+                         b->paste.path, line, s->name, flavor);
     return walk_pipeline(b, mount, s, line, words, depth, e);
 }
 
-static int add_healthcheck(struct builder *b, const char *mount, const struct paste_section *s, struct error *e)
+static int add_healthcheck(struct builder *b, const char *mount, const struct paste_section *s,
+                           struct error *e)
 {
     const char *unserved;
 
@@ -335,8 +345,8 @@ static int add_healthcheck(struct builder *b, const char *mount, const struct pa
     return make_filter(b, s, b->healthcheck, &unserved, e);
 }
 
-static int add_api(struct builder *b, bool *seen, const char *wanted, const char *mount, const struct paste_section *s,
-                   struct error *e)
+static int add_api(struct builder *b, bool *seen, const char *wanted, const char *mount,
+                   const struct paste_section *s, struct error *e)
 {
     if (!str_eq(mount, wanted))
         return error_set(e, ERROR_INVALID, "%s:%u: [%s] stands at %s: it is served at %s only", b->paste.path,
@@ -345,7 +355,8 @@ static int add_api(struct builder *b, bool *seen, const char *wanted, const char
     return 0;
 }
 
-static int walk_made(struct builder *b, const char *mount, const struct paste_section *s, int depth, struct error *e)
+static int walk_made(struct builder *b, const char *mount, const struct paste_section *s, int depth,
+                     struct error *e)
 {
     const struct paste_section *last;
     const struct factory *f;
@@ -380,7 +391,8 @@ static const struct paste_section *pipeline_used(const struct builder *b, const 
     return NULL;
 }
 
-static int walk_section(struct builder *b, const char *mount, const struct paste_section *s, int depth, struct error *e)
+static int walk_section(struct builder *b, const char *mount, const struct paste_section *s, int depth,
+                        struct error *e)
 {
     const char *with, *words, *next;
     unsigned line = s->entries[0].line;
@@ -404,17 +416,20 @@ static int walk_section(struct builder *b, const char *mount, const struct paste
     }
     if (add_filter(b, mount, s, e) < 0 || paste_get(&b->paste, s, "next", &next, &line, e) < 0)
         return -1;
-    return next ? walk(b, mount, s, line, next, depth + 1, e) : refuse(b, line, e, s->name, "has no line 'next'");
+    return next ? walk(b, mount, s, line, next, depth + 1, e)
+                : refuse(b, line, e, s->name, "has no line 'next'");
 }
 
-static int walk(struct builder *b, const char *mount, const struct paste_section *by, unsigned line, const char *name,
-                int depth, struct error *e)
+static int walk(struct builder *b, const char *mount, const struct paste_section *by, unsigned line,
+                const char *name, int depth, struct error *e)
 {
     const struct paste_section *s = paste_find(&b->paste, app_prefixes, name);
 
     if (!s)
-        return error_set(e, ERROR_INVALID, "%s:%u: [%s] names '%s', and there is no section [app:%s], [composite:%s] or "
-                         "[pipeline:%s]", b->paste.path, line, by->name, name, name, name, name);
+        return error_set(e, ERROR_INVALID,
+                         "%s:%u: [%s] names '%s', and there is no section [app:%s], [composite:%s] or "
+                         "[pipeline:%s]",
+                         b->paste.path, line, by->name, name, name, name, name);
     return walk_section(b, mount, s, depth, e);
 }
 
@@ -430,8 +445,10 @@ static int no_such_flavor(const struct builder *b, const char *name, struct erro
         if (at)
             str_addf(&known, "%s%s", known.len ? ", " : "", at + 1);
     }
-    return error_set(e, ERROR_INVALID, "%s: no section [composite:%s] or [pipeline:%s] for [paste_deploy] flavor '%s'; there "
-                     "is: %s", b->paste.path, name, name, b->flavor, known.len ? str_text(&known) : "none");
+    return error_set(e, ERROR_INVALID,
+                     "%s: no section [composite:%s] or [pipeline:%s] for [paste_deploy] flavor '%s'; there "
+                     "is: %s",
+                     b->paste.path, name, name, b->flavor, known.len ? str_text(&known) : "none");
 }
 
 static const struct filter *filter_of(const struct builder *b, enum filter_kind kind)
@@ -447,13 +464,15 @@ static int check_whole(const struct builder *b, const char *name, struct error *
     if (!b->versions || !b->v2)
         return error_set(e, ERROR_INVALID, "%s: '%s' does not lead to the Images API", b->paste.path, name);
     if (!filter_of(b, FILTER_UNAUTHENTICATED) && !filter_of(b, FILTER_CONTEXT))
-        return error_set(e, ERROR_INVALID, "%s: the pipeline of '%s' has no context filter: nobody says who asks",
+        return error_set(e, ERROR_INVALID,
+                         "%s: the pipeline of '%s' has no context filter: nobody says who asks",
                          b->paste.path, name);
     return 0;
 }
 
 /* What the paste file leaves open [healthcheck] decides; without its backend a file disables nothing. */
-static const struct filter *complete_healthcheck(const struct builder *b, const struct config *c, const struct filter *f)
+static const struct filter *complete_healthcheck(const struct builder *b, const struct config *c,
+                                                 const struct filter *f)
 {
     const char *backends = filter_option(f, "backends"), *path = filter_option(f, "disable_by_file_path");
     struct filter *whole = arena_new(b->arena, struct filter);
@@ -485,7 +504,9 @@ static void fill(const struct builder *b, const struct config *c, const char *na
         .filters = b->filters,
         .n_filters = b->n,
         .healthcheck = health != NULL,
-        .healthcheck_path = b->healthcheck ? b->healthcheck_path : path ? path : "/healthcheck",
+        .healthcheck_path = b->healthcheck ? b->healthcheck_path
+                            : path         ? path
+                                           : "/healthcheck",
         .healthcheck_filter = health ? complete_healthcheck(b, c, health) : NULL,
     };
 }

@@ -8,7 +8,8 @@
 
 enum { DEPTH_MAX = 10 };
 
-/* What Glance 33 ships, said in our own order: six flavors without or with Keystone, cache and its management. */
+/* What Glance 33 ships, said in our own order: six flavors without or with Keystone, cache and its
+ * management. */
 const char paste_built_in[] =
     "[composite:glance-api]\n"
     "paste.composite_factory = glance.api:root_app_factory\n"
@@ -51,7 +52,8 @@ const char paste_built_in[] =
     "paste.filter_factory = keystonemiddleware.auth_token:filter_factory\n"
     "delay_auth_decision = true\n"
     "[filter:cache]\npaste.filter_factory = glance.api.middleware.cache:CacheFilter.factory\n"
-    "[filter:cachemanage]\npaste.filter_factory = glance.api.middleware.cache_manage:CacheManageFilter.factory\n"
+    "[filter:cachemanage]\npaste.filter_factory = "
+    "glance.api.middleware.cache_manage:CacheManageFilter.factory\n"
     "[filter:gzip]\npaste.filter_factory = glance.api.middleware.gzip:GzipMiddleware.factory\n";
 
 static struct paste_section *section_named(struct paste *p, const char *name)
@@ -77,7 +79,8 @@ static int add_entry(void *arg, const char *section, const char *key, const char
     return 0;
 }
 
-int paste_parse(struct arena *a, const char *path, const char *text, size_t len, struct paste *ret, struct error *e)
+int paste_parse(struct arena *a, const char *path, const char *text, size_t len, struct paste *ret,
+                struct error *e)
 {
     *ret = (struct paste){ .arena = a, .path = path };
     section_named(ret, "DEFAULT");
@@ -128,8 +131,8 @@ static const char *built_in_name(const struct paste *p, const char *key)
     return arena_str(p->arena, full);
 }
 
-static int interpolate(const struct paste *p, const struct paste_section *s, const struct paste_entry *entry, int depth,
-                       struct str *out, struct error *e)
+static int interpolate(const struct paste *p, const struct paste_section *s, const struct paste_entry *entry,
+                       int depth, struct str *out, struct error *e)
 {
     for (const char *v = entry->value; *v;) {
         const struct paste_entry *to;
@@ -149,8 +152,8 @@ static int interpolate(const struct paste *p, const struct paste_section *s, con
         }
         close = v[1] == '(' ? strstr(v, ")s") : NULL;
         if (!close)
-            return error_set(e, ERROR_INVALID, "%s:%u: %s: '%%' must be followed by '%%' or '(name)s'", p->path,
-                             entry->line, entry->key);
+            return error_set(e, ERROR_INVALID, "%s:%u: %s: '%%' must be followed by '%%' or '(name)s'",
+                             p->path, entry->line, entry->key);
         key = arena_strn(p->arena, v + 2, (size_t)(close - v - 2));
         to = entry_of(s, key);
         to = to ? to : entry_of(&p->sections[0], key);
@@ -167,8 +170,8 @@ static int interpolate(const struct paste *p, const struct paste_section *s, con
     return 0;
 }
 
-int paste_get(const struct paste *p, const struct paste_section *s, const char *key, const char **ret, unsigned *ret_line,
-              struct error *e)
+int paste_get(const struct paste *p, const struct paste_section *s, const char *key, const char **ret,
+              unsigned *ret_line, struct error *e)
 {
     CLEANUP(str_done) struct str text = STR_INIT;
     const struct paste_entry *entry = entry_of(s, key);

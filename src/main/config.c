@@ -30,7 +30,8 @@ static int sample(const struct command_line *cl UNUSED)
 {
     CLEANUP(str_done) struct str out = STR_INIT;
 
-    str_add(&out, "# Glint " GLINT_VERSION ": every option with its default. glint.conf(5) tells the language.\n\n");
+    str_add(&out, "# Glint " GLINT_VERSION
+                  ": every option with its default. glint.conf(5) tells the language.\n\n");
     config_sample(conf_options, &out);
     fputs(str_text(&out), stdout);
     return EXIT_OK;
@@ -86,7 +87,8 @@ static void man_groups(struct str *out)
             first = !is_effective(p) || !str_eq(p->group, o->group);
         if (!first)
             continue;
-        str_addf(out, ".SS \"%s\"\n", str_eq(o->group, "*") ? "A store's section ([glance_store])" : o->group);
+        str_addf(out, ".SS \"%s\"\n",
+                 str_eq(o->group, "*") ? "A store's section ([glance_store])" : o->group);
         for (const struct option *p = o; p->name; p++)
             if (is_effective(p) && str_eq(p->group, o->group))
                 man_option(p, out);
@@ -97,7 +99,8 @@ static void man_accepted(struct str *out)
 {
     const char *group = NULL;
 
-    str_add(out, ".SH \"ACCEPTED WITHOUT EFFECT\"\nThese options of Glance, its libraries and its older releases may stand in a "
+    str_add(out, ".SH \"ACCEPTED WITHOUT EFFECT\"\nThese options of Glance, its libraries and its older "
+                 "releases may stand in a "
                  "file; each is\nnamed in the log once.\n");
     for (const struct option *o = conf_options; o->name; o++) {
         if (is_effective(o))

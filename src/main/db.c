@@ -11,7 +11,7 @@ enum { NEEDS_EXPAND = 3 };
 
 struct database {
     struct config *config;
-    struct db     *db;
+    struct db *db;
     struct db_conn *conn;
 };
 
@@ -24,7 +24,8 @@ static void database_close(struct database *d)
 
 static int fail(const struct error *e)
 {
-    fprintf(stderr, "glint: %s%s%s%s\n", e->message, e->detail[0] ? " (" : "", e->detail, e->detail[0] ? ")" : "");
+    fprintf(stderr, "glint: %s%s%s%s\n", e->message, e->detail[0] ? " (" : "", e->detail,
+            e->detail[0] ? ")" : "");
     return EXIT_FAILED;
 }
 
@@ -38,8 +39,8 @@ static int database_open(struct database *d, const struct command_line *cl, bool
 static int sync_run(struct database *d, const struct schema_info *info, struct error *e)
 {
     if (info->state == SCHEMA_NEWER_OR_UNKNOWN)
-        return error_set(e, ERROR_CONFLICT, "the schema %s of %s is not known to this version", info->versions,
-                         db_describe(d->db));
+        return error_set(e, ERROR_CONFLICT, "the schema %s of %s is not known to this version",
+                         info->versions, db_describe(d->db));
     if (schema_sync(d->conn, e) < 0)
         return -1;
     printf("%s is up to date, revision %s\n", db_describe(d->db), MODEL_ALEMBIC_HEAD);
@@ -56,8 +57,10 @@ static int check_run(struct database *d, const struct schema_info *info, struct 
         printf("%s has no tables yet: run glint db sync (or glance-manage db sync).\n", db_describe(d->db));
         return NEEDS_EXPAND;
     case SCHEMA_OLDER:
-        printf("%s is at %s, which Glint does not upgrade: run glance-manage db expand, migrate and contract of Glance "
-               "2024.1 or later.\n", db_describe(d->db), info->versions);
+        printf("%s is at %s, which Glint does not upgrade: run glance-manage db expand, migrate and contract "
+               "of Glance "
+               "2024.1 or later.\n",
+               db_describe(d->db), info->versions);
         return NEEDS_EXPAND;
     case SCHEMA_NEWER_OR_UNKNOWN:
         break;
@@ -84,15 +87,15 @@ static int version_run(struct database *d, const struct schema_info *info, struc
 static int later_step_run(struct database *d, const struct schema_info *info, struct error *e)
 {
     if (info->state != SCHEMA_CURRENT)
-        return error_set(e, ERROR_CONFLICT, "run glance-manage db expand first: the schema of %s is %s", db_describe(d->db),
-                         info->versions[0] ? info->versions : "not there yet");
+        return error_set(e, ERROR_CONFLICT, "run glance-manage db expand first: the schema of %s is %s",
+                         db_describe(d->db), info->versions[0] ? info->versions : "not there yet");
     printf("%s is up to date, nothing to do.\n", db_describe(d->db));
     return EXIT_OK;
 }
 
 static const struct {
     const char *name;
-    bool        create; /* may make the database */
+    bool create; /* may make the database */
     int (*run)(struct database *, const struct schema_info *, struct error *);
 } actions[] = {
     { "sync", true, sync_run },

@@ -32,8 +32,9 @@ static const char *store_place(const struct server *s, struct str *out)
 
 static const char *identity(const struct pipeline *p)
 {
-    return pipeline_has(p, FILTER_UNAUTHENTICATED) ? "none: whoever reaches the port may do everything"
-                                                   : "from the X-User-Id, X-Project-Id and X-Roles of the request";
+    return pipeline_has(p, FILTER_UNAUTHENTICATED)
+               ? "none: whoever reaches the port may do everything"
+               : "from the X-User-Id, X-Project-Id and X-Roles of the request";
 }
 
 static void print_screen(const struct server *s, const char *url)
@@ -41,8 +42,8 @@ static void print_screen(const struct server *s, const char *url)
     CLEANUP(str_done) struct str dirs = STR_INIT;
 
     fprintf(stderr, "\nglint " GLINT_VERSION " serves the Images API at %s\n\n", url);
-    fprintf(stderr, "  database  %s\n  images    %s\n  identity  %s\n", db_describe(s->db), store_place(s, &dirs),
-            identity(s->pipeline));
+    fprintf(stderr, "  database  %s\n  images    %s\n  identity  %s\n", db_describe(s->db),
+            store_place(s, &dirs), identity(s->pipeline));
     if (s->metrics)
         fprintf(stderr, "  metrics   http://%s:%u/metrics\n", config_str(s->config, "glint", "metrics_host"),
                 http1_port(s->metrics));
@@ -65,8 +66,8 @@ void serve_greet(struct server *s)
         str_add(&url, "inherited sockets");
     else
         add_url(s, &url);
-    log_info("glint " GLINT_VERSION " serves the Images API at %s, database %s, pipeline %s of %s", str_text(&url),
-             db_describe(s->db), s->pipeline->name, s->pipeline->source);
+    log_info("glint " GLINT_VERSION " serves the Images API at %s, database %s, pipeline %s of %s",
+             str_text(&url), db_describe(s->db), s->pipeline->name, s->pipeline->source);
     if (!inherited && (conf_is_standalone(s->config) || isatty(STDERR_FILENO)))
         print_screen(s, str_text(&url));
 }

@@ -13,15 +13,15 @@ enum { WORDS_MAX = 64 };
 /* What stood on the command line; the texts are argv's or the arena's. */
 struct command_line {
     struct arena *arena;
-    const char   *command;               /* name of the subcommand, for messages */
-    const char   *words[WORDS_MAX];      /* what is no option, NULL-terminated, as are the next three */
-    const char   *files[WORDS_MAX], *dirs[WORDS_MAX], *overrides[WORDS_MAX];
-    size_t        n_words, n_files, n_dirs, n_overrides;
-    bool          all, help, version, manage; /* manage: called as glance-manage */
+    const char *command;          /* name of the subcommand, for messages */
+    const char *words[WORDS_MAX]; /* what is no option, NULL-terminated, as are the next three */
+    const char *files[WORDS_MAX], *dirs[WORDS_MAX], *overrides[WORDS_MAX];
+    size_t n_words, n_files, n_dirs, n_overrides;
+    bool all, help, version, manage; /* manage: called as glance-manage */
 };
 
 /* 0, or EXIT_USAGE after it said what is wrong. */
-int  command_line_parse(struct command_line *ret, int argc, char **argv, bool manage);
+int command_line_parse(struct command_line *ret, int argc, char **argv, bool manage);
 void command_line_done(struct command_line *cl);
 /* argv of `glint <command>` with the same configuration; memory of the arena. */
 char **command_line_again(const struct command_line *cl, const char *command);
@@ -35,12 +35,12 @@ int usage(const char *command); /* prints the help to standard output */
 
 /* ---- start.c: what serve, worker and db begin with ---- */
 
-int  start_config(const struct command_line *cl, struct config **ret, struct error *e) MUST_CHECK;
+int start_config(const struct command_line *cl, struct config **ret, struct error *e) MUST_CHECK;
 /* Opens the log that the configuration names, or standard error. */
-int  start_log(const struct config *c, struct error *e) MUST_CHECK;
+int start_log(const struct config *c, struct error *e) MUST_CHECK;
 void start_warnings(const struct config *c);
 /* create: make a missing database (standalone). */
-int  start_db(const struct config *c, bool create, struct db **ret, struct error *e) MUST_CHECK;
+int start_db(const struct config *c, bool create, struct db **ret, struct error *e) MUST_CHECK;
 /* Log lines of an error: its message and its detail. */
 void start_say(const char *what, const struct error *e);
 /* Raises the limit of open files, keeps the heap small, ignores SIGPIPE. */
@@ -51,23 +51,23 @@ int64_t seconds_us(const struct config *c, const char *name);
 /* ---- systemd.c: sd_listen_fds(3) and sd_notify(3), without libsystemd ---- */
 
 struct systemd_socket {
-    int         fd;
-    const char *name;  /* FileDescriptorName=, "" when unnamed */
+    int fd;
+    const char *name; /* FileDescriptorName=, "" when unnamed */
 };
 enum { SYSTEMD_SOCKETS_MAX = 32 };
 
-/* Takes what systemd handed to this process and clears the variables, so that children do not take it for theirs.
- * Returns the number of sockets. */
-size_t  systemd_start(struct systemd_socket ret[SYSTEMD_SOCKETS_MAX]);
-void    systemd_notify(const char *format, ...) PRINTF(1, 2);
-void    systemd_reloading(void);
+/* Takes what systemd handed to this process and clears the variables, so that children do not take it for
+ * theirs. Returns the number of sockets. */
+size_t systemd_start(struct systemd_socket ret[SYSTEMD_SOCKETS_MAX]);
+void systemd_notify(const char *format, ...) PRINTF(1, 2);
+void systemd_reloading(void);
 int64_t systemd_watchdog_us(void); /* how often to say WATCHDOG=1; 0: never */
 
 /* ---- supervise.c: the child `glint worker` ---- */
 
 struct supervised {
-    char  **argv;
-    pid_t   pid;          /* 0: not running */
+    char **argv;
+    pid_t pid;                                /* 0: not running */
     int64_t started_us, restart_us, delay_us; /* monotonic; restart_us 0: nothing is due */
 };
 

@@ -5,7 +5,7 @@
 static void value_of(const struct config *c, const struct option *o, struct str *out)
 {
     const char *group = str_eq(o->group, "*") ? "glance_store" : o->group;
-    const char *text = config_str(c, group, o->name), *const *items;
+    const char *text = config_str(c, group, o->name), *const * items;
     size_t n = config_list(c, group, o->name, &items);
 
     str_clear(out);

@@ -51,8 +51,10 @@ static void loud(void *arg UNUSED, const char *text)
 static void say_pipeline(const struct pipeline *p)
 {
     if (pipeline_has(p, FILTER_CONTEXT))
-        log_warning("%s: '%s' takes identities from X-User-Id, X-Project-Id and X-Roles of any client: only a trusted proxy "
-                    "may reach this service", p->source, p->name);
+        log_warning("%s: '%s' takes identities from X-User-Id, X-Project-Id and X-Roles of any client: only "
+                    "a trusted proxy "
+                    "may reach this service",
+                    p->source, p->name);
     if (pipeline_has(p, FILTER_GZIP))
         log_warning("%s: the filter gzip is accepted, answers are not compressed", p->source);
 }
@@ -92,12 +94,17 @@ static int check_schema(struct server *s, struct db_conn *c, struct error *e)
     if (conf_is_standalone(s->config) || (info.state == SCHEMA_CURRENT && !info.own_tables))
         return schema_sync(c, e);
     if (info.state == SCHEMA_ABSENT)
-        return error_set(e, ERROR_INVALID, "the database %s has no tables yet: run %s", where, sync_command(s));
+        return error_set(e, ERROR_INVALID, "the database %s has no tables yet: run %s", where,
+                         sync_command(s));
     if (info.state == SCHEMA_OLDER)
-        return error_set(e, ERROR_INVALID, "the database %s is of an older Glance (%s): upgrade it with glance-manage of Glance "
-                         "2024.1 or later, then run %s", where, info.versions, sync_command(s));
+        return error_set(
+            e, ERROR_INVALID,
+            "the database %s is of an older Glance (%s): upgrade it with glance-manage of Glance "
+            "2024.1 or later, then run %s",
+            where, info.versions, sync_command(s));
     if (info.state == SCHEMA_NEWER_OR_UNKNOWN)
-        return error_set(e, ERROR_INVALID, "the database %s has a schema that this version does not know (%s)", where,
+        return error_set(e, ERROR_INVALID,
+                         "the database %s has a schema that this version does not know (%s)", where,
                          info.versions);
     return 0;
 }
@@ -304,7 +311,8 @@ static void *stop_front(void *arg)
     return NULL;
 }
 
-/* http1_stop() waits for requests, so it has a thread of its own while this one listens for the second signal. */
+/* http1_stop() waits for requests, so it has a thread of its own while this one listens for the second
+ * signal. */
 static void stop(struct server *s)
 {
     pthread_t thread;

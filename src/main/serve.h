@@ -10,25 +10,26 @@
 
 struct server {
     const struct command_line *cl;
-    struct config    *config;        /* now */
-    struct config    *first_config;  /* what database and stores were opened with */
-    struct pipeline  *pipeline;
-    struct db        *db;
-    struct stores    *stores;
-    struct api       *api;
-    struct http1     *front, *metrics;
+    struct config *config;       /* now */
+    struct config *first_config; /* what database and stores were opened with */
+    struct pipeline *pipeline;
+    struct db *db;
+    struct stores *stores;
+    struct api *api;
+    struct http1 *front, *metrics;
     struct systemd_socket inherited[SYSTEMD_SOCKETS_MAX];
-    size_t            n_inherited;
+    size_t n_inherited;
     struct supervised worker;
-    bool              supervise;
-    int               signals;       /* signalfd */
-    int               stopped;       /* eventfd: the front end has stopped */
-    int64_t           grace_us;
-    unsigned          broken_off;
+    bool supervise;
+    int signals; /* signalfd */
+    int stopped; /* eventfd: the front end has stopped */
+    int64_t grace_us;
+    unsigned broken_off;
 };
 
 /* Configuration and pipeline, checked; warnings are logged. */
-int  serve_load(struct server *s, struct config **ret, struct pipeline **ret_pipeline, struct error *e) MUST_CHECK;
+int serve_load(struct server *s, struct config **ret, struct pipeline **ret_pipeline,
+               struct error *e) MUST_CHECK;
 void serve_front_options(struct server *s, const struct config *c, struct http1_options *ret);
 /* SIGHUP: takes over what can change while running; what is wrong leaves everything as it was. */
 void serve_reload(struct server *s);

@@ -87,7 +87,8 @@ static int make_data_dir(const char *path, struct error *e)
         str_addc(&part, *p);
     }
     if (mkdir(path, 0750) < 0 && errno != EEXIST)
-        return error_set(e, ERROR_UNAVAILABLE, "the data directory %s cannot be made: %s; GLINT_DATA_DIR names another", path,
+        return error_set(e, ERROR_UNAVAILABLE,
+                         "the data directory %s cannot be made: %s; GLINT_DATA_DIR names another", path,
                          strerror(errno));
     return 0;
 }
@@ -97,11 +98,12 @@ int start_db(const struct config *c, bool create, struct db **ret, struct error 
     const char *url = config_str(c, "database", "connection");
 
     if (!url || !*url)
-        return error_set(e, ERROR_INVALID, "[database] connection is not set; for example sqlite:////var/lib/glance/"
+        return error_set(e, ERROR_INVALID,
+                         "[database] connection is not set; for example sqlite:////var/lib/glance/"
                          "glance.sqlite");
     if (create && conf_is_standalone(c) && make_data_dir(config_str(c, "glint", "data_dir"), e) < 0)
         return -1;
-    /* A connection that is closed takes its prepared statements with it, so there is room for one a thread: what
-     * max_pool_size saves a database server, SQLite has none of. */
+    /* A connection that is closed takes its prepared statements with it, so there is room for one a thread:
+     * what max_pool_size saves a database server, SQLite has none of. */
     return db_open(url, create, (unsigned)config_int(c, "glint", "workers_max") + 16, ret, e);
 }

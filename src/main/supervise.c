@@ -52,11 +52,12 @@ static void log_end(const struct supervised *s, int status)
     double seconds = (double)s->delay_us / (double)CLOCK_SECOND;
 
     if (WIFSIGNALED(status))
-        log_error("glint worker (process %d) was ended by signal %d, %s%s; it is started again in %.1f s", (int)s->pid,
-                  WTERMSIG(status), strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "", seconds);
+        log_error("glint worker (process %d) was ended by signal %d, %s%s; it is started again in %.1f s",
+                  (int)s->pid, WTERMSIG(status), strsignal(WTERMSIG(status)),
+                  WCOREDUMP(status) ? ", core dumped" : "", seconds);
     else
-        log_error("glint worker (process %d) ended with status %d; it is started again in %.1f s", (int)s->pid,
-                  WEXITSTATUS(status), seconds);
+        log_error("glint worker (process %d) ended with status %d; it is started again in %.1f s",
+                  (int)s->pid, WEXITSTATUS(status), seconds);
 }
 
 void supervised_reap(struct supervised *s)

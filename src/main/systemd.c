@@ -14,7 +14,7 @@
 
 enum { FIRST_FD = 3 };
 
-static char notify_path[sizeof ((struct sockaddr_un *)0)->sun_path];
+static char notify_path[sizeof((struct sockaddr_un *)0)->sun_path];
 static int64_t watchdog_us;
 static char fd_names[1024];
 
@@ -56,8 +56,8 @@ static size_t take_sockets(struct systemd_socket ret[SYSTEMD_SOCKETS_MAX])
 
 size_t systemd_start(struct systemd_socket ret[SYSTEMD_SOCKETS_MAX])
 {
-    static const char *const ours[] = { "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC",
-                                        "WATCHDOG_PID" };
+    static const char *const ours[] = { "LISTEN_PID",    "LISTEN_FDS",    "LISTEN_FDNAMES",
+                                        "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID" };
     const char *path = getenv("NOTIFY_SOCKET");
     int64_t watched = number("WATCHDOG_PID", INT64_MAX);
     size_t n = take_sockets(ret);

@@ -15,33 +15,38 @@ static const struct {
       "  db sync          make or complete the database's tables\n"
       "  db check         say whether the database is up to date (status 0), or what it needs (3, 4, 5)\n"
       "  db version       print the schema's version\n"
-      "  config show      print the effective configuration and where each value came from; --all: defaults too\n"
+      "  config show      print the effective configuration and where each value came from; --all: defaults "
+      "too\n"
       "  config sample    print a commented configuration file\n\n"
-      "  --config-file FILE, --config-dir DIR   read these instead of /etc/glance/glance-api.conf; may be repeated\n"
+      "  --config-file FILE, --config-dir DIR   read these instead of /etc/glance/glance-api.conf; may be "
+      "repeated\n"
       "  --set GROUP.OPTION=VALUE               set one option; may be repeated\n"
       "  --help, --version\n\n"
-      "Manual pages: glint(1), glint.conf(5). Without any configuration file glint serve uses SQLite and files below\n"
+      "Manual pages: glint(1), glint.conf(5). Without any configuration file glint serve uses SQLite and "
+      "files below\n"
       "a data directory and listens on 127.0.0.1:9292.\n" },
     { "serve",
       "usage: glint serve [--bind-host ADDRESS] [--bind-port PORT] [--debug]\n"
       "                   [--config-file FILE]... [--config-dir DIR]... [--set GROUP.OPTION=VALUE]...\n\n"
-      "Serves the Images API until SIGTERM. SIGHUP reads the configuration again, SIGUSR1 reopens the log file.\n" },
+      "Serves the Images API until SIGTERM. SIGHUP reads the configuration again, SIGUSR1 reopens the log "
+      "file.\n" },
     { "worker",
       "usage: glint worker [--config-file FILE]... [--config-dir DIR]... [--set GROUP.OPTION=VALUE]...\n\n"
-      "Cleans up after interrupted uploads until SIGTERM. glint serve starts and restarts one by itself, unless\n"
+      "Cleans up after interrupted uploads until SIGTERM. glint serve starts and restarts one by itself, "
+      "unless\n"
       "[glint] supervise_worker is false.\n" },
-    { "db",
-      "usage: glint db sync|check|version [--config-file FILE]... [--config-dir DIR]... [--set GROUP.OPTION=VALUE]...\n\n"
-      "  sync     make the tables of an empty database, or add those of Glint to one that Glance made\n"
-      "  check    status 0: up to date; 3: run sync; 4, 5: as glance-manage has them\n"
-      "  version  print the schema's version\n\n"
-      "Also as glance-manage db sync|check|version|expand|migrate|contract and glance-manage db_sync and so on.\n" },
-    { "config",
-      "usage: glint config show [--all] | sample | man\n"
-      "       [--config-file FILE]... [--config-dir DIR]... [--set GROUP.OPTION=VALUE]...\n\n"
-      "  show     the options that are set, each with where it came from; --all: the others too\n"
-      "  sample   a commented configuration file\n"
-      "  man      the options as manual page source\n" },
+    { "db", "usage: glint db sync|check|version [--config-file FILE]... [--config-dir DIR]... [--set "
+            "GROUP.OPTION=VALUE]...\n\n"
+            "  sync     make the tables of an empty database, or add those of Glint to one that Glance made\n"
+            "  check    status 0: up to date; 3: run sync; 4, 5: as glance-manage has them\n"
+            "  version  print the schema's version\n\n"
+            "Also as glance-manage db sync|check|version|expand|migrate|contract and glance-manage db_sync "
+            "and so on.\n" },
+    { "config", "usage: glint config show [--all] | sample | man\n"
+                "       [--config-file FILE]... [--config-dir DIR]... [--set GROUP.OPTION=VALUE]...\n\n"
+                "  show     the options that are set, each with where it came from; --all: the others too\n"
+                "  sample   a commented configuration file\n"
+                "  man      the options as manual page source\n" },
 };
 
 int usage(const char *command)

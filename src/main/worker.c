@@ -12,7 +12,7 @@
 
 struct worker {
     struct config *config;
-    struct db     *db;
+    struct db *db;
     struct stores *stores;
 };
 
@@ -24,7 +24,8 @@ static void round_of_work(struct worker *w)
     if (work_reap(w->db, w->stores, &n, &e) < 0)
         start_say("cleaning up: ", &e);
     if (n.uploads + n.objects + n.files > 0)
-        log_info("cleaned up: %zu interrupted uploads, %zu objects, %zu temporary files", n.uploads, n.objects, n.files);
+        log_info("cleaned up: %zu interrupted uploads, %zu objects, %zu temporary files", n.uploads,
+                 n.objects, n.files);
 }
 
 static void reload(struct worker *w, const struct command_line *cl)

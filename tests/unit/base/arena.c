@@ -63,7 +63,7 @@ static void note(void *arg)
 
 struct ender {
     struct str *out;
-    char        name;
+    char name;
 };
 
 static void say(void *arg)

@@ -17,7 +17,11 @@ static void clock_writes(void **state)
     assert_string_equal(clock_sql(-1, text), "1969-12-31 23:59:59.999999");
 }
 
-static const struct { const char *text; bool valid; int64_t us; } times[] = {
+static const struct {
+    const char *text;
+    bool valid;
+    int64_t us;
+} times[] = {
     { "2026-11-22 08:21:00.123456", true, AT },
     { "2026-11-22 08:21:00", true, AT - 123456 },
     { "2026-11-22T08:21:00Z", true, AT - 123456 },

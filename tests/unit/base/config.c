@@ -18,7 +18,9 @@ static void describe(const struct config *c, const char *group, const char *name
     }
 }
 
-static const struct { const char *name, *text, *group, *option, *value; } syntax[] = {
+static const struct {
+    const char *name, *text, *group, *option, *value;
+} syntax[] = {
     { "equals sign", "name = a\n", "DEFAULT", "name", "a" },
     { "colon", "name: a\n", "DEFAULT", "name", "a" },
     { "the first separator splits", "name: a=b:c\n", "DEFAULT", "name", "a=b:c" },
@@ -41,7 +43,8 @@ static const struct { const char *name, *text, *group, *option, *value; } syntax
     { "a comment ends a value", "name = a\n# x\nhost = h\n", "DEFAULT", "name", "a" },
     { "dashes are underscores", "at-least = 8\n", "DEFAULT", "at_least", "8" },
     { "the last line wins", "name = a\nname = b\n", "DEFAULT", "name", "b" },
-    { "a section may come twice", "[database]\n[DEFAULT]\nname=x\n[database]\nhost=h\n", "database", "host", "h" },
+    { "a section may come twice", "[database]\n[DEFAULT]\nname=x\n[database]\nhost=h\n", "database", "host",
+      "h" },
     { "multi-valued lines add up", "many = a\nmany = b\n", "DEFAULT", "many", "<a><b>" },
     { "an empty string is a value", "name =\n", "DEFAULT", "name", "" },
     { "a backend's section", "[fast]\ndatadir = /f\n", "fast", "datadir", "/f" },
@@ -50,8 +53,8 @@ static const struct { const char *name, *text, *group, *option, *value; } syntax
     { "not everybody is a backend", "[database]\ndatadir = /d\n", "database", "datadir", "/var" },
     { "an old name", "sql_connection = x\n", "database", "connection", "x" },
     { "another old name", "[sql]\nconnection = x\n", "database", "connection", "x" },
-    { "the current name wins in one file", "[database]\nconnection = new\n[DEFAULT]\nsql_connection = old\n", "database",
-      "connection", "new" },
+    { "the current name wins in one file", "[database]\nconnection = new\n[DEFAULT]\nsql_connection = old\n",
+      "database", "connection", "new" },
     { "a dotted section", "[a.b]\nc = x\n", "a.b", "c", "x" },
 };
 
@@ -72,7 +75,9 @@ static void config_reads_syntax(void **state)
     }
 }
 
-static const struct { const char *name, *text, *message; } malformed[] = {
+static const struct {
+    const char *name, *text, *message;
+} malformed[] = {
     { "no separator", "debug = 1\nnonsense\n", ":2: no '=' or ':' after the name: 'nonsense'" },
     { "no name", "= x\n", ":1: no name before '=' or ':': '= x'" },
     { "an open section", "\n[data\n", ":2: a section must end with ']': '[data'" },
@@ -86,14 +91,19 @@ static const struct { const char *name, *text, *message; } malformed[] = {
     { "the last line is judged", "debug = maybe\ndebug = perhaps\n",
       ":2: [DEFAULT] debug: 'perhaps' is not valid: expected true or false" },
     { "int", "level = 5x\n", ":1: [DEFAULT] level: '5x' is not valid: expected an integer from 1 to 10" },
-    { "int too small", "level = 0\n", ":1: [DEFAULT] level: '0' is not valid: expected an integer from 1 to 10" },
-    { "int too large", "level = 11\n", ":1: [DEFAULT] level: '11' is not valid: expected an integer from 1 to 10" },
-    { "int at least", "at_least = -1\n", ":1: [DEFAULT] at_least: '-1' is not valid: expected an integer of at least 0" },
+    { "int too small", "level = 0\n",
+      ":1: [DEFAULT] level: '0' is not valid: expected an integer from 1 to 10" },
+    { "int too large", "level = 11\n",
+      ":1: [DEFAULT] level: '11' is not valid: expected an integer from 1 to 10" },
+    { "int at least", "at_least = -1\n",
+      ":1: [DEFAULT] at_least: '-1' is not valid: expected an integer of at least 0" },
     { "int over 64 bits", "offset = 9223372036854775808\n",
       ":1: [DEFAULT] offset: '9223372036854775808' is not valid: expected an integer" },
     { "float", "ratio = 0,5\n", ":1: [DEFAULT] ratio: '0,5' is not valid: expected a number from 0 to 1" },
-    { "float range", "ratio = 1.5\n", ":1: [DEFAULT] ratio: '1.5' is not valid: expected a number from 0 to 1" },
-    { "port", "port = 65536\n", ":1: [DEFAULT] port: '65536' is not valid: expected a port number from 0 to 65535" },
+    { "float range", "ratio = 1.5\n",
+      ":1: [DEFAULT] ratio: '1.5' is not valid: expected a number from 0 to 1" },
+    { "port", "port = 65536\n",
+      ":1: [DEFAULT] port: '65536' is not valid: expected a port number from 0 to 65535" },
     { "choice", "colour = blue\n", ":1: [DEFAULT] colour: 'blue' is not valid: expected one of red, green" },
     { "choice in a list", "picked = a,d\n",
       ":1: [DEFAULT] picked: 'a,d' is not valid: expected a list like a,b, each one of a, b, c" },
@@ -108,8 +118,10 @@ static const struct { const char *name, *text, *message; } malformed[] = {
     { "dict without a key", "pairs = :1\n",
       ":1: [DEFAULT] pairs: ':1' is not valid: expected pairs like name:value,name:value" },
     { "quota", "quota = 5PB\n",
-      ":1: [DEFAULT] quota: '5PB' is not valid: expected a number of bytes, or a number followed by KB, MB, GB or TB" },
-    { "octal", "mode = 0689\n", ":1: [DEFAULT] mode: '0689' is not valid: expected an octal file mode like 0640" },
+      ":1: [DEFAULT] quota: '5PB' is not valid: expected a number of bytes, or a number followed by KB, MB, "
+      "GB or TB" },
+    { "octal", "mode = 0689\n",
+      ":1: [DEFAULT] mode: '0689' is not valid: expected an octal file mode like 0640" },
     { "circle", "name = $host\nhost = $name\n", ": the reference $name leads back to itself" },
     { "itself", "name = x$name\n", ":1: [DEFAULT] name: the reference $name leads back to itself" },
 };
@@ -131,7 +143,8 @@ static void config_refuses_with_file_and_line(void **state)
 
 static void config_hides_a_bad_secret(void **state)
 {
-    struct option secret[] = { { "DEFAULT", "pin", OPTION_INT, NULL, .flags = OPTION_SECRET }, { .name = NULL } };
+    struct option secret[] = { { "DEFAULT", "pin", OPTION_INT, NULL, .flags = OPTION_SECRET },
+                               { .name = NULL } };
     const char *pairs[] = { "DEFAULT.pin=hunter2", NULL };
     struct config_input in = { .options = secret, .overrides = pairs };
     struct config *c = NULL;
@@ -142,7 +155,10 @@ static void config_hides_a_bad_secret(void **state)
     assert_string_equal(e.message, "command line: [DEFAULT] pin: '****' is not valid: expected an integer");
 }
 
-static const struct { const char *name, *text, *option; const char *value; } references[] = {
+static const struct {
+    const char *name, *text, *option;
+    const char *value;
+} references[] = {
     { "a default may refer", "host = h\n", "url", "http://h:9292/" },
     { "bare", "name = <$host>\n", "name", "<localhost>" },
     { "braces", "name = ${host}s\n", "name", "localhosts" },
@@ -180,7 +196,9 @@ static void config_substitutes_from_the_own_section_first(void **state)
     struct config *c = NULL;
     struct error e;
 
-    assert_int_equal(read_text(*state, "[database]\nconnection = $host $colour\n[fast]\ndatadir = /x/$weight\n", &c, &e), 0);
+    assert_int_equal(
+        read_text(*state, "[database]\nconnection = $host $colour\n[fast]\ndatadir = /x/$weight\n", &c, &e),
+        0);
     assert_string_equal(config_str(c, "database", "connection"), "db red");
     config_free(c);
 }
@@ -190,10 +208,13 @@ static void config_lets_stronger_sources_win(void **state)
     struct fixture *f = *state;
     char second[96], dir[96], in_dir[128];
     const char *files[] = { f->file, second, NULL }, *dirs[] = { "/nonexistent", dir, NULL };
-    const char *profile[] = { "DEFAULT.name=profile", "DEFAULT.level=2", "DEFAULT.many=p", "fast.weight=9", NULL };
+    const char *profile[] = { "DEFAULT.name=profile", "DEFAULT.level=2", "DEFAULT.many=p", "fast.weight=9",
+                              NULL };
     const char *overrides[] = { "DEFAULT.port=1", "a.b.c=x=y", NULL };
-    const char *environment[] = { "OS_DEFAULT__HOST=env", "OS_DEFAULT__PORT=2", "OS_FAST__DATADIR=/env",
-                                  "OS_AUTH_URL=x", "OS_DEFAULT__MANY=e", "PATH=/bin", "OS_A_B__C=w", NULL };
+    const char *environment[] = { "OS_DEFAULT__HOST=env",  "OS_DEFAULT__PORT=2",
+                                  "OS_FAST__DATADIR=/env", "OS_AUTH_URL=x",
+                                  "OS_DEFAULT__MANY=e",    "PATH=/bin",
+                                  "OS_A_B__C=w",           NULL };
     struct config_input in = { options, files, dirs, overrides, profile, (char **)environment };
     struct config_origin at;
     const char *const *items;
@@ -242,7 +263,7 @@ static void config_adds_up_over_files(void **state)
 {
     struct fixture *f = *state;
     char second[96];
-    const char *files[] = { f->file, second, NULL }, *const *items;
+    const char *files[] = { f->file, second, NULL }, *const * items;
     struct config_input in = { .options = options, .files = files };
     struct config *c = NULL;
     struct error e;
@@ -257,7 +278,9 @@ static void config_adds_up_over_files(void **state)
     config_free(c);
 }
 
-static const struct { const char *name, *text, *warning; } warned[] = {
+static const struct {
+    const char *name, *text, *warning;
+} warned[] = {
     { "nearest name", "debgu = 1\n", ":1: [DEFAULT] debgu: unknown option, ignored; did you mean debug?" },
     { "other section", "connection = x\n",
       ":1: [DEFAULT] connection: unknown option, ignored; it belongs in [database]" },
@@ -265,7 +288,8 @@ static const struct { const char *name, *text, *warning; } warned[] = {
       ":2: [database] color: unknown option, ignored; did you mean colour of [DEFAULT]?" },
     { "a backend's", "[fast]\ndatadirs = x\n",
       ":2: [fast] datadirs: unknown option, ignored; did you mean datadir of a backend's section?" },
-    { "nothing near", "entirely_unrelated = 1\n", ":1: [DEFAULT] entirely_unrelated: unknown option, ignored" },
+    { "nothing near", "entirely_unrelated = 1\n",
+      ":1: [DEFAULT] entirely_unrelated: unknown option, ignored" },
     { "no effect", "idle = 1\n", ":1: [DEFAULT] idle is accepted and has no effect here" },
     { "old name", "sql_connection = x\n",
       ":1: [DEFAULT] sql_connection is an old name: write connection in section [database]" },

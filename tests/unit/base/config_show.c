@@ -15,13 +15,17 @@ static void shown_text(struct fixture *f, const char *text, bool all, struct str
     config_free(c);
 }
 
-static const struct { const char *name, *text, *line; } shown[] = {
+static const struct {
+    const char *name, *text, *line;
+} shown[] = {
     { "a value", "name = a\n", "name = a\n" },
     { "a section", "[database]\nhost = x\n", "[database]\n# " },
     { "a secret", "[database]\npassword = hunter2\n", "password = ****\n" },
-    { "a password in a URL", "[database]\nconnection = mysql+pymysql://glance:hunter2@db:3306/glance?charset=utf8\n",
+    { "a password in a URL",
+      "[database]\nconnection = mysql+pymysql://glance:hunter2@db:3306/glance?charset=utf8\n",
       "connection = mysql+pymysql://glance:****@db:3306/glance?charset=utf8\n" },
-    { "a password with an at sign", "[database]\nconnection = x://u:hun@ter2@db/g\n", "connection = x://u:****@db/g\n" },
+    { "a password with an at sign", "[database]\nconnection = x://u:hun@ter2@db/g\n",
+      "connection = x://u:****@db/g\n" },
     { "a user without password", "[database]\nconnection = x://u@db/g\n", "connection = x://u@db/g\n" },
     { "a colon in the path", "name = http://h/a:b@c\n", "name = http://h/a:b@c\n" },
     { "several URLs", "name = x://a:hunter2@h,y://b:hunter2@i\n", "name = x://a:****@h,y://b:****@i\n" },
@@ -53,8 +57,9 @@ static void config_shows_origins(void **state)
     struct fixture *f = *state;
     const char *files[] = { f->file, NULL };
     const char *environment[] = { "OS_DEFAULT__HOST=e", NULL }, *overrides[] = { "DEFAULT.port=1", NULL };
-    struct config_input in = { .options = options, .files = files, .overrides = overrides,
-                               .environment = (char **)environment };
+    struct config_input in = {
+        .options = options, .files = files, .overrides = overrides, .environment = (char **)environment
+    };
     CLEANUP(str_done) struct str out = STR_INIT, expected = STR_INIT;
     struct config *c = NULL;
     struct error e;
@@ -62,8 +67,10 @@ static void config_shows_origins(void **state)
     write_file(f->file, "\nname = a\n");
     assert_int_equal(config_read(&in, &c, &e), 0);
     config_show(c, false, &out);
-    str_addf(&expected, "[DEFAULT]\n# %s:2\nname = a\n# command line\nport = 1\n"
-             "# environment variable OS_DEFAULT__HOST\nhost = e\n", f->file);
+    str_addf(&expected,
+             "[DEFAULT]\n# %s:2\nname = a\n# command line\nport = 1\n"
+             "# environment variable OS_DEFAULT__HOST\nhost = e\n",
+             f->file);
     assert_string_equal(str_text(&out), str_text(&expected));
     str_clear(&out);
     config_show(c, true, &out);
@@ -82,8 +89,10 @@ static void config_reads_what_it_shows(void **state)
     struct config *c = NULL;
     struct error e;
 
-    shown_text(f, "name = ' a$$b '\nmany = 1\nmany = x\n y\npairs = a:1, b:2\nbounded = ['a,b']\nquota = 5GB\n"
-                  "[database]\nhost = \"'q'\"\n[fast]\nweight = 4\n", false, &once);
+    shown_text(f,
+               "name = ' a$$b '\nmany = 1\nmany = x\n y\npairs = a:1, b:2\nbounded = ['a,b']\nquota = 5GB\n"
+               "[database]\nhost = \"'q'\"\n[fast]\nweight = 4\n",
+               false, &once);
     shown_text(f, str_text(&once), false, &twice);
     assert_int_equal(read_text(f, str_text(&once), &c, &e), 0);
     assert_string_equal(config_str(c, "DEFAULT", "name"), " a$b ");
@@ -101,7 +110,8 @@ static void the_sample_reads_back_as_the_defaults(void **state)
     struct error e;
 
     config_sample(options, &sample);
-    assert_non_null(strstr(str_text(&sample), "[DEFAULT]\n\n# Log more.\n# True or false.\n#debug = false\n"));
+    assert_non_null(
+        strstr(str_text(&sample), "[DEFAULT]\n\n# Log more.\n# True or false.\n#debug = false\n"));
     assert_non_null(strstr(str_text(&sample), "# An integer from 1 to 10.\n#level = 7\n"));
     assert_non_null(strstr(str_text(&sample), "A change needs a restart.\n#port = 9292\n"));
     assert_null(strstr(str_text(&sample), "idle"));

@@ -5,7 +5,13 @@
 
 #include <string.h>
 
-static const struct { const char *name; enum option_type type; const char *text; bool valid; const char *shown; } values[] = {
+static const struct {
+    const char *name;
+    enum option_type type;
+    const char *text;
+    bool valid;
+    const char *shown;
+} values[] = {
     { "true", OPTION_BOOL, "True", true, "1" },
     { "one", OPTION_BOOL, "1", true, "1" },
     { "yes", OPTION_BOOL, "YES", true, "1" },

@@ -43,7 +43,8 @@ static void lines_cannot_be_forged(void **state)
     assert_int_equal(log_open(path, LOG_INFO), 0);
     log_info("name=%s", "a\n2026-01-01 00:00:00 1 ERROR forged\r\x1b[2J\x7f \xC3\xA9");
     log_open(NULL, LOG_INFO);
-    assert_non_null(strstr(content(path), " INFO name=a\\n2026-01-01 00:00:00 1 ERROR forged\\x0d\\x1b[2J\\x7f \xC3\xA9\n"));
+    assert_non_null(strstr(content(path),
+                           " INFO name=a\\n2026-01-01 00:00:00 1 ERROR forged\\x0d\\x1b[2J\\x7f \xC3\xA9\n"));
     assert_int_equal(strcspn(content(path), "\n"), strlen(content(path)) - 1);
     unlink(path);
 }

@@ -28,13 +28,19 @@ static void str_grows(void **state)
 static void str_compares(void **state)
 {
     (void)state;
-    assert_true(str_eq(NULL, NULL) && !str_eq(NULL, "") && !str_eq("", NULL) && str_eq("a", "a") && !str_eq("a", "A"));
+    assert_true(str_eq(NULL, NULL) && !str_eq(NULL, "") && !str_eq("", NULL) && str_eq("a", "a") &&
+                !str_eq("a", "A"));
     assert_true(str_eq_nocase("aZ-", "Az-") && !str_eq_nocase("a", "ab") && !str_eq_nocase("ab", "a"));
     assert_true(str_eq_nocase(NULL, NULL) && !str_eq_nocase("", NULL));
     assert_true(str_ends("a.conf", ".conf") && !str_ends("conf", ".conf"));
 }
 
-static const struct { const char *text; int64_t min, max; bool valid; int64_t value; } integers[] = {
+static const struct {
+    const char *text;
+    int64_t min, max;
+    bool valid;
+    int64_t value;
+} integers[] = {
     { "0", 0, 10, true, 0 },
     { "10", 0, 10, true, 10 },
     { "11", 0, 10, false, 0 },
@@ -64,7 +70,11 @@ static void str_reads_integers(void **state)
     }
 }
 
-static const struct { const char *name, *text; size_t n; int64_t len; } utf8[] = {
+static const struct {
+    const char *name, *text;
+    size_t n;
+    int64_t len;
+} utf8[] = {
     { "empty", "", 0, 0 },
     { "ASCII", "abc", 3, 3 },
     { "two bytes", "\xC3\xA9", 2, 1 },

@@ -5,17 +5,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct { const char *text; bool valid; } texts[] = {
-    { "123e4567-e89b-42d3-a456-426614174000", true },
-    { "123E4567-E89B-42D3-A456-426614174000", true },
-    { "00000000-0000-0000-0000-000000000000", true },
-    { "123e4567-e89b-42d3-a456-42661417400", false },
-    { "123e4567-e89b-42d3-a456-4266141740000", false },
-    { "123e4567e89b42d3a456426614174000", false },
-    { "123e4567-e89b-42d3-a4564-26614174000", false },
-    { "123e4567-e89b-42d3-a456-42661417400g", false },
-    { "{123e4567-e89b-42d3-a456-42661417400}", false },
-    { "", false },
+static const struct {
+    const char *text;
+    bool valid;
+} texts[] = {
+    { "123e4567-e89b-42d3-a456-426614174000", true },   { "123E4567-E89B-42D3-A456-426614174000", true },
+    { "00000000-0000-0000-0000-000000000000", true },   { "123e4567-e89b-42d3-a456-42661417400", false },
+    { "123e4567-e89b-42d3-a456-4266141740000", false }, { "123e4567e89b42d3a456426614174000", false },
+    { "123e4567-e89b-42d3-a4564-26614174000", false },  { "123e4567-e89b-42d3-a456-42661417400g", false },
+    { "{123e4567-e89b-42d3-a456-42661417400}", false }, { "", false },
 };
 
 static void uuid_knows_its_form(void **state)

@@ -9,29 +9,39 @@ static void collect(void *arg, const char *text)
     str_addc(arg, '\n');
 }
 
-static const struct { const char *name, *conf, *policy, *refusal, *warning; } settings[] = {
+static const struct {
+    const char *name, *conf, *policy, *refusal, *warning;
+} settings[] = {
     { "nothing to say", "[DEFAULT]\ndebug = true\n", NULL, NULL, "" },
     { "property protection", "[DEFAULT]\nproperty_protection_file = /x\n", NULL,
-      ":2: [DEFAULT] property_protection_file is not supported yet: protected properties would be open to everybody", "" },
+      ":2: [DEFAULT] property_protection_file is not supported yet: protected properties would be open to "
+      "everybody",
+      "" },
     { "encrypted locations", "[DEFAULT]\nmetadata_encryption_key = 0123456789abcdef\n", NULL,
-      ":2: [DEFAULT] metadata_encryption_key is not supported yet: encrypted locations in the database could not be read",
+      ":2: [DEFAULT] metadata_encryption_key is not supported yet: encrypted locations in the database could "
+      "not be read",
       "" },
     { "several stores", "[DEFAULT]\nenabled_backends = a:file, b:file\n", NULL,
-      ":2: [DEFAULT] enabled_backends is not supported yet: image data is kept in one store, [glance_store] default_store",
+      ":2: [DEFAULT] enabled_backends is not supported yet: image data is kept in one store, [glance_store] "
+      "default_store",
       "" },
     { "delayed delete", "[DEFAULT]\ndelayed_delete = true\n", NULL,
       ":2: [DEFAULT] delayed_delete is not supported yet: data of deleted images is removed at once", "" },
     { "delayed delete turned off", "[DEFAULT]\ndelayed_delete = False\n", NULL, NULL, "" },
     { "an empty file name", "[DEFAULT]\nproperty_protection_file =\n", NULL, NULL, "" },
     { "quotas of Keystone", "[DEFAULT]\nuse_keystone_limits = on\n", NULL,
-      ":2: [DEFAULT] use_keystone_limits is not supported yet: no quota from Keystone would be enforced", "" },
+      ":2: [DEFAULT] use_keystone_limits is not supported yet: no quota from Keystone would be enforced",
+      "" },
     { "a cache directory", "[DEFAULT]\nimage_cache_dir = /c\n", NULL, NULL,
-      ":2: [DEFAULT] image_cache_dir is not supported yet: there is no image cache: every download reads the store\n" },
+      ":2: [DEFAULT] image_cache_dir is not supported yet: there is no image cache: every download reads the "
+      "store\n" },
     { "notifications that go nowhere", "[oslo_messaging_notifications]\ndriver = noop\n", NULL, NULL, "" },
     { "an empty policy file", "", "# all defaults\n---\n{}\n\n", NULL, "" },
     { "a policy with a rule", "", "# mine\n\"add_image\": \"role:admin\"\n",
-      "/policy.yaml:2: policy files are not supported yet, and a rule that is not enforced would open what it closes: the "
-      "built-in defaults apply without it", "" },
+      "/policy.yaml:2: policy files are not supported yet, and a rule that is not enforced would open what "
+      "it closes: the "
+      "built-in defaults apply without it",
+      "" },
     { "a policy file elsewhere", "[oslo_policy]\npolicy_file = other.yaml\n", "add_image: x\n", NULL, "" },
 };
 

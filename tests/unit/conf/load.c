@@ -63,7 +63,10 @@ static void put_in(const struct place *p, const char *name, const char *text)
 }
 
 /* Each source overrides the port of the ones before it, in Glance's order. */
-static const struct { const char *name, *file; int64_t port; } order[] = {
+static const struct {
+    const char *name, *file;
+    int64_t port;
+} order[] = {
     { "image import options come first", "glance-image-import.conf", 1 },
     { "then the service's file", "glance-api.conf", 2 },
     { "then the common directory", "glance.conf.d/10.conf", 3 },

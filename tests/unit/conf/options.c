@@ -35,10 +35,14 @@ static void defaults_are_valid(void **state)
     config_free(c);
 }
 
-static const struct { const char *name, *conf; size_t warnings; } leftovers[] = {
+static const struct {
+    const char *name, *conf;
+    size_t warnings;
+} leftovers[] = {
     { "an option of the servers before uWSGI", "[DEFAULT]\nhttp_keepalive = false\n", 1 },
     { "Keystone's section", "[keystone_authtoken]\nauth_url = x\npassword = y\nmemcached_servers = z\n", 3 },
-    { "a driver's options in a store's section", "[ceph]\nrbd_store_pool = images\nrbd_store_user = glance\n", 2 },
+    { "a driver's options in a store's section", "[ceph]\nrbd_store_pool = images\nrbd_store_user = glance\n",
+      2 },
     { "messaging", "[oslo_messaging_rabbit]\nrabbit_quorum_queue = true\n", 1 },
     { "nothing", "[DEFAULT]\ndebug = true\n", 0 },
 };

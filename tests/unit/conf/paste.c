@@ -4,36 +4,47 @@
 #include "files.h"
 
 /* The layout that Glance 33 ships, shortened to what the cases need. */
-#define TOP(name) \
-    "[composite:" name "]\npaste.composite_factory = glance.api:root_app_factory\n/: api\n/healthcheck: healthcheck\n"
-#define FLAVORS \
-    "[composite:api]\npaste.composite_factory = glance.api:pipeline_factory\n" \
-    "default = cors http_proxy_to_wsgi versionnegotiation osprofiler unauthenticated-context rootapp\n" \
-    "trusted = cors http_proxy_to_wsgi versionnegotiation osprofiler context rootapp\n" \
+#define TOP(name)                                                                                            \
+    "[composite:" name                                                                                       \
+    "]\npaste.composite_factory = glance.api:root_app_factory\n/: api\n/healthcheck: healthcheck\n"
+#define FLAVORS                                                                                              \
+    "[composite:api]\npaste.composite_factory = glance.api:pipeline_factory\n"                               \
+    "default = cors http_proxy_to_wsgi versionnegotiation osprofiler unauthenticated-context rootapp\n"      \
+    "trusted = cors http_proxy_to_wsgi versionnegotiation osprofiler context rootapp\n"                      \
     "keystone = cors http_proxy_to_wsgi versionnegotiation osprofiler authtoken context rootapp\n"
-#define APPS \
-    "[composite:rootapp]\npaste.composite_factory = glance.api:root_app_factory\n/: apiversions\n/v2: apiv2app\n" \
-    "[app:apiversions]\npaste.app_factory = glance.api.versions:create_resource\n" \
-    "[app:apiv2app]\npaste.app_factory = glance.api.v2.router:API.factory\n" \
-    "[app:healthcheck]\npaste.app_factory = oslo_middleware:Healthcheck.app_factory\nbackends = disable_by_file\n" \
+#define APPS                                                                                                 \
+    "[composite:rootapp]\npaste.composite_factory = glance.api:root_app_factory\n/: apiversions\n/v2: "      \
+    "apiv2app\n"                                                                                             \
+    "[app:apiversions]\npaste.app_factory = glance.api.versions:create_resource\n"                           \
+    "[app:apiv2app]\npaste.app_factory = glance.api.v2.router:API.factory\n"                                 \
+    "[app:healthcheck]\npaste.app_factory = oslo_middleware:Healthcheck.app_factory\nbackends = "            \
+    "disable_by_file\n"                                                                                      \
     "disable_by_file_path = %(here)s/off\n"
-#define FILTERS \
-    "[filter:versionnegotiation]\n" \
-    "paste.filter_factory = glance.api.middleware.version_negotiation:VersionNegotiationFilter.factory\n" \
-    "[filter:cache]\npaste.filter_factory = glance.api.middleware.cache:CacheFilter.factory\n" \
-    "[filter:context]\npaste.filter_factory = glance.api.middleware.context:ContextMiddleware.factory\n" \
-    "[filter:unauthenticated-context]\n" \
-    "paste.filter_factory = glance.api.middleware.context:UnauthenticatedContextMiddleware.factory\n" \
-    "[filter:authtoken]\npaste.filter_factory = keystonemiddleware.auth_token:filter_factory\n" \
-    "delay_auth_decision = true\n" \
-    "[filter:osprofiler]\npaste.filter_factory = osprofiler.web:WsgiMiddleware.factory\n" \
-    "[filter:cors]\npaste.filter_factory =  oslo_middleware.cors:filter_factory\noslo_config_project = glance\n" \
+#define FILTERS                                                                                              \
+    "[filter:versionnegotiation]\n"                                                                          \
+    "paste.filter_factory = glance.api.middleware.version_negotiation:VersionNegotiationFilter.factory\n"    \
+    "[filter:cache]\npaste.filter_factory = glance.api.middleware.cache:CacheFilter.factory\n"               \
+    "[filter:context]\npaste.filter_factory = glance.api.middleware.context:ContextMiddleware.factory\n"     \
+    "[filter:unauthenticated-context]\n"                                                                     \
+    "paste.filter_factory = glance.api.middleware.context:UnauthenticatedContextMiddleware.factory\n"        \
+    "[filter:authtoken]\npaste.filter_factory = keystonemiddleware.auth_token:filter_factory\n"              \
+    "delay_auth_decision = true\n"                                                                           \
+    "[filter:osprofiler]\npaste.filter_factory = osprofiler.web:WsgiMiddleware.factory\n"                    \
+    "[filter:cors]\npaste.filter_factory =  oslo_middleware.cors:filter_factory\noslo_config_project = "     \
+    "glance\n"                                                                                               \
     "[filter:http_proxy_to_wsgi]\npaste.filter_factory = oslo_middleware:HTTPProxyToWSGI.factory\n"
 
 static const char *const kind_names[FILTER_KINDS] = {
-    [FILTER_CORS] = "cors", [FILTER_PROXY_HEADERS] = "proxy", [FILTER_VERSION_NEGOTIATION] = "versions",
-    [FILTER_OSPROFILER] = "profiler", [FILTER_UNAUTHENTICATED] = "nobody", [FILTER_AUTHTOKEN] = "token",
-    [FILTER_CONTEXT] = "context", [FILTER_CACHE] = "cache", [FILTER_CACHE_MANAGE] = "manage", [FILTER_GZIP] = "gzip",
+    [FILTER_CORS] = "cors",
+    [FILTER_PROXY_HEADERS] = "proxy",
+    [FILTER_VERSION_NEGOTIATION] = "versions",
+    [FILTER_OSPROFILER] = "profiler",
+    [FILTER_UNAUTHENTICATED] = "nobody",
+    [FILTER_AUTHTOKEN] = "token",
+    [FILTER_CONTEXT] = "context",
+    [FILTER_CACHE] = "cache",
+    [FILTER_CACHE_MANAGE] = "manage",
+    [FILTER_GZIP] = "gzip",
     [FILTER_HEALTHCHECK] = "health",
 };
 
@@ -45,36 +56,51 @@ static void describe(const struct pipeline *p, struct str *out)
         str_addf(out, " | %s", p->healthcheck_path);
 }
 
-static const struct { const char *name, *conf, *paste, *expected; } served[] = {
+static const struct {
+    const char *name, *conf, *paste, *expected;
+} served[] = {
     { "built in, no flavor", "", NULL, "cors proxy versions profiler nobody | /healthcheck" },
-    { "an empty flavor", "[paste_deploy]\nflavor =\n", NULL, "cors proxy versions profiler nobody | /healthcheck" },
+    { "an empty flavor", "[paste_deploy]\nflavor =\n", NULL,
+      "cors proxy versions profiler nobody | /healthcheck" },
     { "the shipped layout", "", TOP("glance-api") FLAVORS APPS FILTERS,
       "cors proxy versions profiler nobody | /healthcheck" },
     { "a flavor of one's own", "[paste_deploy]\nflavor = trusted\n",
       TOP("glance-api-trusted") FLAVORS APPS FILTERS, "cors proxy versions profiler context | /healthcheck" },
     { "a pipeline section", "",
-      "[pipeline:glance-api]\npipeline = cors\n  unauthenticated-context rootapp\n" APPS FILTERS, "cors nobody" },
+      "[pipeline:glance-api]\npipeline = cors\n  unauthenticated-context rootapp\n" APPS FILTERS,
+      "cors nobody" },
     { "urlmap by egg", "",
       "[composite:glance-api]\nuse = egg:Paste#urlmap\n/ = api\n/health = healthcheck\n" FLAVORS APPS FILTERS,
       "cors proxy versions profiler nobody | /health" },
     { "a section that uses another", "[paste_deploy]\nflavor = x\n",
-      "[composite:glance-api-x]\nuse = glance-api\n" TOP("glance-api")
-      "[pipeline:api]\npipeline = context rootapp\n" APPS FILTERS, "context | /healthcheck" },
-    { "an application that uses a pipeline", "", "[app:glance-api]\nuse = api\n[pipeline:api]\npipeline = context rootapp\n"
-      APPS FILTERS, "context" },
-    { "filters by egg", "", "[pipeline:glance-api]\npipeline = c p h context rootapp\n[filter:c]\n"
+      "[composite:glance-api-x]\nuse = glance-api\n" TOP(
+          "glance-api") "[pipeline:api]\npipeline = context rootapp\n" APPS FILTERS,
+      "context | /healthcheck" },
+    { "an application that uses a pipeline", "",
+      "[app:glance-api]\nuse = api\n[pipeline:api]\npipeline = context rootapp\n" APPS FILTERS, "context" },
+    { "filters by egg", "",
+      "[pipeline:glance-api]\npipeline = c p h context rootapp\n[filter:c]\n"
       "use = egg:oslo.middleware#cors\n[filter:p]\nuse = egg:oslo.middleware#http_proxy_to_wsgi\n[filter:h]\n"
-      "use = egg:oslo.middleware#healthcheck\npath = /alive\n" APPS FILTERS, "cors proxy health context | /alive" },
-    { "a filter that uses a filter", "", "[pipeline:glance-api]\npipeline = mine context rootapp\n[filter:mine]\nuse = cors\n"
-      APPS FILTERS, "cors context" },
-    { "filter-with", "", "[pipeline:glance-api]\npipeline = context rootapp\n[composite:rootapp]\nfilter-with = cors\n"
-      APPS FILTERS, "context cors" },
-    { "filter-app", "", "[filter-app:glance-api]\npaste.filter_factory = oslo_middleware.cors:filter_factory\nnext = inner\n"
-      "[pipeline:inner]\npipeline = context rootapp\n" APPS FILTERS, "cors context" },
-    { "gzip", "", "[pipeline:glance-api]\npipeline = context gzip rootapp\n[filter:gzip]\n"
-      "paste.filter_factory = glance.api.middleware.gzip:GzipMiddleware.factory\n" APPS FILTERS, "context gzip" },
-    { "names from DEFAULT", "", "[DEFAULT]\nfront = cors context\n[pipeline:glance-api]\npipeline = %(front)s rootapp\n"
-      APPS FILTERS, "cors context" },
+      "use = egg:oslo.middleware#healthcheck\npath = /alive\n" APPS FILTERS,
+      "cors proxy health context | /alive" },
+    { "a filter that uses a filter", "",
+      "[pipeline:glance-api]\npipeline = mine context rootapp\n[filter:mine]\nuse = cors\n" APPS FILTERS,
+      "cors context" },
+    { "filter-with", "",
+      "[pipeline:glance-api]\npipeline = context rootapp\n[composite:rootapp]\nfilter-with = cors\n" APPS
+          FILTERS,
+      "context cors" },
+    { "filter-app", "",
+      "[filter-app:glance-api]\npaste.filter_factory = oslo_middleware.cors:filter_factory\nnext = inner\n"
+      "[pipeline:inner]\npipeline = context rootapp\n" APPS FILTERS,
+      "cors context" },
+    { "gzip", "",
+      "[pipeline:glance-api]\npipeline = context gzip rootapp\n[filter:gzip]\n"
+      "paste.filter_factory = glance.api.middleware.gzip:GzipMiddleware.factory\n" APPS FILTERS,
+      "context gzip" },
+    { "names from DEFAULT", "",
+      "[DEFAULT]\nfront = cors context\n[pipeline:glance-api]\npipeline = %(front)s rootapp\n" APPS FILTERS,
+      "cors context" },
 };
 
 static void pipeline_finds_the_filters(void **state)
@@ -101,9 +127,12 @@ static void pipeline_finds_the_filters(void **state)
     }
 }
 
-#define LONE(filter, section) "[pipeline:glance-api]\npipeline = " filter " context rootapp\n" section APPS FILTERS
+#define LONE(filter, section)                                                                                \
+    "[pipeline:glance-api]\npipeline = " filter " context rootapp\n" section APPS FILTERS
 
-static const struct { const char *name, *conf, *paste, *message; } refused[] = {
+static const struct {
+    const char *name, *conf, *paste, *message;
+} refused[] = {
     { "keystone", "[paste_deploy]\nflavor = keystone\n", NULL,
       ": the pipeline contains the filter 'authtoken', and Keystone authentication is not supported yet" },
     { "keystone+caching", "[paste_deploy]\nflavor = keystone+caching\n", NULL,
@@ -114,12 +143,15 @@ static const struct { const char *name, *conf, *paste, *message; } refused[] = {
       ": the pipeline contains the filter 'cache', and the image cache is not supported yet" },
     { "keystone+cachemanagement", "[paste_deploy]\nflavor = keystone+cachemanagement\n", NULL,
       ": the pipeline contains the filter 'authtoken', and Keystone authentication is not supported yet" },
-    { "audit", "", LONE("audit", "[filter:audit]\npaste.filter_factory = keystonemiddleware.audit:filter_factory\n"),
+    { "audit", "",
+      LONE("audit", "[filter:audit]\npaste.filter_factory = keystonemiddleware.audit:filter_factory\n"),
       ":4: the pipeline contains the filter 'audit', and audit notifications are not supported yet" },
     { "no such flavor", "[paste_deploy]\nflavor = mine\n", TOP("glance-api") FLAVORS APPS FILTERS,
-      ": no section [composite:glance-api-mine] or [pipeline:glance-api-mine] for [paste_deploy] flavor 'mine'; there is: "
+      ": no section [composite:glance-api-mine] or [pipeline:glance-api-mine] for [paste_deploy] flavor "
+      "'mine'; there is: "
       "glance-api" },
-    { "a flavor without pipeline", "[paste_deploy]\nflavor = mine\n", TOP("glance-api-mine") FLAVORS APPS FILTERS,
+    { "a flavor without pipeline", "[paste_deploy]\nflavor = mine\n",
+      TOP("glance-api-mine") FLAVORS APPS FILTERS,
       ":6: [composite:api] has no pipeline 'mine' ([paste_deploy] flavor)" },
     { "an unknown filter", "", LONE("limit", "[filter:limit]\npaste.filter_factory = our.limit:factory\n"),
       ":4: the filter 'limit' is made by our.limit:factory, which is not known here" },
@@ -138,18 +170,21 @@ static const struct { const char *name, *conf, *paste, *message; } refused[] = {
     { "an unknown application", "", "[app:glance-api]\npaste.app_factory = our:app\n",
       ":2: the application 'glance-api' is made by our:app, which is not known here" },
     { "an application that is not there", "", "[pipeline:glance-api]\npipeline = nowhere\n",
-      ":2: [pipeline:glance-api] names 'nowhere', and there is no section [app:nowhere], [composite:nowhere] or "
+      ":2: [pipeline:glance-api] names 'nowhere', and there is no section [app:nowhere], [composite:nowhere] "
+      "or "
       "[pipeline:nowhere]" },
     { "pipelines in a circle", "", "[pipeline:glance-api]\npipeline = glance-api\n",
       ":2: [pipeline:glance-api]: leads in a circle" },
-    { "an empty pipeline", "", "[pipeline:glance-api]\npipeline =\n", ":2: [pipeline:glance-api]: an empty pipeline" },
+    { "an empty pipeline", "", "[pipeline:glance-api]\npipeline =\n",
+      ":2: [pipeline:glance-api]: an empty pipeline" },
     { "no context", "", "[pipeline:glance-api]\npipeline = cors rootapp\n" APPS FILTERS,
       ": the pipeline of 'glance-api' has no context filter: nobody says who asks" },
     { "no API", "", "[app:glance-api]\npaste.app_factory = oslo_middleware:Healthcheck.app_factory\n",
       ": 'glance-api' does not lead to the Images API" },
     { "the API elsewhere", "", "[composite:glance-api]\nuse = egg:Paste#urlmap\n/image = rootapp\n" APPS,
       "[app:apiversions] stands at /image: it is served at / only" },
-    { "a filter before a part", "", "[composite:glance-api]\nuse = egg:Paste#urlmap\n/ = apiversions\n/v2 = part\n"
+    { "a filter before a part", "",
+      "[composite:glance-api]\nuse = egg:Paste#urlmap\n/ = apiversions\n/v2 = part\n"
       "[pipeline:part]\npipeline = context apiv2app\n" APPS FILTERS,
       ": the filter 'context' stands before /v2 alone: filters are supported before the whole service" },
     { "an undefined name", "", "[pipeline:glance-api]\npipeline = %(front)s rootapp\n",
@@ -158,7 +193,8 @@ static const struct { const char *name, *conf, *paste, *message; } refused[] = {
       ":2: pipeline: %(a)s leads back to itself" },
     { "a lone per cent", "", "[pipeline:glance-api]\npipeline = 5% rootapp\n",
       ":2: pipeline: '%' must be followed by '%' or '(name)s'" },
-    { "a malformed line", "", "[pipeline:glance-api]\nnonsense\n", ":2: no '=' or ':' after the name: 'nonsense'" },
+    { "a malformed line", "", "[pipeline:glance-api]\nnonsense\n",
+      ":2: no '=' or ':' after the name: 'nonsense'" },
     { "a file that is not there", "[paste_deploy]\nconfig_file = /nonexistent.ini\n", NULL,
       "/nonexistent.ini: cannot be read: No such file or directory" },
 };
@@ -190,8 +226,9 @@ static void pipeline_keeps_options(void **state)
     struct error e;
     char off[96];
 
-    put_file(place->paste, "[DEFAULT]\nlog = /x\n[pipeline:glance-api]\npipeline = mine context rootapp\n"
-                           "[filter:mine]\nuse = cors\nallowed_origin = http://a\nget where = log\n" APPS FILTERS);
+    put_file(place->paste,
+             "[DEFAULT]\nlog = /x\n[pipeline:glance-api]\npipeline = mine context rootapp\n"
+             "[filter:mine]\nuse = cors\nallowed_origin = http://a\nget where = log\n" APPS FILTERS);
     assert_int_equal(pipeline_load(c, &p, &e), 0);
     assert_string_equal(filter_option(&p->filters[0], "allowed_origin"), "http://a");
     assert_string_equal(filter_option(&p->filters[0], "oslo_config_project"), "glance");
@@ -210,11 +247,13 @@ static void pipeline_keeps_options(void **state)
     config_free(c);
 }
 
-static const struct { const char *name, *conf, *app, *path; } healths[] = {
+static const struct {
+    const char *name, *conf, *app, *path;
+} healths[] = {
     { "the paste file decides", "[healthcheck]\ndisable_by_file_path = /b\n",
       "backends = disable_by_file\ndisable_by_file_path = /a\n", "/a" },
-    { "what it leaves open the configuration says", "[healthcheck]\nbackends = disable_by_file\ndisable_by_file_path = /b\n",
-      "", "/b" },
+    { "what it leaves open the configuration says",
+      "[healthcheck]\nbackends = disable_by_file\ndisable_by_file_path = /b\n", "", "/b" },
     { "no backend, no file", "[healthcheck]\ndisable_by_file_path = /b\n", "", NULL },
     { "another backend", "", "backends = enable_by_files\ndisable_by_file_path = /a\n", NULL },
 };
@@ -230,12 +269,14 @@ static void pipeline_completes_the_healthcheck(void **state)
         struct pipeline *p = NULL;
 
         str_add(&text, "[composite:glance-api]\nuse = egg:Paste#urlmap\n/ = api\n/h = h\n[pipeline:api]\n"
-                       "pipeline = context rootapp\n" APPS FILTERS "[app:h]\nuse = egg:oslo.middleware#healthcheck\n");
+                       "pipeline = context rootapp\n" APPS FILTERS
+                       "[app:h]\nuse = egg:oslo.middleware#healthcheck\n");
         str_add(&text, healths[i].app);
         put_file(place->paste, str_text(&text));
         if (pipeline_load(c, &p, &e) < 0)
             fail_msg("%s: %s", healths[i].name, e.message);
-        CHECK_CASE(healths[i].name, str_eq(filter_option(p->healthcheck_filter, "disable_by_file_path"), healths[i].path));
+        CHECK_CASE(healths[i].name,
+                   str_eq(filter_option(p->healthcheck_filter, "disable_by_file_path"), healths[i].path));
         pipeline_free(p);
         config_free(c);
     }
