@@ -251,7 +251,7 @@ static int handle(struct request *rq, struct error *e)
 static void fail(struct request *rq, struct error *e)
 {
     if (e->status >= 500 || e->detail[0])
-        log_write(error_kinds[e->kind].level, "%s: %s %s: %s: %s%s%s", rq->request_id ? rq->request_id : "-",
+        log_write((enum log_level)error_kinds[e->kind].level, "%s: %s %s: %s: %s%s%s", rq->request_id ? rq->request_id : "-",
                   rq->http->method, rq->http->path, error_kinds[e->kind].name, e->message, e->detail[0] ? ": " : "",
                   e->detail);
     if (rq->http->status) /* the answer had begun; the front end breaks the connection off */

@@ -16,7 +16,7 @@ enum {
 
 static const struct {
     const char *rule;
-    unsigned    let;
+    int         let;
 } rules[] = {
     { "add_image", BY_ADMIN | BY_MEMBER_OWNER },
     { "communitize_image", BY_ADMIN | BY_MEMBER },
@@ -45,7 +45,7 @@ static bool sees(const struct identity *id, const struct policy_target *t)
            t->visibility == IMAGE_PUBLIC || t->visibility == IMAGE_COMMUNITY || t->visibility == IMAGE_SHARED;
 }
 
-static bool lets(unsigned let, const struct identity *id, const struct policy_target *t)
+static bool lets(int let, const struct identity *id, const struct policy_target *t)
 {
     bool member = identity_has_role(id, "member"), reader = identity_has_role(id, "reader");
     bool own = str_eq(id->project, t->project);

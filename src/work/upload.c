@@ -30,7 +30,19 @@ struct upload {
     int64_t renewed_us, renew_next_us; /* monotonic */
     bool    stored;  /* the object may be visible under its name */
     bool    unsure;  /* whether the last transaction of commit went through */
+    bool    counted; /* in the gauge below */
 };
+
+static struct metric uploads = {
+    .name = "glint_uploads", .help = "Uploads under way.", .type = METRIC_GAUGE,
+};
+
+static void count(struct upload *up, bool running)
+{
+    if (up->counted != running)
+        metric_add(metric_series(&uploads, NULL, NULL, NULL), running ? 1 : -1);
+    up->counted = running;
+}
 
 static int gone(const struct upload *up, struct error *e)
 {
@@ -40,6 +52,7 @@ static int gone(const struct upload *up, struct error *e)
 
 static void upload_free(struct upload *up)
 {
+    count(up, false);
     stream_digest_free(&up->digest);
     inspect_free(&up->inspect);
     store_put_abort(&up->put);
@@ -163,6 +176,7 @@ int upload_begin(struct arena *a, const struct image *im, const struct upload_op
     }
     if (o->inspect)
         up->inspect = inspect_begin();
+    count(up, true);
     *ret = up;
     return 0;
 }

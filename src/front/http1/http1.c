@@ -16,7 +16,7 @@ static struct metric accepted = {
     .type = METRIC_COUNTER, .labels = { "listener" },
 };
 static struct metric bodies = {
-    .name = "glint_http_body_bytes_total", .help = "Bytes of request bodies (in) and of answers' bodies (out).",
+    .name = "glint_http_listener_bytes_total", .help = "Bytes of bodies in and out, by listener.",
     .type = METRIC_COUNTER, .labels = { "listener", "direction" },
 };
 static struct metric refused = {
