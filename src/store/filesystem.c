@@ -144,7 +144,7 @@ static int fs_configure(struct store *s, const struct config *c, const char *gro
     int64_t perm = config_int(c, group, "filesystem_store_file_perm");
     int64_t chunk = config_int(c, group, "filesystem_store_chunk_size");
 
-    if (n > 0 && single && config_is_set(c, group, "filesystem_store_datadir"))
+    if (n > 0 && single && *single && config_is_set(c, group, "filesystem_store_datadir"))
         return error_set(e, ERROR_INVALID, "Set either filesystem_store_datadir or filesystem_store_datadirs in [%s].",
                          group);
     if (n == 0 && (!single || !*single))
