@@ -12,10 +12,10 @@
 
 #include "base/base.h"
 
-#define CHECK_CASE(name, condition) \
-    do { \
-        if (!(condition)) \
-            fail_msg("%s: %s", (name), #condition); \
+#define CHECK_CASE(name, condition)                                                                          \
+    do {                                                                                                     \
+        if (!(condition))                                                                                    \
+            fail_msg("%s: %s", (name), #condition);                                                          \
     } while (0)
 
 #endif

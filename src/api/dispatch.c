@@ -63,7 +63,7 @@ static bool template_matches(const char *template, char *const *segments, int n,
     for (int i = 0; i < n; i++) {
         size_t len;
 
-        if (*template++ != '/')
+        if (*template ++ != '/')
             return false;
         len = strcspn(template, "/");
         if (*template == '{') {
@@ -251,9 +251,9 @@ static int handle(struct request *rq, struct error *e)
 static void fail(struct request *rq, struct error *e)
 {
     if (e->status >= 500 || e->detail[0])
-        log_write((enum log_level)error_kinds[e->kind].level, "%s: %s %s: %s: %s%s%s", rq->request_id ? rq->request_id : "-",
-                  rq->http->method, rq->http->path, error_kinds[e->kind].name, e->message, e->detail[0] ? ": " : "",
-                  e->detail);
+        log_write((enum log_level)error_kinds[e->kind].level, "%s: %s %s: %s: %s%s%s",
+                  rq->request_id ? rq->request_id : "-", rq->http->method, rq->http->path,
+                  error_kinds[e->kind].name, e->message, e->detail[0] ? ": " : "", e->detail);
     if (rq->http->status) /* the answer had begun; the front end breaks the connection off */
         return;
     if (e->kind == ERROR_ABORTED)
@@ -270,18 +270,24 @@ static void log_access(const struct request *rq, int64_t us)
 
     if (!rq->settings->access_log || !log_wants(LOG_INFO))
         return;
-    log_info("access request_id=%s peer=%s user=%s project=%s method=%s path=%s%s%s route=%s status=%d in=%llu out=%llu us=%lld",
+    log_info("access request_id=%s peer=%s user=%s project=%s method=%s path=%s%s%s route=%s status=%d "
+             "in=%llu out=%llu us=%lld",
              rq->request_id ? rq->request_id : "-", h->peer ? h->peer : "-", id->user ? id->user : "-",
-             id->project ? id->project : "-", h->method, h->path, h->query ? "?" : "", h->query ? h->query : "",
-             rq->route ? rq->route->template : "-", h->status, (unsigned long long)h->bytes_in,
-             (unsigned long long)h->bytes_out, (long long)us);
+             id->project ? id->project : "-", h->method, h->path, h->query ? "?" : "",
+             h->query ? h->query : "", rq->route ? rq->route->template : "-", h->status,
+             (unsigned long long)h->bytes_in, (unsigned long long)h->bytes_out, (long long)us);
 }
 
 static int serve(void *arg, struct http_request *http)
 {
     struct api *api = arg;
-    struct request rq = { .http = http, .api = api, .arena = http->arena, .path = http->path, .scheme = http->scheme,
-                          .host = http->host, .prefix = http->prefix };
+    struct request rq = { .http = http,
+                          .api = api,
+                          .arena = http->arena,
+                          .path = http->path,
+                          .scheme = http->scheme,
+                          .host = http->host,
+                          .prefix = http->prefix };
     struct error e;
     int result = 0;
     int64_t us;
@@ -327,12 +333,15 @@ static bool is_transfer(void *arg UNUSED, const struct http_request *http)
 
 struct http_service api_service(struct api *api)
 {
-    return (struct http_service){ .arg = api, .may_inline = may_inline, .is_transfer = is_transfer, .serve = serve };
+    return (struct http_service){
+        .arg = api, .may_inline = may_inline, .is_transfer = is_transfer, .serve = serve
+    };
 }
 
 /* ---- the api itself ---- */
 
-int api_open(struct config *c, const struct pipeline *p, struct db *db, struct stores *stores, struct api **ret, struct error *e)
+int api_open(struct config *c, const struct pipeline *p, struct db *db, struct stores *stores,
+             struct api **ret, struct error *e)
 {
     struct api *api = mem_new(sizeof *api);
 

@@ -7,12 +7,15 @@
 #include <string.h>
 
 static const struct {
-    int         status;
+    int status;
     const char *text;
 } stock[] = {
-    { 400, "The server could not comply with the request since it is either malformed or otherwise incorrect." },
-    { 401, "This server could not verify that you are authorized to access the document you requested. Either you supplied "
-           "the wrong credentials (e.g., bad password), or your browser does not understand how to supply the credentials "
+    { 400,
+      "The server could not comply with the request since it is either malformed or otherwise incorrect." },
+    { 401, "This server could not verify that you are authorized to access the document you requested. "
+           "Either you supplied "
+           "the wrong credentials (e.g., bad password), or your browser does not understand how to supply "
+           "the credentials "
            "required." },
     { 403, "Access was denied to this resource." },
     { 404, "The resource could not be found." },
@@ -53,12 +56,23 @@ static void add_escaped(struct str *out, const char *text, bool html)
     }
     for (; *text; text++) {
         switch (*text) {
-        case '&': str_add(out, "&amp;"); break;
-        case '<': str_add(out, "&lt;"); break;
-        case '>': str_add(out, "&gt;"); break;
-        case '"': str_add(out, "&quot;"); break;
-        case '\'': str_add(out, "&#x27;"); break;
-        default: str_addc(out, *text);
+        case '&':
+            str_add(out, "&amp;");
+            break;
+        case '<':
+            str_add(out, "&lt;");
+            break;
+        case '>':
+            str_add(out, "&gt;");
+            break;
+        case '"':
+            str_add(out, "&quot;");
+            break;
+        case '\'':
+            str_add(out, "&#x27;");
+            break;
+        default:
+            str_addc(out, *text);
         }
     }
 }
@@ -118,7 +132,8 @@ static void add_stripped(struct str *out, const char *text)
 
 static void add_html(struct str *out, const char *status_line, const char *message)
 {
-    str_addf(out, "<html>\n <head>\n  <title>%s</title>\n </head>\n <body>\n  <h1>%s</h1>\n  ", status_line, status_line);
+    str_addf(out, "<html>\n <head>\n  <title>%s</title>\n </head>\n <body>\n  <h1>%s</h1>\n  ", status_line,
+             status_line);
     str_add(out, message);
     str_add(out, "\n </body>\n</html>");
 }
@@ -137,7 +152,9 @@ void respond_error(struct request *rq, const struct error *e)
     const char *title = http_phrase(e->status);
     const char *status_line = arena_printf(rq->arena, "%u %s", e->status, title);
     int form = http_accept_best(http_header(rq->http, "Accept"), offers, COUNT(offers));
-    const char *type = form == 0 || str_eq(rq->http->method, "HEAD") ? "text/html; charset=UTF-8" : form == 1 ? "application/json" : "text/plain; charset=UTF-8";
+    const char *type = form == 0 || str_eq(rq->http->method, "HEAD") ? "text/html; charset=UTF-8"
+                       : form == 1                                   ? "application/json"
+                                                                     : "text/plain; charset=UTF-8";
 
     if (str_eq(rq->http->method, "HEAD")) { /* no body is made, and so none is announced */
         respond_empty(rq, e->status, type);

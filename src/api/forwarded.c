@@ -68,8 +68,10 @@ static void read_forwarded(struct request *rq, const char *header)
 void forwarded_read(struct request *rq)
 {
     const char *forwarded = http_header(rq->http, "Forwarded");
-    const char *proto = http_header(rq->http, "X-Forwarded-Proto"), *host = http_header(rq->http, "X-Forwarded-Host");
-    const char *peer = http_header(rq->http, "X-Forwarded-For"), *prefix = http_header(rq->http, "X-Forwarded-Prefix");
+    const char *proto = http_header(rq->http, "X-Forwarded-Proto"),
+               *host = http_header(rq->http, "X-Forwarded-Host");
+    const char *peer = http_header(rq->http, "X-Forwarded-For"),
+               *prefix = http_header(rq->http, "X-Forwarded-Prefix");
 
     if (forwarded) {
         read_forwarded(rq, forwarded);

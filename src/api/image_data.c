@@ -48,7 +48,8 @@ static int status_check(const struct image *im, struct error *e)
         return error_set(e, ERROR_CONFLICT, "Image status transition from %s to saving is not allowed",
                          image_status_name(im->status));
     if (!im->disk_format && !im->container_format)
-        return error_set(e, ERROR_INVALID, "Properties disk_format, container_format must be set prior to saving data.");
+        return error_set(e, ERROR_INVALID,
+                         "Properties disk_format, container_format must be set prior to saving data.");
     if (!im->disk_format || !im->container_format)
         return error_set(e, ERROR_INVALID, "Property %s must be set prior to saving data.",
                          im->disk_format ? "container_format" : "disk_format");
@@ -67,10 +68,12 @@ static int quota_left(struct request *rq, const struct image *im, struct upload_
     if (request_db(rq, &c, e) < 0 || image_storage_used(c, im->owner, im->id, &used, e) < 0)
         return -1;
     o->quota_left = used < quota ? quota - used : 0;
-    o->quota_message = arena_printf(rq->arena, "Image exceeds the storage quota: The size of the data %s will exceed the limit. "
-                                    "%lld bytes remaining.",
-                                    o->declared_size > 0 ? arena_printf(rq->arena, "%lld", (long long)o->declared_size) : "sent",
-                                    (long long)o->quota_left);
+    o->quota_message = arena_printf(
+        rq->arena,
+        "Image exceeds the storage quota: The size of the data %s will exceed the limit. "
+        "%lld bytes remaining.",
+        o->declared_size > 0 ? arena_printf(rq->arena, "%lld", (long long)o->declared_size) : "sent",
+        (long long)o->quota_left);
     if (o->declared_size > o->quota_left)
         return error_set(e, ERROR_TOO_LARGE, "%s", o->quota_message);
     return 0;
@@ -92,13 +95,15 @@ static int media_in_detail(struct error *e)
     return -1;
 }
 
-static int upload_prepare(struct request *rq, struct image **ret_image, struct upload_options *o, struct error *e)
+static int upload_prepare(struct request *rq, struct image **ret_image, struct upload_options *o,
+                          struct error *e)
 {
     struct image *im;
 
     if (content_type_check(rq, e) < 0 || declared_size_read(rq, &o->declared_size, e) < 0)
         return -1;
-    if (request_image(rq, &im, e) < 0 || request_allowed(rq, "upload_image", im, e) < 0 || status_check(im, e) < 0)
+    if (request_image(rq, &im, e) < 0 || request_allowed(rq, "upload_image", im, e) < 0 ||
+        status_check(im, e) < 0)
         return -1;
     o->db = rq->api->db;
     o->store = stores_default(rq->api->stores);
@@ -134,19 +139,26 @@ int image_upload(struct request *rq, struct error *e)
 static int range_refuse(struct error *e, enum http_range_kind kind, const char *header, uint64_t size)
 {
     if (kind == RANGE_SEVERAL)
-        return error_set(e, ERROR_INVALID, "Requests with multiple ranges are not supported in Glance. You may make multiple "
+        return error_set(e, ERROR_INVALID,
+                         "Requests with multiple ranges are not supported in Glance. You may make multiple "
                          "single-range requests instead.");
     if (kind == RANGE_MALFORMED)
         return error_in_detail(e, ERROR_RANGE, "Invalid %s header.", header);
     if (str_eq(header, "Range"))
-        return error_in_detail(e, ERROR_RANGE, "Invalid start position in Range header. Start position MUST be in the inclusive "
-                               "range [0, %lld].", (long long)size - 1);
-    return error_in_detail(e, ERROR_RANGE, "Invalid stop position in Content-Range header. The stop position MUST be in the "
-                           "inclusive range [0, %lld].", (long long)size - 1);
+        return error_in_detail(
+            e, ERROR_RANGE,
+            "Invalid start position in Range header. Start position MUST be in the inclusive "
+            "range [0, %lld].",
+            (long long)size - 1);
+    return error_in_detail(e, ERROR_RANGE,
+                           "Invalid stop position in Content-Range header. The stop position MUST be in the "
+                           "inclusive range [0, %lld].",
+                           (long long)size - 1);
 }
 
 /* The part asked for; *ret_partial false means the whole. */
-static int range_read(struct request *rq, uint64_t size, struct http_range *ret, bool *ret_partial, struct error *e)
+static int range_read(struct request *rq, uint64_t size, struct http_range *ret, bool *ret_partial,
+                      struct error *e)
 {
     const char *header = "Range";
     enum http_range_kind kind = http_range_parse(http_header(rq->http, "Range"), size, ret);
@@ -227,7 +239,8 @@ static int download_allowed(struct request *rq, struct image **ret, struct error
     if (request_image(rq, &im, e) < 0)
         return -1;
     if (im->status == IMAGE_DEACTIVATED && !rq->identity.is_admin)
-        return error_set(e, ERROR_FORBIDDEN, "The requested image has been deactivated. Image data download is forbidden.");
+        return error_set(e, ERROR_FORBIDDEN,
+                         "The requested image has been deactivated. Image data download is forbidden.");
     *ret = im;
     return request_allowed(rq, "download_image", im, e);
 }
@@ -239,8 +252,9 @@ static int prefer_refuse(struct request *rq, struct error *e)
 
     for (ssize_t i = 0; i < n; i++)
         if (str_eq(params[i].name, "prefer") && *params[i].value)
-            return error_set(e, ERROR_INVALID,
-                             "Store selection for download is not available when multiple backends are not enabled.");
+            return error_set(
+                e, ERROR_INVALID,
+                "Store selection for download is not available when multiple backends are not enabled.");
     return 0;
 }
 
@@ -267,8 +281,9 @@ int image_download(struct request *rq, struct error *e)
     if (im->checksum)
         headers_add(rq->arena, &rq->headers, "Content-MD5", im->checksum);
     if (partial)
-        headers_addf(rq->arena, &rq->headers, "Content-Range", "bytes %llu-%llu/%lld", (unsigned long long)range.offset,
-                     (unsigned long long)(range.offset + range.len - 1), (long long)im->size);
+        headers_addf(rq->arena, &rq->headers, "Content-Range", "bytes %llu-%llu/%lld",
+                     (unsigned long long)range.offset, (unsigned long long)(range.offset + range.len - 1),
+                     (long long)im->size);
     if (respond_head(rq, partial ? 206 : 200, (int64_t)range.len) < 0)
         return error_set(e, ERROR_ABORTED, "The client went away.");
     return send_range(rq, get, range, e);

@@ -11,13 +11,14 @@
 static const char *const sort_keys[] = {
     "name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at",
 };
-static const char sort_keys_text[] = "name, status, container_format, disk_format, size, id, created_at, updated_at";
+static const char sort_keys_text[] =
+    "name, status, container_format, disk_format, size, id, created_at, updated_at";
 
 struct list_request {
     struct image_query query;
-    const char        *marker_id;
-    struct http_param *all;      /* as sent, for the links */
-    size_t             n_all;
+    const char *marker_id;
+    struct http_param *all; /* as sent, for the links */
+    size_t n_all;
 };
 
 /* ---- limit, marker, sort ---- */
@@ -58,7 +59,8 @@ static int sort_key_check(const char *key, const char **ret, struct error *e)
             return 0;
         }
     }
-    return error_set(e, ERROR_INVALID, "Invalid sort key: %s. It must be one of the following: %s.", key, sort_keys_text);
+    return error_set(e, ERROR_INVALID, "Invalid sort key: %s. It must be one of the following: %s.", key,
+                     sort_keys_text);
 }
 
 static int sort_dir_check(const char *dir, bool *ret_ascending, struct error *e)
@@ -102,8 +104,8 @@ static int sort_new_syntax(struct request *rq, struct image_query *q, const char
 }
 
 /* sort_key=a&sort_key=b with one direction for all, or one each. */
-static int sort_old_syntax(struct request *rq, struct list_params *params, struct image_query *q, size_t *ret_given,
-                           struct error *e)
+static int sort_old_syntax(struct request *rq, struct list_params *params, struct image_query *q,
+                           size_t *ret_given, struct error *e)
 {
     bool dirs[IMAGE_SORTS_MAX] = { false };
     const char *text;
@@ -183,7 +185,8 @@ static int member_status_check(const char *status, const char **ret, struct erro
     return error_set(e, ERROR_INVALID, "Invalid status: %s", status);
 }
 
-static int query_parse(struct request *rq, struct list_params *params, struct list_request *lr, struct error *e)
+static int query_parse(struct request *rq, struct list_params *params, struct list_request *lr,
+                       struct error *e)
 {
     struct image_query *q = &lr->query;
     const char *limit = list_param_pop(params, "limit");
@@ -203,7 +206,8 @@ static int query_parse(struct request *rq, struct list_params *params, struct li
     return sort_parse(rq, params, q, e); /* takes the sorting out of what is left to filter by */
 }
 
-static int marker_load(struct request *rq, struct db_conn *c, const char *id, struct image_query *q, struct error *e)
+static int marker_load(struct request *rq, struct db_conn *c, const char *id, struct image_query *q,
+                       struct error *e)
 {
     struct image *im, *seen;
 
@@ -239,8 +243,8 @@ static void link_write(struct str *out, const struct list_request *lr, const cha
     json_add_text(out, str_text(&link), false);
 }
 
-static void list_write(struct request *rq, struct str *body, const struct list_request *lr, const struct image *images,
-                       size_t n)
+static void list_write(struct request *rq, struct str *body, const struct list_request *lr,
+                       const struct image *images, size_t n)
 {
     const char *last = NULL;
 

@@ -27,14 +27,16 @@ static int dialect_read(struct request *rq, enum patch_dialect *ret, struct erro
         }
     }
     headers_addf(rq->arena, &rq->headers, "Accept-Patch", "%s, %s", media_v20, media_v21);
-    return error_in_detail(e, ERROR_MEDIA, "Image PATCH expects Content-Type one of: %s, %s", media_v20, media_v21);
+    return error_in_detail(e, ERROR_MEDIA, "Image PATCH expects Content-Type one of: %s, %s", media_v20,
+                           media_v21);
 }
 
 /* Attributes with a column of their own that a client may set. */
 static bool is_attribute(const char *name)
 {
     static const char *const names[] = {
-        "name", "visibility", "protected", "os_hidden", "owner", "container_format", "disk_format", "min_ram", "min_disk", "tags",
+        "name",        "visibility", "protected", "os_hidden", "owner", "container_format",
+        "disk_format", "min_ram",    "min_disk",  "tags",
     };
 
     for (size_t i = 0; i < COUNT(names); i++)
@@ -67,7 +69,8 @@ static int property_apply(struct request *rq, struct image *im, const struct pat
     return 0;
 }
 
-static int attribute_apply(struct request *rq, struct image *im, const struct patch_change *c, struct error *e)
+static int attribute_apply(struct request *rq, struct image *im, const struct patch_change *c,
+                           struct error *e)
 {
     const char *name = c->path[0];
 
@@ -84,15 +87,20 @@ static int attribute_apply(struct request *rq, struct image *im, const struct pa
 }
 
 /* Locations cannot be changed here while they are not shown. */
-static int locations_refuse(struct request *rq, const struct image *im, const struct patch_change *c, struct error *e)
+static int locations_refuse(struct request *rq, const struct image *im, const struct patch_change *c,
+                            struct error *e)
 {
-    static const char *const verbs[] = { [PATCH_ADD] = "add", [PATCH_REPLACE] = "update", [PATCH_REMOVE] = "remove" };
+    static const char *const verbs[] = {
+        [PATCH_ADD] = "add", [PATCH_REPLACE] = "update", [PATCH_REMOVE] = "remove"
+    };
 
-    if (request_allowed(rq, c->op == PATCH_REMOVE ? "delete_image_location" : "set_image_location", im, e) < 0)
+    if (request_allowed(rq, c->op == PATCH_REMOVE ? "delete_image_location" : "set_image_location", im, e) <
+        0)
         return -1;
     if (c->op == PATCH_REPLACE && json_array_size(c->value) == 0)
         return error_in_detail(e, ERROR_FORBIDDEN, "Cannot set locations to empty list.");
-    return error_set(e, ERROR_FORBIDDEN, "It's not allowed to %s locations if locations are invisible.", verbs[c->op]);
+    return error_set(e, ERROR_FORBIDDEN, "It's not allowed to %s locations if locations are invisible.",
+                     verbs[c->op]);
 }
 
 static int change_apply(struct request *rq, struct image *im, const struct patch_change *c, struct error *e)
@@ -128,8 +136,8 @@ static int change_apply(struct request *rq, struct image *im, const struct patch
 }
 
 /* Quotas bind only what grew: an image that was over them before can still be edited. */
-static int quotas_check(struct request *rq, const struct image *im, size_t properties_before, size_t tags_before,
-                        struct error *e)
+static int quotas_check(struct request *rq, const struct image *im, size_t properties_before,
+                        size_t tags_before, struct error *e)
 {
     if (im->n_tags > tags_before && quota_check(rq->settings->tag_quota, im->n_tags, "tags", e) < 0)
         return -1;
@@ -138,7 +146,8 @@ static int quotas_check(struct request *rq, const struct image *im, size_t prope
     return 0;
 }
 
-static int changes_apply(struct request *rq, struct image *im, const struct patch_change *changes, size_t n, struct error *e)
+static int changes_apply(struct request *rq, struct image *im, const struct patch_change *changes, size_t n,
+                         struct error *e)
 {
     size_t properties = im->n_properties, tags = im->n_tags;
 
@@ -149,7 +158,8 @@ static int changes_apply(struct request *rq, struct image *im, const struct patc
 }
 
 /* The image as it is now, changed and saved, or untouched. */
-static int changes_save(struct request *rq, const struct patch_change *changes, size_t n, struct image **ret, struct error *e)
+static int changes_save(struct request *rq, const struct patch_change *changes, size_t n, struct image **ret,
+                        struct error *e)
 {
     struct db_conn *c;
     struct image *im;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What holds for an image whoever asks and however: permission, ownership, values, quotas. Texts are Glance's. */
+/* What holds for an image whoever asks and however: permission, ownership, values, quotas. Texts are
+ * Glance's. */
 #include "api/request.h"
 
 #include <ctype.h>
@@ -28,9 +29,12 @@ int request_allowed(struct request *rq, const char *rule, const struct image *im
     return error_set(e, ERROR_FORBIDDEN, "You are not authorized to complete %s action.", rule);
 }
 
-int image_visibility_allowed(struct request *rq, const struct image *im, enum image_visibility to, struct error *e)
+int image_visibility_allowed(struct request *rq, const struct image *im, enum image_visibility to,
+                             struct error *e)
 {
-    const char *rule = to == IMAGE_PUBLIC ? "publicize_image" : to == IMAGE_COMMUNITY ? "communitize_image" : NULL;
+    const char *rule = to == IMAGE_PUBLIC      ? "publicize_image"
+                       : to == IMAGE_COMMUNITY ? "communitize_image"
+                                               : NULL;
     struct policy_target target;
 
     policy_target_image(im, &rq->identity, &target);
@@ -51,9 +55,10 @@ int quota_check(int64_t limit, size_t n, const char *what, struct error *e)
 {
     if (limit < 0 || (int64_t)n <= limit)
         return 0;
-    return error_set(e, ERROR_TOO_LARGE,
-                     "The limit has been exceeded on the number of allowed image %s. Attempted: %zu, Maximum: %lld", what, n,
-                     (long long)limit);
+    return error_set(
+        e, ERROR_TOO_LARGE,
+        "The limit has been exceeded on the number of allowed image %s. Attempted: %zu, Maximum: %lld", what,
+        n, (long long)limit);
 }
 
 static int number_set(const char *name, const json_t *value, int64_t *ret, struct error *e)
@@ -61,15 +66,17 @@ static int number_set(const char *name, const json_t *value, int64_t *ret, struc
     double real = json_number_value(value);
 
     if (real < 0)
-        return error_set(e, ERROR_INVALID, "Invalid value '%lld' for parameter '%s': Cannot be a negative value",
-                         json_is_integer(value) ? (long long)json_integer_value(value) : (long long)real, name);
+        return error_set(
+            e, ERROR_INVALID, "Invalid value '%lld' for parameter '%s': Cannot be a negative value",
+            json_is_integer(value) ? (long long)json_integer_value(value) : (long long)real, name);
     if (real > 2147483647)
         return error_set(e, ERROR_INVALID, "'%s' value out of range, must not exceed 2147483647.", name);
     *ret = json_is_integer(value) ? json_integer_value(value) : (int64_t)real;
     return 0;
 }
 
-static int text_set(struct request *rq, const char *name, const json_t *value, const char **ret, struct error *e)
+static int text_set(struct request *rq, const char *name, const json_t *value, const char **ret,
+                    struct error *e)
 {
     const char *text = json_string_value(value);
     char what[64];
@@ -109,7 +116,8 @@ static int tags_set(struct request *rq, struct image *im, const json_t *value, s
 }
 
 /* Sets one base attribute from a value that has passed the schema. */
-int image_set_base(struct request *rq, struct image *im, const char *name, const json_t *value, struct error *e)
+int image_set_base(struct request *rq, struct image *im, const char *name, const json_t *value,
+                   struct error *e)
 {
     if (str_eq(name, "name"))
         return text_set(rq, name, value, &im->name, e);

@@ -11,7 +11,8 @@
 
 static const char *const create_refused[] = { "direct_url", "self", "file", "schema", "stores" };
 
-static const char *const create_read_only[] = { "created_at", "updated_at", "status", "checksum", "size", "virtual_size" };
+static const char *const create_read_only[] = { "created_at", "updated_at", "status",
+                                                "checksum",   "size",       "virtual_size" };
 
 static int names_check(struct request *rq, struct error *e)
 {
@@ -22,10 +23,12 @@ static int names_check(struct request *rq, struct error *e)
         if (json_object_get(rq->body, create_refused[i]))
             return error_set(e, ERROR_FORBIDDEN, "Attribute '%s' is read-only.", create_refused[i]);
     if (!json_is_object(rq->body))
-        return error_set(e, ERROR_INVALID, "Provided object does not match schema 'image': an object was expected");
+        return error_set(e, ERROR_INVALID,
+                         "Provided object does not match schema 'image': an object was expected");
     if (schema_check_image(rq->settings->schema, rq->body, e) < 0)
         return -1;
-    json_object_foreach(rq->body, name, value) {
+    json_object_foreach(rq->body, name, value)
+    {
         if (schema_is_base(rq->settings->schema, name))
             continue;
         if (str_utf8_len(name, strlen(name)) > 255)
@@ -39,8 +42,11 @@ static int names_check(struct request *rq, struct error *e)
 /* Who may own the new image, and how visible may it be. */
 static int create_allowed(struct request *rq, struct image *im, struct error *e)
 {
-    const json_t *owner = json_object_get(rq->body, "owner"), *visibility = json_object_get(rq->body, "visibility");
-    struct policy_target target = { .project = rq->identity.project, .owner = rq->identity.project, .visibility = -1 };
+    const json_t *owner = json_object_get(rq->body, "owner"),
+                 *visibility = json_object_get(rq->body, "visibility");
+    struct policy_target target = { .project = rq->identity.project,
+                                    .owner = rq->identity.project,
+                                    .visibility = -1 };
 
     if (owner)
         target.owner = json_string_value(owner);
@@ -57,7 +63,8 @@ static int create_allowed(struct request *rq, struct image *im, struct error *e)
     return image_visibility_allowed(rq, im, im->visibility, e);
 }
 
-static int property_add(struct request *rq, struct image *im, const char *name, const char *value, struct error *e)
+static int property_add(struct request *rq, struct image *im, const char *name, const char *value,
+                        struct error *e)
 {
     char what[300];
 
@@ -88,11 +95,13 @@ static int create_fill(struct request *rq, struct image *im, struct error *e)
             return error_set(e, ERROR_FORBIDDEN, "Attribute '%s' is read-only.", create_read_only[i]);
     if (json_object_get(rq->body, "locations"))
         return error_set(e, ERROR_FORBIDDEN, "Attribute 'locations' is reserved.");
-    json_object_foreach(rq->body, name, value) {
+    json_object_foreach(rq->body, name, value)
+    {
         if (str_eq(name, "id") || str_eq(name, "os_hash_algo") || str_eq(name, "os_hash_value"))
             continue;
         if (schema_is_base(rq->settings->schema, name)) {
-            if (!str_eq(name, "owner") && !str_eq(name, "visibility") && image_set_base(rq, im, name, value, e) < 0)
+            if (!str_eq(name, "owner") && !str_eq(name, "visibility") &&
+                image_set_base(rq, im, name, value, e) < 0)
                 return -1;
         } else if (property_add(rq, im, name, json_string_value(value), e) < 0) {
             return -1;

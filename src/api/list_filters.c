@@ -12,7 +12,8 @@ int list_params_read(struct arena *a, const char *query, struct list_params *ret
     ssize_t n = http_query_parse(a, query, &ret->items);
 
     if (n == HTTP_QUERY_UNDECODABLE)
-        return error_set(e, ERROR_INVALID, "Error decoding your request. Either the URL or the request body contained "
+        return error_set(e, ERROR_INVALID,
+                         "Error decoding your request. Either the URL or the request body contained "
                          "characters that could not be decoded by Glance");
     if (n < 0)
         return error_set(e, ERROR_INVALID, "Too many query parameters.");
@@ -74,7 +75,8 @@ void list_link_query(struct str *out, const struct http_param *items, size_t n)
 
 /* ---- filters ---- */
 
-static struct image_filter *add(struct arena *a, struct image_query *q, enum image_filter_kind kind, const char *column)
+static struct image_filter *add(struct arena *a, struct image_query *q, enum image_filter_kind kind,
+                                const char *column)
 {
     struct image_filter *grown = arena_array(a, struct image_filter, q->n_filters + 1);
 
@@ -118,7 +120,8 @@ static int bool_check(const char *name, const char *value, bool any_case, struct
     if (any_case ? str_eq_nocase(value, "true") || str_eq_nocase(value, "false")
                  : str_eq(value, "true") || str_eq(value, "false"))
         return 0;
-    return error_set(e, ERROR_INVALID, "Invalid value '%s' for '%s' filter. Valid values are 'true' or 'false'.", value, name);
+    return error_set(e, ERROR_INVALID,
+                     "Invalid value '%s' for '%s' filter. Valid values are 'true' or 'false'.", value, name);
 }
 
 int list_filters_check(const struct list_params *p, struct error *e)
@@ -127,7 +130,8 @@ int list_filters_check(const struct list_params *p, struct error *e)
     const char *hidden = list_param_last(p, "os_hidden"), *protected = list_param_last(p, "protected");
     enum image_visibility parsed;
 
-    if (visibility && *visibility && !str_eq(visibility, "all") && !image_visibility_parse(visibility, &parsed))
+    if (visibility && *visibility && !str_eq(visibility, "all") &&
+        !image_visibility_parse(visibility, &parsed))
         return error_set(e, ERROR_INVALID, "Invalid visibility value: %s", visibility);
     if (since && *since)
         return error_set(e, ERROR_INVALID, "The \"changes-since\" filter is no longer available on v2.");
@@ -160,9 +164,13 @@ static int quotes_check(const char *value, struct error *e)
         if (value[i] != '"' || (i > 0 && value[i - 1] == '\\'))
             continue;
         if (outside && i > 0 && value[i - 1] != ',')
-            return error_set(e, ERROR_INVALID, "Invalid filter value %s. There is no comma before opening quotation mark.", value);
+            return error_set(e, ERROR_INVALID,
+                             "Invalid filter value %s. There is no comma before opening quotation mark.",
+                             value);
         if (!outside && value[i + 1] && value[i + 1] != ',')
-            return error_set(e, ERROR_INVALID, "Invalid filter value %s. There is no comma after closing quotation mark.", value);
+            return error_set(e, ERROR_INVALID,
+                             "Invalid filter value %s. There is no comma after closing quotation mark.",
+                             value);
         outside = !outside;
     }
     if (!outside)
@@ -193,7 +201,8 @@ static char *next_item(struct arena *a, const char **p)
     return item;
 }
 
-static int add_operator_text(struct arena *a, struct image_query *q, const char *column, const char *text, struct error *e)
+static int add_operator_text(struct arena *a, struct image_query *q, const char *column, const char *text,
+                             struct error *e)
 {
     const char *value, *op = split_operator(a, text, &value);
     const char **values = NULL;
@@ -216,18 +225,21 @@ static int add_operator_text(struct arena *a, struct image_query *q, const char 
     return 0;
 }
 
-static int add_time(struct arena *a, struct image_query *q, const char *column, const char *text, struct error *e)
+static int add_time(struct arena *a, struct image_query *q, const char *column, const char *text,
+                    struct error *e)
 {
     static const struct {
-        const char          *name;
+        const char *name;
         enum image_filter_op op;
-    } ops[] = { { "eq", OP_EQ }, { "neq", OP_NEQ }, { "gt", OP_GT }, { "gte", OP_GTE }, { "lt", OP_LT }, { "lte", OP_LTE } };
+    } ops[] = { { "eq", OP_EQ },   { "neq", OP_NEQ }, { "gt", OP_GT },
+                { "gte", OP_GTE }, { "lt", OP_LT },   { "lte", OP_LTE } };
     const char *value, *op = split_operator(a, text, &value);
     struct image_filter *f;
     int64_t us;
 
     if (!clock_from_iso(value, &us))
-        return error_set(e, ERROR_INVALID, "Bad \"%s\" query filter format. Use ISO 8601 DateTime notation.", column);
+        return error_set(e, ERROR_INVALID, "Bad \"%s\" query filter format. Use ISO 8601 DateTime notation.",
+                         column);
     for (size_t i = 0; i < COUNT(ops); i++) {
         if (str_eq(ops[i].name, op)) {
             f = add(a, q, FILTER_TIME, column);
@@ -255,7 +267,8 @@ static bool read_int(const char *text, int64_t *ret)
     return true;
 }
 
-static int add_range(struct arena *a, struct image_query *q, const char *name, const char *value, struct error *e)
+static int add_range(struct arena *a, struct image_query *q, const char *name, const char *value,
+                     struct error *e)
 {
     size_t n = strlen(name) - 4;
     char *column = arena_strn(a, name, n);
@@ -284,8 +297,17 @@ static void add_number(struct arena *a, struct image_query *q, const char *colum
     add(a, q, whole ? FILTER_INT : FILTER_NOTHING, column)->number = whole ? (int64_t)real : 0;
 }
 
-enum column_kind { COLUMN_OPERATOR, COLUMN_TEXT, COLUMN_NUMBER, COLUMN_TIME, COLUMN_BOOL, COLUMN_IGNORED, COLUMN_NEVER };
+enum column_kind {
+    COLUMN_OPERATOR,
+    COLUMN_TEXT,
+    COLUMN_NUMBER,
+    COLUMN_TIME,
+    COLUMN_BOOL,
+    COLUMN_IGNORED,
+    COLUMN_NEVER
+};
 
+/* clang-format off */
 static const struct {
     const char      *name;
     enum column_kind kind;
@@ -299,9 +321,10 @@ static const struct {
     { "visibility", COLUMN_IGNORED }, { "deleted", COLUMN_IGNORED },       { "deleted_at", COLUMN_NEVER },
     { "properties", COLUMN_NEVER },   { "locations", COLUMN_NEVER },       { "members", COLUMN_NEVER },
 };
+/* clang-format on */
 
-static int add_column(struct arena *a, struct image_query *q, const char *name, enum column_kind kind, const char *value,
-                      struct error *e)
+static int add_column(struct arena *a, struct image_query *q, const char *name, enum column_kind kind,
+                      const char *value, struct error *e)
 {
     switch (kind) {
     case COLUMN_OPERATOR:
@@ -326,7 +349,8 @@ static int add_column(struct arena *a, struct image_query *q, const char *name, 
     return 0;
 }
 
-static int add_param(struct arena *a, struct image_query *q, const char *name, const char *value, struct error *e)
+static int add_param(struct arena *a, struct image_query *q, const char *name, const char *value,
+                     struct error *e)
 {
     for (size_t i = 0; i < COUNT(columns); i++)
         if (str_eq(columns[i].name, name))

@@ -9,11 +9,11 @@
 /* Parameters in the order sent; popping one takes the first of that name out. */
 struct list_params {
     struct http_param *items;
-    size_t             n;
+    size_t n;
 };
 
 int list_params_read(struct arena *a, const char *query, struct list_params *ret, struct error *e) MUST_CHECK;
-const char *list_param_pop(struct list_params *p, const char *name);  /* NULL when there is none */
+const char *list_param_pop(struct list_params *p, const char *name); /* NULL when there is none */
 bool list_param_has(const struct list_params *p, const char *name);
 const char *list_param_last(const struct list_params *p, const char *name);
 
@@ -22,9 +22,11 @@ void list_tags_pop(struct arena *a, struct list_params *p, struct image_query *q
 /* What is refused before the database is asked. */
 int list_filters_check(const struct list_params *p, struct error *e) MUST_CHECK;
 /* The rest of the parameters as filters; of a repeated name the last value counts. */
-int list_filters_make(struct arena *a, const struct list_params *p, struct image_query *q, struct error *e) MUST_CHECK;
+int list_filters_make(struct arena *a, const struct list_params *p, struct image_query *q,
+                      struct error *e) MUST_CHECK;
 
-/* "?a=b&c=d" of all parameters but marker, encoded as Python's urlencode does; of a repeated name the last value, but every tag. */
+/* "?a=b&c=d" of all parameters but marker, encoded as Python's urlencode does; of a repeated name the last
+ * value, but every tag. */
 void list_link_query(struct str *out, const struct http_param *items, size_t n);
 
 #endif

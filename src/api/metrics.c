@@ -7,25 +7,38 @@
 #include "db/db.h"
 
 static struct metric requests = {
-    .name = "glint_http_requests_total", .help = "Requests answered.", .type = METRIC_COUNTER,
+    .name = "glint_http_requests_total",
+    .help = "Requests answered.",
+    .type = METRIC_COUNTER,
     .labels = { "route", "method", "status" },
 };
 static struct metric seconds = {
-    .name = "glint_http_request_seconds", .help = "Time from a request's head to the end of its answer.",
-    .type = METRIC_HISTOGRAM, .labels = { "route", "method" },
+    .name = "glint_http_request_seconds",
+    .help = "Time from a request's head to the end of its answer.",
+    .type = METRIC_HISTOGRAM,
+    .labels = { "route", "method" },
 };
 static struct metric bytes = {
-    .name = "glint_http_body_bytes_total", .help = "Bytes of request and response bodies.", .type = METRIC_COUNTER,
+    .name = "glint_http_body_bytes_total",
+    .help = "Bytes of request and response bodies.",
+    .type = METRIC_COUNTER,
     .labels = { "direction" },
 };
 static struct metric images = {
-    .name = "glint_images", .help = "Images that are not deleted, by status.", .type = METRIC_GAUGE, .labels = { "status" },
+    .name = "glint_images",
+    .help = "Images that are not deleted, by status.",
+    .type = METRIC_GAUGE,
+    .labels = { "status" },
 };
 static struct metric resident = {
-    .name = "process_resident_memory_bytes", .help = "Resident memory of the server process.", .type = METRIC_GAUGE,
+    .name = "process_resident_memory_bytes",
+    .help = "Resident memory of the server process.",
+    .type = METRIC_GAUGE,
 };
 static struct metric cpu = {
-    .name = "process_cpu_microseconds_total", .help = "User and system time of the server process.", .type = METRIC_COUNTER,
+    .name = "process_cpu_microseconds_total",
+    .help = "User and system time of the server process.",
+    .type = METRIC_COUNTER,
 };
 
 /* Series of the routes are looked up once; afterwards counting is a few atomic additions. */
@@ -131,7 +144,8 @@ static int metrics_serve(void *arg, struct http_request *http)
     }
     headers_add(http->arena, &h, "Content-Type",
                 status == 200 ? "text/plain; version=0.0.4; charset=utf-8" : "text/plain; charset=utf-8");
-    if (http_head(http, status, &h, (int64_t)body.len) == 0 && http_write(http, str_text(&body), body.len) < 0)
+    if (http_head(http, status, &h, (int64_t)body.len) == 0 &&
+        http_write(http, str_text(&body), body.len) < 0)
         log_debug("metrics: the reader went away");
     return 0;
 }
@@ -143,5 +157,6 @@ static bool never(void *arg UNUSED, const struct http_request *http UNUSED)
 
 struct http_service api_metrics_service(struct api *api)
 {
-    return (struct http_service){ .arg = api, .may_inline = never, .is_transfer = never, .serve = metrics_serve };
+    return (
+        struct http_service){ .arg = api, .may_inline = never, .is_transfer = never, .serve = metrics_serve };
 }

@@ -11,9 +11,9 @@
 struct route;
 
 struct api {
-    struct db       *db;
-    struct stores   *stores;
-    pthread_mutex_t  lock;      /* of settings */
+    struct db *db;
+    struct stores *stores;
+    pthread_mutex_t lock; /* of settings */
     struct settings *settings;
 };
 
@@ -21,37 +21,37 @@ enum { ROUTE_ARGS_MAX = 2 };
 
 struct request {
     struct http_request *http;
-    struct api          *api;
-    struct settings     *settings;
-    struct arena        *arena;
-    struct identity      identity;
-    bool                 identified;   /* past the context filter: answers carry the request id */
-    const struct route  *route;
-    const char          *args[ROUTE_ARGS_MAX]; /* decoded path segments of the route's {names} */
-    const char          *path;         /* with the version prefix normalised to /v2 */
-    const char          *request_id;
-    const char          *scheme, *host, *prefix; /* after proxy headers, where those are trusted */
-    json_t              *body;         /* of BODY_JSON routes; borrowed */
-    struct db_conn      *conn;         /* request_db()'s */
-    struct http_headers  headers;      /* extra ones of the answer */
+    struct api *api;
+    struct settings *settings;
+    struct arena *arena;
+    struct identity identity;
+    bool identified; /* past the context filter: answers carry the request id */
+    const struct route *route;
+    const char *args[ROUTE_ARGS_MAX]; /* decoded path segments of the route's {names} */
+    const char *path;                 /* with the version prefix normalised to /v2 */
+    const char *request_id;
+    const char *scheme, *host, *prefix; /* after proxy headers, where those are trusted */
+    json_t *body;                       /* of BODY_JSON routes; borrowed */
+    struct db_conn *conn;               /* request_db()'s */
+    struct http_headers headers;        /* extra ones of the answer */
 };
 
 typedef int handler(struct request *rq, struct error *e);
 
 enum route_body {
-    BODY_NONE,     /* a body is refused: 400 */
-    BODY_IGNORED,  /* one may come and is not looked at */
-    BODY_JSON,     /* must come and parse */
-    BODY_STREAM    /* the handler reads it */
+    BODY_NONE,    /* a body is refused: 400 */
+    BODY_IGNORED, /* one may come and is not looked at */
+    BODY_JSON,    /* must come and parse */
+    BODY_STREAM   /* the handler reads it */
 };
 
 struct route {
-    const char     *method;
-    const char     *template;  /* segments; {name} takes one */
-    handler        *handle;
+    const char *method;
+    const char *template; /* segments; {name} takes one */
+    handler *handle;
     enum route_body body;
-    bool            quick;     /* may run on an event loop */
-    bool            transfer;  /* moves bulk data */
+    bool quick;    /* may run on an event loop */
+    bool transfer; /* moves bulk data */
 };
 extern const struct route routes[];
 extern const size_t routes_n;
@@ -59,7 +59,8 @@ extern const size_t routes_n;
 /* Reads and parses the body into rq->body; for routes that check something before it. */
 int request_json(struct request *rq, struct error *e) MUST_CHECK;
 
-/* The connection of this request, acquired once; ERROR_WOULD_BLOCK on an event loop that would have to wait. */
+/* The connection of this request, acquired once; ERROR_WOULD_BLOCK on an event loop that would have to wait.
+ */
 int request_db(struct request *rq, struct db_conn **ret, struct error *e) MUST_CHECK;
 void request_db_release(struct request *rq);
 
@@ -74,7 +75,8 @@ int respond_text(struct request *rq, int status, const char *type, const char *b
 int respond_empty(struct request *rq, int status, const char *type);
 /* Adds the request id and sends the head; for handlers that send the body themselves. */
 int respond_head(struct request *rq, int status, int64_t length);
-/* As error_set, for the messages that Glance raises without naming them the explanation: the status's stock text comes first. */
+/* As error_set, for the messages that Glance raises without naming them the explanation: the status's stock
+ * text comes first. */
 int error_in_detail(struct error *e, enum error_kind kind, const char *message, ...) PRINTF(3, 4);
 /* The failure, in the form the client accepts (api/fault.c). */
 void respond_error(struct request *rq, const struct error *e);
@@ -87,18 +89,21 @@ void forwarded_read(struct request *rq);
 const char *request_base(struct request *rq);
 
 /* Handlers, by file. */
-handler image_create, image_show, image_delete_handle;  /* images.c */
-handler image_list_handle;                              /* image_list.c */
-handler image_patch;                                    /* image_patch.c */
-handler image_upload, image_download;                   /* image_data.c */
+handler image_create, image_show, image_delete_handle;               /* images.c */
+handler image_list_handle;                                           /* image_list.c */
+handler image_patch;                                                 /* image_patch.c */
+handler image_upload, image_download;                                /* image_data.c */
 handler schema_image_show, schema_images_show, schema_document_show; /* schemas.c */
 
 /* Shared by create and patch (image_rules.c). */
-int image_set_base(struct request *rq, struct image *im, const char *name, const json_t *value, struct error *e) MUST_CHECK;
-/* 4-byte characters cannot be stored everywhere: 400 with Glance's text; what is the text's start ("Name"). */
+int image_set_base(struct request *rq, struct image *im, const char *name, const json_t *value,
+                   struct error *e) MUST_CHECK;
+/* 4-byte characters cannot be stored everywhere: 400 with Glance's text; what is the text's start ("Name").
+ */
 int text_storable(const char *text, const char *what, struct error *e) MUST_CHECK;
 int quota_check(int64_t limit, size_t n, const char *what, struct error *e) MUST_CHECK;
-int image_visibility_allowed(struct request *rq, const struct image *im, enum image_visibility to, struct error *e) MUST_CHECK;
+int image_visibility_allowed(struct request *rq, const struct image *im, enum image_visibility to,
+                             struct error *e) MUST_CHECK;
 struct image_doc_options image_doc_options(const struct request *rq, const struct image *im);
 
 /* metrics.c */

@@ -2,6 +2,7 @@
 /* Every route below /v2. 404, 405 with Allow, body rules and metrics fall out of this table. */
 #include "api/request.h"
 
+/* clang-format off */
 const struct route routes[] = {
     /* method    template                                  handler               body          quick  transfer */
     { "GET",    "/v2/images",                             image_list_handle,    BODY_IGNORED, false, false },
@@ -28,4 +29,5 @@ const struct route routes[] = {
     { "GET",    "/v2/schemas/metadefs/tag",               schema_document_show, BODY_NONE,    true,  false },
     { "GET",    "/v2/schemas/metadefs/tags",              schema_document_show, BODY_NONE,    true,  false },
 };
+/* clang-format on */
 const size_t routes_n = COUNT(routes);

@@ -21,7 +21,8 @@ static const char *find_properties_file(struct arena *a, const struct config *c)
 
     for (size_t i = 0; files && files[i]; i++) {
         const char *slash = strrchr(files[i], '/');
-        char *path = arena_printf(a, "%.*s/schema-image.json", slash ? (int)(slash - files[i]) : 1, slash ? files[i] : ".");
+        char *path = arena_printf(a, "%.*s/schema-image.json", slash ? (int)(slash - files[i]) : 1,
+                                  slash ? files[i] : ".");
 
         if (access(path, R_OK) == 0)
             found = path;
@@ -57,7 +58,8 @@ static void read_pipeline(struct settings *s, const struct pipeline *p)
                        config_bool(s->config, "oslo_middleware", "enable_proxy_headers_parsing");
     s->version_negotiation = pipeline_has(p, FILTER_VERSION_NEGOTIATION);
     if (p->healthcheck) {
-        const char *file = p->healthcheck_filter ? filter_option(p->healthcheck_filter, "disable_by_file_path") : NULL;
+        const char *file =
+            p->healthcheck_filter ? filter_option(p->healthcheck_filter, "disable_by_file_path") : NULL;
 
         s->healthcheck_path = arena_str(s->arena, p->healthcheck_path);
         s->healthcheck_disable_file = arena_str(s->arena, file);
@@ -86,7 +88,8 @@ static void read_options(struct settings *s)
     s->show_direct_url = config_bool(c, "DEFAULT", "show_image_direct_url");
     s->show_locations = config_bool(c, "DEFAULT", "show_multiple_locations");
     s->inspect.require_match = config_bool(c, "image_format", "require_image_format_match");
-    s->inspect.n_gpt_nonfatal = config_list(c, "image_format", "gpt_safety_checks_nonfatal", &s->inspect.gpt_nonfatal);
+    s->inspect.n_gpt_nonfatal =
+        config_list(c, "image_format", "gpt_safety_checks_nonfatal", &s->inspect.gpt_nonfatal);
     s->inspect.n_vmdk_types = config_list(c, "image_format", "vmdk_allowed_types", &s->inspect.vmdk_types);
 }
 

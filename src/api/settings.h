@@ -14,27 +14,28 @@
 enum identity_source { IDENTITY_NOBODY, IDENTITY_UNAUTHENTICATED, IDENTITY_TRUSTED_HEADERS };
 
 struct settings {
-    _Atomic int    refs;
+    _Atomic int refs;
     struct config *config;
     struct schema *schema;
-    struct arena  *arena;
+    struct arena *arena;
 
     enum identity_source identity;
-    bool        allow_anonymous, enforce_new_defaults, cors, proxy_headers, version_negotiation;
-    const char *healthcheck_path;          /* NULL: not mounted */
-    const char *healthcheck_disable_file;  /* NULL: none */
-    const char *public_endpoint;           /* without the last '/'; NULL: from the request */
-    const char *import_methods;            /* comma-joined, as the header shows them; "" */
+    bool allow_anonymous, enforce_new_defaults, cors, proxy_headers, version_negotiation;
+    const char *healthcheck_path;         /* NULL: not mounted */
+    const char *healthcheck_disable_file; /* NULL: none */
+    const char *public_endpoint;          /* without the last '/'; NULL: from the request */
+    const char *import_methods;           /* comma-joined, as the header shows them; "" */
     const char *hashing_algorithm;
-    int64_t     max_request_id, limit_default, limit_max;
-    int64_t     property_quota, tag_quota, storage_quota;
-    uint64_t    size_cap;
-    bool        access_log;
-    bool        show_direct_url, show_locations, cache_on, multi_store;
+    int64_t max_request_id, limit_default, limit_max;
+    int64_t property_quota, tag_quota, storage_quota;
+    uint64_t size_cap;
+    bool access_log;
+    bool show_direct_url, show_locations, cache_on, multi_store;
     struct inspect_policy inspect;
 };
 
-int settings_make(struct config *c, const struct pipeline *p, struct settings **ret, struct error *e) MUST_CHECK;
+int settings_make(struct config *c, const struct pipeline *p, struct settings **ret,
+                  struct error *e) MUST_CHECK;
 void settings_free(struct settings *s); /* drops one reference; takes NULL */
 
 #endif

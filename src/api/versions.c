@@ -6,7 +6,9 @@
 
 enum { ALWAYS, CACHE_ON, CACHE_OFF, MULTI_ON, MULTI_OFF };
 
-/* In the document's order. A version whose condition does not hold is neither listed nor, but for 2.15, 2.9 and 2.17, accepted. */
+/* In the document's order. A version whose condition does not hold is neither listed nor, but for 2.15, 2.9
+ * and 2.17, accepted. */
+/* clang-format off */
 static const struct {
     const char *id;
     int         when;
@@ -19,6 +21,7 @@ static const struct {
     { "v2.5", ALWAYS, false },    { "v2.4", ALWAYS, false },     { "v2.3", ALWAYS, false },    { "v2.2", ALWAYS, false },
     { "v2.1", ALWAYS, false },    { "v2.0", ALWAYS, false },
 };
+/* clang-format on */
 
 static bool holds(const struct settings *s, int when)
 {
@@ -31,7 +34,8 @@ static bool accepted(const struct settings *s, const char *version, size_t n)
     if (n == 2 && memcmp(version, "v2", 2) == 0)
         return true;
     for (size_t i = 0; i < COUNT(versions); i++)
-        if (strlen(versions[i].id) == n && memcmp(versions[i].id, version, n) == 0 && holds(s, versions[i].when))
+        if (strlen(versions[i].id) == n && memcmp(versions[i].id, version, n) == 0 &&
+            holds(s, versions[i].when))
             return true;
     return false;
 }
@@ -40,15 +44,15 @@ static void versions_document(struct request *rq, int status)
 {
     CLEANUP(str_done) struct str body = STR_INIT;
     const struct settings *s = rq->settings;
-    const char *base = s->public_endpoint ? s->public_endpoint
-                                          : request_base(rq);
+    const char *base = s->public_endpoint ? s->public_endpoint : request_base(rq);
     const char *between = "";
 
     str_add(&body, "{\"versions\": [");
     for (size_t i = 0; i < COUNT(versions); i++) {
         if (!holds(s, versions[i].when))
             continue;
-        str_addf(&body, "%s{\"id\": \"%s\", \"status\": \"%s\", \"links\": [{\"rel\": \"self\", \"href\": ", between,
+        str_addf(&body,
+                 "%s{\"id\": \"%s\", \"status\": \"%s\", \"links\": [{\"rel\": \"self\", \"href\": ", between,
                  versions[i].id, versions[i].current ? "CURRENT" : "SUPPORTED");
         json_add_text(&body, arena_printf(rq->arena, "%s/v2/", base), true);
         str_add(&body, "}]}");
@@ -58,7 +62,8 @@ static void versions_document(struct request *rq, int status)
     respond_json(rq, status, &body);
 }
 
-/* What follows the version segment, as a path: slashes in a row count as one there (webob's path_info_pop). */
+/* What follows the version segment, as a path: slashes in a row count as one there (webob's path_info_pop).
+ */
 static const char *below_version(struct request *rq, const char *rest)
 {
     if (!*rest)
@@ -70,7 +75,8 @@ static const char *below_version(struct request *rq, const char *rest)
 bool versions_answer(struct request *rq)
 {
     static const char vendor[] = "application/vnd.openstack.images-";
-    const char *path = rq->http->path, *segment = path + strspn(path, "/"), *accept = http_header(rq->http, "Accept");
+    const char *path = rq->http->path, *segment = path + strspn(path, "/"),
+               *accept = http_header(rq->http, "Accept");
     size_t n = strcspn(segment, "/");
 
     if (n == 8 && memcmp(segment, "versions", 8) == 0) {

@@ -64,7 +64,8 @@ static bool has_text(const char *value)
     return value && *value;
 }
 
-int identity_from_headers(struct http_request *rq, bool allow_anonymous, struct identity *ret, struct error *e)
+int identity_from_headers(struct http_request *rq, bool allow_anonymous, struct identity *ret,
+                          struct error *e)
 {
     const char *status = http_header(rq, "X-Identity-Status");
     const char *roles = http_header(rq, "X-Roles");
@@ -78,7 +79,8 @@ int identity_from_headers(struct http_request *rq, bool allow_anonymous, struct 
     }
     ret->user = first_header(rq, user_headers);
     ret->project = first_header(rq, project_headers);
-    ret->other_scope = has_text(http_header(rq, "OpenStack-System-Scope")) || has_text(http_header(rq, "X-Domain-Id"));
+    ret->other_scope =
+        has_text(http_header(rq, "OpenStack-System-Scope")) || has_text(http_header(rq, "X-Domain-Id"));
     if (roles)
         roles_parse(rq->arena, roles, ret);
     ret->is_admin = identity_has_role(ret, "admin");

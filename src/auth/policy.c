@@ -6,28 +6,24 @@
 #include <stdlib.h>
 
 enum {
-    BY_ADMIN        = 1 << 0, /* rule:context_is_admin, which is role:admin */
-    BY_MEMBER       = 1 << 1, /* role:member of the owning project */
-    BY_READER       = 1 << 2, /* role:reader of the owning project */
-    BY_MEMBER_SEES  = 1 << 3, /* role:member, and the image is its project's, shared with it, shared, public or community */
-    BY_READER_SEES  = 1 << 4, /* role:reader, likewise */
+    BY_ADMIN = 1 << 0,  /* rule:context_is_admin, which is role:admin */
+    BY_MEMBER = 1 << 1, /* role:member of the owning project */
+    BY_READER = 1 << 2, /* role:reader of the owning project */
+    BY_MEMBER_SEES =
+        1 << 3, /* role:member, and the image is its project's, shared with it, shared, public or community */
+    BY_READER_SEES = 1 << 4,  /* role:reader, likewise */
     BY_MEMBER_OWNER = 1 << 5, /* role:member, and the owner asked for is its own project */
 };
 
 static const struct {
     const char *rule;
-    int         let;
+    int let;
 } rules[] = {
-    { "add_image", BY_ADMIN | BY_MEMBER_OWNER },
-    { "communitize_image", BY_ADMIN | BY_MEMBER },
-    { "delete_image", BY_ADMIN | BY_MEMBER },
-    { "download_image", BY_ADMIN | BY_MEMBER_SEES },
-    { "get_image", BY_ADMIN | BY_READER_SEES },
-    { "get_images", BY_ADMIN | BY_READER },
-    { "modify_image", BY_ADMIN | BY_MEMBER },
-    { "publicize_image", BY_ADMIN },
-    { "set_image_location", BY_ADMIN | BY_MEMBER },
-    { "delete_image_location", BY_ADMIN },
+    { "add_image", BY_ADMIN | BY_MEMBER_OWNER },    { "communitize_image", BY_ADMIN | BY_MEMBER },
+    { "delete_image", BY_ADMIN | BY_MEMBER },       { "download_image", BY_ADMIN | BY_MEMBER_SEES },
+    { "get_image", BY_ADMIN | BY_READER_SEES },     { "get_images", BY_ADMIN | BY_READER },
+    { "modify_image", BY_ADMIN | BY_MEMBER },       { "publicize_image", BY_ADMIN },
+    { "set_image_location", BY_ADMIN | BY_MEMBER }, { "delete_image_location", BY_ADMIN },
     { "upload_image", BY_ADMIN | BY_MEMBER },
 };
 

@@ -9,18 +9,18 @@ enum { ALIGN = 16, BLOCK_MAX = 64 * 1024 };
 
 struct block {
     struct block *next;
-    size_t        size, used; /* of data[] */
+    size_t size, used; /* of data[] */
     _Alignas(ALIGN) unsigned char data[];
 };
 
 struct at_end {
     struct at_end *next;
-    void         (*fn)(void *);
-    void          *arg;
+    void (*fn)(void *);
+    void *arg;
 };
 
 struct arena {
-    struct block  *blocks; /* the newest first; the last one is kept by arena_reset() */
+    struct block *blocks; /* the newest first; the last one is kept by arena_reset() */
     struct at_end *ends;
 };
 

@@ -12,15 +12,15 @@
 struct arena;
 
 struct arena *arena_make(size_t first_block) __attribute__((returns_nonnull));
-void          arena_free(struct arena *a); /* runs what arena_at_end() was given, last first; takes NULL */
-void          arena_reset(struct arena *a); /* as free and make, but keeps the first block */
+void arena_free(struct arena *a);  /* runs what arena_at_end() was given, last first; takes NULL */
+void arena_reset(struct arena *a); /* as free and make, but keeps the first block */
 
 void *arena_alloc(struct arena *a, size_t n) __attribute__((returns_nonnull)); /* zeroed, 16-aligned */
-char *arena_str(struct arena *a, const char *s);   /* NULL gives NULL */
+char *arena_str(struct arena *a, const char *s);                               /* NULL gives NULL */
 char *arena_strn(struct arena *a, const char *s, size_t n);
 char *arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *arena_vprintf(struct arena *a, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
-void  arena_at_end(struct arena *a, void (*fn)(void *), void *arg);
+void arena_at_end(struct arena *a, void (*fn)(void *), void *arg);
 
 #define arena_new(a, type)      ((type *)arena_alloc((a), sizeof(type)))
 #define arena_array(a, type, n) ((type *)arena_alloc_array((a), sizeof(type), (n)))
@@ -28,7 +28,7 @@ void *arena_alloc_array(struct arena *a, size_t size, size_t n) __attribute__((r
 
 /* Room for one more element at items[n]; doubles into new arena memory when n reaches *cap. */
 void *arena_grow(struct arena *a, void *items, size_t n, size_t *cap, size_t size);
-#define ARENA_PUSH(a, items, n, cap) \
+#define ARENA_PUSH(a, items, n, cap)                                                                         \
     ((items) = arena_grow((a), (items), (n), &(cap), sizeof *(items)), &(items)[(n)++])
 
 #endif

@@ -10,13 +10,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLEANUP(fn)    __attribute__((cleanup(fn)))
-#define MUST_CHECK     __attribute__((warn_unused_result))
-#define PRINTF(f, a)   __attribute__((format(printf, f, a)))
-#define UNUSED         __attribute__((unused))
-#define COUNT(a)       (sizeof(a) / sizeof((a)[0]))
+#define CLEANUP(fn)  __attribute__((cleanup(fn)))
+#define MUST_CHECK   __attribute__((warn_unused_result))
+#define PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define UNUSED       __attribute__((unused))
+#define COUNT(a)     (sizeof(a) / sizeof((a)[0]))
 /* Hands a pointer over and leaves NULL, so that the scope's cleanup has nothing left to undo. */
-#define TAKE(p)        ({ __typeof__(p) *take_ = &(p); __typeof__(p) took_ = *take_; *take_ = NULL; took_; })
+#define TAKE(p)                                                                                              \
+    ({                                                                                                       \
+        __typeof__(p) *take_ = &(p);                                                                         \
+        __typeof__(p) took_ = *take_;                                                                        \
+        *take_ = NULL;                                                                                       \
+        took_;                                                                                               \
+    })
 
 #include "base/arena.h"
 #include "base/clock.h"

@@ -83,8 +83,9 @@ static int digits(const char **p, int n)
 static bool join(int y, int mon, int d, int h, int min, int s, int64_t frac, int64_t *ret)
 {
     static const int lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-    struct tm tm = { .tm_year = y - 1900, .tm_mon = mon - 1, .tm_mday = d,
-                     .tm_hour = h, .tm_min = min, .tm_sec = s };
+    struct tm tm = {
+        .tm_year = y - 1900, .tm_mon = mon - 1, .tm_mday = d, .tm_hour = h, .tm_min = min, .tm_sec = s
+    };
     bool leap = y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
 
     if (y < 1 || mon < 1 || mon > 12 || d < 1 || d > lengths[mon - 1] + (mon == 2 && leap) || h < 0 ||
@@ -187,7 +188,8 @@ bool clock_from_http(const char *text, int64_t *ret)
     char mon[4];
     int d, y, h, min, s, at = -1;
 
-    if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &d, mon, &y, &h, &min, &s, &at) != 6 ||
+    if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &d, mon, &y, &h, &min, &s, &at) !=
+            6 ||
         at < 0 || text[at])
         return false;
     for (int i = 0; i < 12; i++)

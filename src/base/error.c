@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* clang-format off */
 const struct error_kind_info error_kinds[ERROR_KINDS] = {
     [ERROR_NONE]            = { "none",            200, LOG_DEBUG   },
     [ERROR_INVALID]         = { "invalid",         400, LOG_DEBUG   },
@@ -24,6 +25,7 @@ const struct error_kind_info error_kinds[ERROR_KINDS] = {
     [ERROR_ABORTED]         = { "aborted",         499, LOG_INFO    },
     [ERROR_WOULD_BLOCK]     = { "would-block",     503, LOG_DEBUG   },
 };
+/* clang-format on */
 
 void error_clear(struct error *e)
 {

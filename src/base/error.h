@@ -11,22 +11,22 @@
 
 enum error_kind {
     ERROR_NONE = 0,
-    ERROR_INVALID,        /* the request itself is wrong: 400 */
-    ERROR_UNAUTHENTICATED,/* nobody vouches for the caller: 401 */
-    ERROR_FORBIDDEN,      /* known caller, not allowed: 403 */
-    ERROR_NOT_FOUND,      /* absent, or hidden from this caller: 404 */
-    ERROR_METHOD,         /* the resource has no such method: 405 */
-    ERROR_CONFLICT,       /* the state does not allow it now: 409 */
-    ERROR_GONE,           /* it went away while we worked: 410 */
-    ERROR_TOO_LARGE,      /* cap, quota or full medium: 413 */
-    ERROR_MEDIA,          /* media type or image format: 415 */
-    ERROR_RANGE,          /* no such bytes: 416 */
-    ERROR_HEADER_SIZE,    /* one header field is over its limit: 431 */
-    ERROR_INTERNAL,       /* our fault: 500 */
-    ERROR_UNIMPLEMENTED,  /* a method HTTP has and this service has not: 501 */
-    ERROR_UNAVAILABLE,    /* a medium or the database refuses now: 503 */
-    ERROR_ABORTED,        /* the client went away; nobody reads an answer */
-    ERROR_WOULD_BLOCK,    /* only under DB_NOWAIT: run the request again on a worker */
+    ERROR_INVALID,         /* the request itself is wrong: 400 */
+    ERROR_UNAUTHENTICATED, /* nobody vouches for the caller: 401 */
+    ERROR_FORBIDDEN,       /* known caller, not allowed: 403 */
+    ERROR_NOT_FOUND,       /* absent, or hidden from this caller: 404 */
+    ERROR_METHOD,          /* the resource has no such method: 405 */
+    ERROR_CONFLICT,        /* the state does not allow it now: 409 */
+    ERROR_GONE,            /* it went away while we worked: 410 */
+    ERROR_TOO_LARGE,       /* cap, quota or full medium: 413 */
+    ERROR_MEDIA,           /* media type or image format: 415 */
+    ERROR_RANGE,           /* no such bytes: 416 */
+    ERROR_HEADER_SIZE,     /* one header field is over its limit: 431 */
+    ERROR_INTERNAL,        /* our fault: 500 */
+    ERROR_UNIMPLEMENTED,   /* a method HTTP has and this service has not: 501 */
+    ERROR_UNAVAILABLE,     /* a medium or the database refuses now: 503 */
+    ERROR_ABORTED,         /* the client went away; nobody reads an answer */
+    ERROR_WOULD_BLOCK,     /* only under DB_NOWAIT: run the request again on a worker */
     ERROR_KINDS
 };
 
@@ -36,16 +36,16 @@ enum error_kind {
 
 struct error {
     enum error_kind kind;
-    uint16_t        status;                     /* HTTP; from error_kinds[], api/ may override it */
-    bool            in_detail;                  /* api/: `message` is the detail part of the body */
-    char            message[ERROR_MESSAGE_MAX]; /* for the client */
-    char            detail[ERROR_DETAIL_MAX];   /* for the log only: errno, SQL state, driver text */
+    uint16_t status;                 /* HTTP; from error_kinds[], api/ may override it */
+    bool in_detail;                  /* api/: `message` is the detail part of the body */
+    char message[ERROR_MESSAGE_MAX]; /* for the client */
+    char detail[ERROR_DETAIL_MAX];   /* for the log only: errno, SQL state, driver text */
 };
 
 struct error_kind_info {
     const char *name;
-    uint16_t    status;
-    int         level; /* a log level: how loud the access log is about it */
+    uint16_t status;
+    int level; /* a log level: how loud the access log is about it */
 };
 extern const struct error_kind_info error_kinds[ERROR_KINDS];
 

@@ -9,7 +9,7 @@
 void *mem_new(size_t n) __attribute__((malloc, returns_nonnull, warn_unused_result)); /* zeroed */
 void *mem_resize(void *p, size_t n) __attribute__((returns_nonnull, warn_unused_result));
 char *mem_str(const char *s) __attribute__((malloc, returns_nonnull, warn_unused_result));
-void  mem_free(void *p);                 /* takes NULL */
-void  mem_free_ptr(char **p);            /* for CLEANUP on a char * */
+void mem_free(void *p);      /* takes NULL */
+void mem_free_ptr(char **p); /* for CLEANUP on a char * */
 
 #endif

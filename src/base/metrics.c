@@ -8,10 +8,10 @@ enum { SERIES_MAX = 2000 };
 
 struct metric_series {
     struct metric_series *next;
-    char                 *values[METRIC_LABELS_MAX];
-    _Atomic int64_t       value; /* of a histogram: the number of observations */
-    _Atomic int64_t       sum_us;
-    _Atomic int64_t       buckets[METRIC_BUCKETS];
+    char *values[METRIC_LABELS_MAX];
+    _Atomic int64_t value; /* of a histogram: the number of observations */
+    _Atomic int64_t sum_us;
+    _Atomic int64_t buckets[METRIC_BUCKETS];
 };
 
 const int64_t metric_bounds_us[METRIC_BUCKETS] = {
@@ -107,7 +107,8 @@ static void write_value(struct str *out, const char *value)
     }
 }
 
-static void write_labels(struct str *out, const struct metric *m, const struct metric_series *s, const char *le)
+static void write_labels(struct str *out, const struct metric *m, const struct metric_series *s,
+                         const char *le)
 {
     const char *between = "{";
 

@@ -17,12 +17,12 @@ enum { METRIC_LABELS_MAX = 3, METRIC_BUCKETS = 14 };
 struct metric_series;
 
 struct metric {
-    const char           *name;   /* glint_http_requests_total */
-    const char           *help;
-    enum metric_type      type;
-    const char           *labels[METRIC_LABELS_MAX];
+    const char *name; /* glint_http_requests_total */
+    const char *help;
+    enum metric_type type;
+    const char *labels[METRIC_LABELS_MAX];
     struct metric_series *series; /* private to metrics.c, as is next */
-    struct metric        *next;
+    struct metric *next;
 };
 
 /* Upper bounds of the histogram's buckets in microseconds; the last bucket is +Inf. */
@@ -33,10 +33,10 @@ extern const int64_t metric_bounds_us[METRIC_BUCKETS];
  * labelled "other". */
 struct metric_series *metric_series(struct metric *m, const char *v1, const char *v2, const char *v3);
 
-void metric_add(struct metric_series *s, int64_t n);     /* counter, gauge */
-void metric_set(struct metric_series *s, int64_t value); /* gauge */
-void metric_observe(struct metric_series *s, int64_t us);/* histogram */
-int64_t metric_value(const struct metric_series *s);     /* counter, gauge; a histogram's count */
+void metric_add(struct metric_series *s, int64_t n);      /* counter, gauge */
+void metric_set(struct metric_series *s, int64_t value);  /* gauge */
+void metric_observe(struct metric_series *s, int64_t us); /* histogram */
+int64_t metric_value(const struct metric_series *s);      /* counter, gauge; a histogram's count */
 
 void metrics_write(struct str *out); /* every registered family, sorted by name */
 

@@ -10,11 +10,14 @@
 #include <stdint.h>
 
 struct str {
-    char  *data; /* always zero-terminated once something was added; NULL before */
+    char *data; /* always zero-terminated once something was added; NULL before */
     size_t len, cap;
 };
 
-#define STR_INIT { NULL, 0, 0 }
+#define STR_INIT                                                                                             \
+    {                                                                                                        \
+        NULL, 0, 0                                                                                           \
+    }
 void str_init(struct str *s);
 void str_done(struct str *s); /* for CLEANUP too */
 void str_clear(struct str *s);
@@ -27,7 +30,7 @@ void str_addv(struct str *s, const char *format, va_list ap) __attribute__((form
 void str_add_u64(struct str *s, uint64_t n);
 const char *str_text(const struct str *s); /* "" when empty; valid until the next change */
 
-bool str_eq(const char *a, const char *b);           /* NULL equals only NULL */
+bool str_eq(const char *a, const char *b); /* NULL equals only NULL */
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 /* ASCII case only, whatever the locale. */

@@ -20,7 +20,7 @@ struct http_header {
 
 struct http_headers {
     struct http_header *items;
-    size_t              n, cap;
+    size_t n, cap;
 };
 
 void headers_add(struct arena *a, struct http_headers *h, const char *name, const char *value);
@@ -69,31 +69,31 @@ struct gateway_ops {
 
 struct http_request {
     const struct gateway_ops *ops;
-    struct gateway           *gateway;
-    struct arena             *arena;          /* ends with the request */
-    const char               *method;         /* as sent: methods are case-sensitive */
-    const char               *path;           /* raw (percent-encoded), begins with '/', without the mount prefix */
-    const char               *prefix;         /* the mount prefix, raw; "" at the root */
-    const char               *query;          /* raw, without '?'; NULL when there was none */
-    const char               *scheme;         /* "http" or "https" as the front end knows it */
-    const char               *host;           /* authority of the request (Host), or the listener's own */
-    const char               *peer;           /* the client's address, for the log */
-    int64_t                   content_length; /* or HTTP_BODY_NONE, HTTP_BODY_UNKNOWN */
-    int64_t                   started_us;     /* monotonic: when the head was complete */
-    bool                      inline_only;    /* on an event loop: must not wait for anything */
+    struct gateway *gateway;
+    struct arena *arena;    /* ends with the request */
+    const char *method;     /* as sent: methods are case-sensitive */
+    const char *path;       /* raw (percent-encoded), begins with '/', without the mount prefix */
+    const char *prefix;     /* the mount prefix, raw; "" at the root */
+    const char *query;      /* raw, without '?'; NULL when there was none */
+    const char *scheme;     /* "http" or "https" as the front end knows it */
+    const char *host;       /* authority of the request (Host), or the listener's own */
+    const char *peer;       /* the client's address, for the log */
+    int64_t content_length; /* or HTTP_BODY_NONE, HTTP_BODY_UNKNOWN */
+    int64_t started_us;     /* monotonic: when the head was complete */
+    bool inline_only;       /* on an event loop: must not wait for anything */
 
     /* Filled while answering; the front end reads them for its log and metrics. */
-    int      status;       /* 0 until head() */
+    int status;                   /* 0 until head() */
     uint64_t bytes_in, bytes_out; /* of bodies */
 };
 
 /* Wrappers; they also keep status and bytes. */
-ssize_t     http_read(struct http_request *rq, void *buf, size_t n);
-int         http_head(struct http_request *rq, int status, const struct http_headers *h, int64_t length);
-int         http_write(struct http_request *rq, const void *buf, size_t n);
-int         http_sendfile(struct http_request *rq, int fd, uint64_t offset, uint64_t len);
+ssize_t http_read(struct http_request *rq, void *buf, size_t n);
+int http_head(struct http_request *rq, int status, const struct http_headers *h, int64_t length);
+int http_write(struct http_request *rq, const void *buf, size_t n);
+int http_sendfile(struct http_request *rq, int fd, uint64_t offset, uint64_t len);
 const char *http_header(struct http_request *rq, const char *name);
-bool        http_aborted(struct http_request *rq);
+bool http_aborted(struct http_request *rq);
 
 /* The service that a front end feeds. */
 struct http_service {
@@ -108,7 +108,8 @@ struct http_service {
     int (*serve)(void *arg, struct http_request *);
 };
 
-const char *http_phrase(int status); /* as Python's http.client/WebOb spell them, e.g. 413 Request Entity Too Large */
+const char *
+http_phrase(int status); /* as Python's http.client/WebOb spell them, e.g. 413 Request Entity Too Large */
 
 /* ---- ranges (RFC 9110 section 14) ---- */
 
@@ -129,7 +130,8 @@ enum http_range_kind http_content_range_parse(const char *header, uint64_t size,
 
 /* ---- Accept (RFC 9110 section 12.5.1) ---- */
 
-/* The offer with the highest quality, ties to the earlier offer; -1 when none matches or there is no header. */
+/* The offer with the highest quality, ties to the earlier offer; -1 when none matches or there is no header.
+ */
 int http_accept_best(const char *header, const char *const *offers, size_t n);
 /* type/subtype of a Content-Type, lower-cased without parameters, into out; false when it does not fit. */
 bool http_media_type(const char *header, char *out, size_t size);
@@ -140,8 +142,9 @@ struct http_param {
     const char *name, *value; /* decoded: '+' is a space, %XX a byte; valid UTF-8 */
 };
 enum { HTTP_QUERY_TOO_MANY = -1, HTTP_QUERY_UNDECODABLE = -2 };
-/* Splits a query at '&' and ';', keeping blank values. Returns the number of parameters, HTTP_QUERY_TOO_MANY above
- * HTTP_PARAMS_MAX, or HTTP_QUERY_UNDECODABLE when a name or value is not UTF-8. Memory from the arena. */
+/* Splits a query at '&' and ';', keeping blank values. Returns the number of parameters, HTTP_QUERY_TOO_MANY
+ * above HTTP_PARAMS_MAX, or HTTP_QUERY_UNDECODABLE when a name or value is not UTF-8. Memory from the arena.
+ */
 ssize_t http_query_parse(struct arena *a, const char *query, struct http_param **ret);
 /* %XX decoding of a path segment; false on a bad escape and on %00. */
 bool http_path_decode(struct arena *a, const char *raw, size_t n, char **ret);

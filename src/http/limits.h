@@ -4,15 +4,15 @@
 #define HTTP_LIMITS_H
 
 enum {
-    HTTP_HEAD_MAX        = 64 * 1024, /* request line and header section together */
-    HTTP_LINE_MAX        = 32 * 1024, /* one line of it */
-    HTTP_HEADERS_MAX     = 128,       /* number of fields */
-    HTTP_TARGET_MAX      = 16 * 1024, /* the request target */
-    HTTP_CHUNK_LINE_MAX  = 4 * 1024,  /* chunk size line with its extensions */
-    HTTP_TRAILER_MAX     = 16 * 1024, /* trailer section */
-    HTTP_PARAMS_MAX      = 512,       /* query parameters */
-    HTTP_JSON_BODY_MAX   = 4 * 1024 * 1024,
-    HTTP_JSON_DEPTH_MAX  = 64,
+    HTTP_HEAD_MAX = 64 * 1024,      /* request line and header section together */
+    HTTP_LINE_MAX = 32 * 1024,      /* one line of it */
+    HTTP_HEADERS_MAX = 128,         /* number of fields */
+    HTTP_TARGET_MAX = 16 * 1024,    /* the request target */
+    HTTP_CHUNK_LINE_MAX = 4 * 1024, /* chunk size line with its extensions */
+    HTTP_TRAILER_MAX = 16 * 1024,   /* trailer section */
+    HTTP_PARAMS_MAX = 512,          /* query parameters */
+    HTTP_JSON_BODY_MAX = 4 * 1024 * 1024,
+    HTTP_JSON_DEPTH_MAX = 64,
 };
 
 #endif

@@ -6,9 +6,9 @@
 
 struct media_range {
     const char *type;
-    size_t      type_len;
-    int         quality;  /* thousandths */
-    bool        has_params;
+    size_t type_len;
+    int quality; /* thousandths */
+    bool has_params;
 };
 
 static const char *skip_blanks(const char *p)

@@ -37,7 +37,8 @@ static enum http_range_kind suffix(uint64_t n, uint64_t size, struct http_range 
 {
     if (size == 0)
         return RANGE_UNSATISFIABLE;
-    ret->len = n > 0 && n < size ? n : size; /* "-0" is the whole to Glance, where RFC 9110 has it unsatisfiable */
+    ret->len =
+        n > 0 && n < size ? n : size; /* "-0" is the whole to Glance, where RFC 9110 has it unsatisfiable */
     ret->offset = size - ret->len;
     return RANGE_ONE;
 }

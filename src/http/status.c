@@ -4,7 +4,7 @@
 /* The phrases of WebOb's webob.util.status_reasons, which clients of Glance see; some are older than
  * RFC 9110 (413, 416). */
 static const struct {
-    int         status;
+    int status;
     const char *phrase;
 } phrases[] = {
     { 100, "Continue" },

@@ -4,11 +4,13 @@
 
 #include <string.h>
 
-static const char *const op_names[] = { [PATCH_ADD] = "add", [PATCH_REMOVE] = "remove", [PATCH_REPLACE] = "replace" };
+static const char *const op_names[] = {
+    [PATCH_ADD] = "add", [PATCH_REMOVE] = "remove", [PATCH_REPLACE] = "replace"
+};
 
 static const char *const read_only[] = {
-    "created_at", "updated_at", "status", "checksum", "size", "virtual_size", "direct_url", "self", "file",
-    "schema", "id", "os_hash_algo", "os_hash_value",
+    "created_at", "updated_at", "status", "checksum", "size",         "virtual_size",  "direct_url",
+    "self",       "file",       "schema", "id",       "os_hash_algo", "os_hash_value",
 };
 
 static const char *const reserved[] = { "location", "deleted", "deleted_at" };
@@ -45,7 +47,8 @@ static int head_v21(const json_t *raw, enum patch_op *ret_op, const char **ret_p
     const json_t *op = json_object_get(raw, "op"), *path = json_object_get(raw, "path");
 
     if (!op || json_is_null(op))
-        return error_set(e, ERROR_INVALID, "Unable to find `op` in JSON Schema change. "
+        return error_set(e, ERROR_INVALID,
+                         "Unable to find `op` in JSON Schema change. "
                          "It must be one of the following: add, remove, replace.");
     if (!json_is_string(op) || !op_find(json_string_value(op), ret_op)) {
         CLEANUP(str_done) struct str shown = STR_INIT;
@@ -54,7 +57,8 @@ static int head_v21(const json_t *raw, enum patch_op *ret_op, const char **ret_p
             str_add(&shown, json_string_value(op));
         else
             json_add_repr(&shown, op);
-        return error_set(e, ERROR_INVALID, "Invalid operation: `%s`. It must be one of the following: add, remove, replace.",
+        return error_set(e, ERROR_INVALID,
+                         "Invalid operation: `%s`. It must be one of the following: add, remove, replace.",
                          str_text(&shown));
     }
     if (!path)
@@ -71,7 +75,8 @@ static int head_v20(const json_t *raw, enum patch_op *ret_op, const char **ret_p
         const json_t *path = json_object_get(raw, op_names[i]);
 
         if (path && found)
-            return error_set(e, ERROR_INVALID, "Operation objects must contain only one member named \"add\", \"remove\", "
+            return error_set(e, ERROR_INVALID,
+                             "Operation objects must contain only one member named \"add\", \"remove\", "
                              "or \"replace\".");
         if (path) {
             found = path;
@@ -79,7 +84,8 @@ static int head_v20(const json_t *raw, enum patch_op *ret_op, const char **ret_p
         }
     }
     if (!found)
-        return error_set(e, ERROR_INVALID, "Operation objects must contain exactly one member named \"add\", \"remove\", "
+        return error_set(e, ERROR_INVALID,
+                         "Operation objects must contain exactly one member named \"add\", \"remove\", "
                          "or \"replace\".");
     *ret_path = json_string_value(found);
     return 0;
@@ -119,7 +125,9 @@ static int pointer_check(const char *pointer, struct error *e)
         return error_set(e, ERROR_INVALID, "Pointer `%s` end with \"/\".", pointer);
     for (const char *p = strchr(pointer, '~'); p; p = strchr(p + 1, '~'))
         if (p[1] != '0' && p[1] != '1')
-            return error_set(e, ERROR_INVALID, "Pointer `%s` contains \"~\" not part of a recognized escape sequence.", pointer);
+            return error_set(e, ERROR_INVALID,
+                             "Pointer `%s` contains \"~\" not part of a recognized escape sequence.",
+                             pointer);
     return 0;
 }
 
@@ -187,7 +195,8 @@ static int change_parse(struct arena *a, const struct schema *s, const json_t *r
     if (c->op != PATCH_REMOVE) {
         c->value = json_object_get(raw, "value");
         if (!c->value)
-            return error_set(e, ERROR_INVALID, "Operation \"%s\" requires a member named \"value\".", op_names[c->op]);
+            return error_set(e, ERROR_INVALID, "Operation \"%s\" requires a member named \"value\".",
+                             op_names[c->op]);
     }
     if (image_name_read_only(c->path[0]))
         return error_set(e, ERROR_FORBIDDEN, "Attribute '%s' is read-only.", c->path[0]);

@@ -13,9 +13,9 @@
 extern const char json_image_schema[], json_image_properties[];
 
 struct schema {
-    json_t *image;                 /* the whole document */
-    json_t *base;                  /* names of base attributes, as an object's keys */
-    char   *image_text, *images_text;
+    json_t *image; /* the whole document */
+    json_t *base;  /* names of base attributes, as an object's keys */
+    char *image_text, *images_text;
 };
 
 /* ---- building ---- */
@@ -61,11 +61,13 @@ static int add_declared(json_t *image, json_t *declared, const char *path, struc
         required = json_object_get(declared, "required");
     else
         properties = declared;
-    json_object_foreach(properties, name, item) {
+    json_object_foreach(properties, name, item)
+    {
         if (!json_is_object(item))
             return error_set(e, ERROR_INVALID, "%s: property '%s': expected a schema object", path, name);
         if (json_object_get(into, name))
-            return error_set(e, ERROR_INVALID, "%s: property '%s' is an attribute of every image already", path, name);
+            return error_set(e, ERROR_INVALID, "%s: property '%s' is an attribute of every image already",
+                             path, name);
         item = json_deep_copy(item);
         json_object_set_new(item, "is_base", json_false());
         json_object_set_new(into, name, item);
@@ -86,10 +88,14 @@ static void write_texts(struct schema *s)
     json_add_value(&out, s->image, true);
     s->image_text = mem_str(str_text(&out));
     str_clear(&out);
-    str_addf(&out, "{\"name\": \"images\", \"properties\": {\"images\": {\"type\": \"array\", \"items\": %s}, "
-             "\"first\": {\"type\": \"string\"}, \"next\": {\"type\": \"string\"}, \"schema\": {\"type\": \"string\"}}, "
-             "\"links\": [{\"rel\": \"first\", \"href\": \"{first}\"}, {\"rel\": \"next\", \"href\": \"{next}\"}, "
-             "{\"rel\": \"describedby\", \"href\": \"{schema}\"}]}", s->image_text);
+    str_addf(
+        &out,
+        "{\"name\": \"images\", \"properties\": {\"images\": {\"type\": \"array\", \"items\": %s}, "
+        "\"first\": {\"type\": \"string\"}, \"next\": {\"type\": \"string\"}, \"schema\": {\"type\": "
+        "\"string\"}}, "
+        "\"links\": [{\"rel\": \"first\", \"href\": \"{first}\"}, {\"rel\": \"next\", \"href\": \"{next}\"}, "
+        "{\"rel\": \"describedby\", \"href\": \"{schema}\"}]}",
+        s->image_text);
     s->images_text = mem_str(str_text(&out));
 }
 
@@ -103,7 +109,8 @@ int schema_open(const struct schema_options *o, struct schema **ret, struct erro
     s->base = json_copy(json_object_get(s->image, "properties"));
     set_enum(s->image, "disk_format", o->disk_formats, o->n_disk_formats);
     set_enum(s->image, "container_format", o->container_formats, o->n_container_formats);
-    status = declared ? add_declared(s->image, declared, o->properties_file ? o->properties_file : "", e) : -1;
+    status =
+        declared ? add_declared(s->image, declared, o->properties_file ? o->properties_file : "", e) : -1;
     json_decref(declared);
     if (status < 0) {
         schema_free(s);
@@ -145,15 +152,15 @@ bool schema_is_base(const struct schema *s, const char *name)
 enum { DEPTH_MAX = 8 }; /* of the schema, not of the instance: locations[n].validation_data.x is 4 */
 
 struct step {
-    const char *key;   /* NULL: an index */
-    size_t      index;
+    const char *key; /* NULL: an index */
+    size_t index;
 };
 
 struct check {
     struct step path[DEPTH_MAX], best_path[DEPTH_MAX];
-    size_t      depth, best_depth;
-    bool        found;
-    struct str  best; /* the message of the best violation so far */
+    size_t depth, best_depth;
+    bool found;
+    struct str best; /* the message of the best violation so far */
 };
 
 static int compare_paths(const struct step *a, const struct step *b, size_t depth)
@@ -246,7 +253,8 @@ static bool matches(const char *pattern, const char *text)
 {
     PCRE2_SIZE at;
     int code;
-    pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_DOLLAR_ENDONLY, &code, &at, NULL);
+    pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+                                   PCRE2_UTF | PCRE2_DOLLAR_ENDONLY, &code, &at, NULL);
     pcre2_match_data *data;
     bool found;
 
@@ -296,7 +304,8 @@ static void check_number(struct check *c, const json_t *schema, const json_t *in
 
 static void check_value(struct check *c, const json_t *schema, const json_t *instance);
 
-static void descend(struct check *c, const char *key, size_t index, const json_t *schema, const json_t *instance)
+static void descend(struct check *c, const char *key, size_t index, const json_t *schema,
+                    const json_t *instance)
 {
     if (c->depth == DEPTH_MAX)
         return;
@@ -324,7 +333,8 @@ static void check_object(struct check *c, const json_t *schema, const json_t *in
     const char *key;
     json_t *item;
 
-    json_object_foreach((json_t *)(uintptr_t)instance, key, item) {
+    json_object_foreach((json_t *)(uintptr_t)instance, key, item)
+    {
         const json_t *rule = json_object_get(properties, key);
 
         if (rule) {

@@ -21,7 +21,8 @@ static void add_escape(struct str *out, unsigned c)
 {
     static const struct {
         char raw, letter;
-    } letters[] = { { '"', '"' }, { '\\', '\\' }, { '\n', 'n' }, { '\r', 'r' }, { '\t', 't' }, { '\b', 'b' }, { '\f', 'f' } };
+    } letters[] = { { '"', '"' },  { '\\', '\\' }, { '\n', 'n' }, { '\r', 'r' },
+                    { '\t', 't' }, { '\b', 'b' },  { '\f', 'f' } };
 
     for (size_t i = 0; i < COUNT(letters); i++) {
         if (c == (unsigned char)letters[i].raw) {
@@ -107,7 +108,8 @@ static void add_object(struct str *out, const json_t *object, bool ascii)
     json_t *value;
 
     str_addc(out, '{');
-    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
         str_add(out, between);
         json_add_text(out, key, ascii);
         str_add(out, ": ");
@@ -177,7 +179,8 @@ static void add_object_repr(struct str *out, const json_t *object)
     json_t *item;
 
     str_addc(out, '{');
-    json_object_foreach((json_t *)(uintptr_t)object, key, item) {
+    json_object_foreach((json_t *)(uintptr_t)object, key, item)
+    {
         str_add(out, between);
         add_text_repr(out, key);
         str_add(out, ": ");

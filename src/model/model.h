@@ -15,8 +15,16 @@
 /* ---- status (Glance domain: Image.valid_state_targets) ---- */
 
 enum image_status {
-    IMAGE_QUEUED, IMAGE_SAVING, IMAGE_ACTIVE, IMAGE_KILLED, IMAGE_DELETED, IMAGE_UPLOADING, IMAGE_IMPORTING,
-    IMAGE_PENDING_DELETE, IMAGE_DEACTIVATED, IMAGE_STATUSES
+    IMAGE_QUEUED,
+    IMAGE_SAVING,
+    IMAGE_ACTIVE,
+    IMAGE_KILLED,
+    IMAGE_DELETED,
+    IMAGE_UPLOADING,
+    IMAGE_IMPORTING,
+    IMAGE_PENDING_DELETE,
+    IMAGE_DEACTIVATED,
+    IMAGE_STATUSES
 };
 const char *image_status_name(enum image_status s);
 bool image_status_parse(const char *name, enum image_status *ret);
@@ -33,152 +41,172 @@ struct image_property {
 };
 
 struct image_location {
-    int64_t     id;        /* row; 0 for one that is not stored yet */
+    int64_t id; /* row; 0 for one that is not stored yet */
     const char *url;
-    const char *metadata;  /* JSON object text; "{}" when the row has NULL */
-    const char *status;    /* "active" … */
+    const char *metadata; /* JSON object text; "{}" when the row has NULL */
+    const char *status;   /* "active" … */
 };
 
 struct image {
     const char *id, *name, *disk_format, *container_format, *owner; /* NULL: null */
     const char *checksum, *os_hash_algo, *os_hash_value;
-    enum image_status     status;
+    enum image_status status;
     enum image_visibility visibility;
-    int64_t size, virtual_size;  /* bytes; -1: null */
-    int64_t min_disk, min_ram;   /* GiB, MiB */
-    bool    protected, os_hidden, deleted;
+    int64_t size, virtual_size; /* bytes; -1: null */
+    int64_t min_disk, min_ram;  /* GiB, MiB */
+    bool protected, os_hidden, deleted;
     int64_t created_us, updated_us, deleted_us; /* 0: null */
 
-    struct image_property *properties; size_t n_properties, cap_properties; /* row order */
-    const char           **tags;       size_t n_tags, cap_tags;             /* row order */
-    struct image_location *locations;  size_t n_locations, cap_locations;   /* row order */
+    struct image_property *properties;
+    size_t n_properties, cap_properties; /* row order */
+    const char **tags;
+    size_t n_tags, cap_tags; /* row order */
+    struct image_location *locations;
+    size_t n_locations, cap_locations; /* row order */
 };
 
-const char *image_property_get(const struct image *im, const char *name); /* NULL when absent; "" for a NULL value */
+const char *image_property_get(const struct image *im,
+                               const char *name); /* NULL when absent; "" for a NULL value */
 void image_property_set(struct arena *a, struct image *im, const char *name, const char *value);
 bool image_property_drop(struct image *im, const char *name);
 
 /* Who looks: what SQL may show. An administrator sees every project. */
 struct viewer {
-    bool        is_admin;
+    bool is_admin;
     const char *project; /* NULL: none */
 };
 
-/* The live (not deleted) image with this id that the viewer may see, else ERROR_NOT_FOUND ("No image found with ID …").
- * Visible: admin, owner NULL, public, community, own, or shared with a live membership of any status. */
+/* The live (not deleted) image with this id that the viewer may see, else ERROR_NOT_FOUND ("No image found
+ * with ID …"). Visible: admin, owner NULL, public, community, own, or shared with a live membership of any
+ * status. */
 int image_load(struct db_conn *c, struct arena *a, const char *id, const struct viewer *v, struct image **ret,
                struct error *e) MUST_CHECK;
 /* Also deleted ones and without a viewer, for the service itself. */
-int image_load_any(struct db_conn *c, struct arena *a, const char *id, struct image **ret, struct error *e) MUST_CHECK;
+int image_load_any(struct db_conn *c, struct arena *a, const char *id, struct image **ret,
+                   struct error *e) MUST_CHECK;
 
 /* Inserts the image with properties and tags; status queued, created = updated = now are set in *im.
  * ERROR_CONFLICT when the id was ever used. */
 int image_insert(struct db_conn *c, struct image *im, struct error *e) MUST_CHECK;
 
-/* Writes every column, property, tag and location of *im, updated_us = now. Only while the row's status is still
- * `from` and it is not deleted, else ERROR_CONFLICT and nothing changed. Properties, locations that are gone are
- * soft-deleted, revived or inserted as database.md section 4 says; rows whose value did not change are left alone.
- * os_glance_import_task is never touched. */
+/* Writes every column, property, tag and location of *im, updated_us = now. Only while the row's status is
+ * still `from` and it is not deleted, else ERROR_CONFLICT and nothing changed. Properties, locations that are
+ * gone are soft-deleted, revived or inserted as database.md section 4 says; rows whose value did not change
+ * are left alone. os_glance_import_task is never touched. */
 int image_save(struct db_conn *c, struct image *im, enum image_status from, struct error *e) MUST_CHECK;
 
 /* One compare-and-set of the status alone (updated_us = now); ERROR_CONFLICT when it is not `from` any more.
  * Moving to queued clears size and virtual_size. */
-int image_status_set(struct db_conn *c, const char *id, enum image_status from, enum image_status to, struct error *e) MUST_CHECK;
+int image_status_set(struct db_conn *c, const char *id, enum image_status from, enum image_status to,
+                     struct error *e) MUST_CHECK;
 
-/* Soft-deletes the image, its properties, tags, members and locations (status deleted), as Glance does. ERROR_NOT_FOUND
- * when it is deleted already; ERROR_CONFLICT when its status is not `from`. */
+/* Soft-deletes the image, its properties, tags, members and locations (status deleted), as Glance does.
+ * ERROR_NOT_FOUND when it is deleted already; ERROR_CONFLICT when its status is not `from`. */
 int image_delete(struct db_conn *c, const char *id, enum image_status from, struct error *e) MUST_CHECK;
 
 /* ---- listing ---- */
 
 enum image_filter_kind {
-    FILTER_TEXT,      /* column = any of values[] */
-    FILTER_INT,       /* column = number */
-    FILTER_INT_MIN, FILTER_INT_MAX, /* column >= / <= number */
-    FILTER_TIME,      /* column op number (µs) */
-    FILTER_BOOL,      /* column = number != 0 */
-    FILTER_PROPERTY,  /* live property `column` has value values[0] */
-    FILTER_TAG,       /* live tag values[0] */
-    FILTER_NOTHING    /* matches no image */
+    FILTER_TEXT, /* column = any of values[] */
+    FILTER_INT,  /* column = number */
+    FILTER_INT_MIN,
+    FILTER_INT_MAX,  /* column >= / <= number */
+    FILTER_TIME,     /* column op number (µs) */
+    FILTER_BOOL,     /* column = number != 0 */
+    FILTER_PROPERTY, /* live property `column` has value values[0] */
+    FILTER_TAG,      /* live tag values[0] */
+    FILTER_NOTHING   /* matches no image */
 };
 enum image_filter_op { OP_EQ, OP_NEQ, OP_GT, OP_GTE, OP_LT, OP_LTE };
 
 struct image_filter {
     enum image_filter_kind kind;
-    const char            *column;  /* one of image_columns[] (any text for FILTER_PROPERTY) */
-    const char *const     *values;
-    size_t                 n_values;
-    int64_t                number;
-    enum image_filter_op   op;
+    const char *column; /* one of image_columns[] (any text for FILTER_PROPERTY) */
+    const char *const *values;
+    size_t n_values;
+    int64_t number;
+    enum image_filter_op op;
 };
 
 struct image_sort {
-    const char *column;   /* name status container_format disk_format size id created_at updated_at */
-    bool        ascending;
+    const char *column; /* name status container_format disk_format size id created_at updated_at */
+    bool ascending;
 };
 
 enum { IMAGE_SORTS_MAX = 10 };
 
 struct image_query {
-    struct viewer        viewer;
+    struct viewer viewer;
     struct image_filter *filters;
-    size_t               n_filters;
-    int                  visibility;     /* enum image_visibility, -1: not asked for, -2: "all" */
-    const char          *member_status;  /* "accepted" "pending" "rejected" "all" */
-    bool                 os_hidden;      /* false: only visible ones; true: only hidden ones */
-    struct image_sort    sorts[IMAGE_SORTS_MAX]; /* with the tie-breakers already appended */
-    size_t               n_sorts;
-    const struct image  *marker;         /* the page starts after it */
-    int64_t              limit;
+    size_t n_filters;
+    int visibility;                           /* enum image_visibility, -1: not asked for, -2: "all" */
+    const char *member_status;                /* "accepted" "pending" "rejected" "all" */
+    bool os_hidden;                           /* false: only visible ones; true: only hidden ones */
+    struct image_sort sorts[IMAGE_SORTS_MAX]; /* with the tie-breakers already appended */
+    size_t n_sorts;
+    const struct image *marker; /* the page starts after it */
+    int64_t limit;
 };
 bool image_column_known(const char *name);
 
-/* One page, each image with its properties, tags and locations (a fixed number of statements however long the page).
- * The cost grows with the page, not with the table, for the default order and every single-key order. */
-int image_list(struct db_conn *c, struct arena *a, const struct image_query *q, struct image **ret, size_t *ret_n,
-               struct error *e) MUST_CHECK;
+/* One page, each image with its properties, tags and locations (a fixed number of statements however long the
+ * page). The cost grows with the page, not with the table, for the default order and every single-key order.
+ */
+int image_list(struct db_conn *c, struct arena *a, const struct image_query *q, struct image **ret,
+               size_t *ret_n, struct error *e) MUST_CHECK;
 
 /* ---- sums ---- */
 
-/* Σ size × live locations of the project's images, as Glance counts user_storage_quota, leaving one image out (NULL: none). */
-int image_storage_used(struct db_conn *c, const char *owner, const char *except_id, int64_t *ret, struct error *e) MUST_CHECK;
+/* Σ size × live locations of the project's images, as Glance counts user_storage_quota, leaving one image out
+ * (NULL: none). */
+int image_storage_used(struct db_conn *c, const char *owner, const char *except_id, int64_t *ret,
+                       struct error *e) MUST_CHECK;
 /* How many live images have each status. */
 int image_count_by_status(struct db_conn *c, int64_t ret[IMAGE_STATUSES], struct error *e) MUST_CHECK;
 
 /* ---- upload leases (glint_leases) ----
  *
- * While an upload runs the image is `saving` and one row here says who moves its bytes, until when that is believed,
- * and which object the bytes will become. Whoever finds an expired row, or one whose process is dead, may undo it. */
+ * While an upload runs the image is `saving` and one row here says who moves its bytes, until when that is
+ * believed, and which object the bytes will become. Whoever finds an expired row, or one whose process is
+ * dead, may undo it. */
 
 struct lease {
     const char *image_id, *holder, *store, *url;
-    int64_t     expires_us;
+    int64_t expires_us;
 };
-/* This process: boot id, pid and its start time, so that a reused pid is not taken for it; thread-safe, static. */
+/* This process: boot id, pid and its start time, so that a reused pid is not taken for it; thread-safe,
+ * static. */
 const char *lease_holder(void);
-/* Whether the process named by a holder is known to be dead (same boot or an older boot of this host); false when it
- * cannot be known (another host). */
+/* Whether the process named by a holder is known to be dead (same boot or an older boot of this host); false
+ * when it cannot be known (another host). */
 bool lease_holder_dead(const char *holder);
 
-int lease_take(struct db_conn *c, const struct lease *l, struct error *e) MUST_CHECK;   /* ERROR_CONFLICT: held */
+int lease_take(struct db_conn *c, const struct lease *l,
+               struct error *e) MUST_CHECK; /* ERROR_CONFLICT: held */
 /* Brings its own transaction. ERROR_CONFLICT: it is not ours any more. */
-int lease_renew(struct db_conn *c, const char *image_id, const char *holder, int64_t expires_us, struct error *e) MUST_CHECK;
+int lease_renew(struct db_conn *c, const char *image_id, const char *holder, int64_t expires_us,
+                struct error *e) MUST_CHECK;
 /* Within the transaction that ends the upload. ERROR_CONFLICT: it is not ours any more. */
 int lease_drop(struct db_conn *c, const char *image_id, const char *holder, struct error *e) MUST_CHECK;
-int lease_list(struct db_conn *c, struct arena *a, struct lease **ret, size_t *ret_n, struct error *e) MUST_CHECK;
+int lease_list(struct db_conn *c, struct arena *a, struct lease **ret, size_t *ret_n,
+               struct error *e) MUST_CHECK;
 
-/* ---- trash (glint_trash): objects that no image owns any more and that still have to be removed from their store ---- */
+/* ---- trash (glint_trash): objects that no image owns any more and that still have to be removed from their
+ * store ---- */
 
 struct trash {
-    int64_t     id;
+    int64_t id;
     const char *store, *url;
-    int64_t     created_us;
-    int64_t     attempts;
+    int64_t created_us;
+    int64_t attempts;
 };
 int trash_add(struct db_conn *c, const char *store, const char *url, struct error *e) MUST_CHECK;
-int trash_list(struct db_conn *c, struct arena *a, int64_t limit, struct trash **ret, size_t *ret_n, struct error *e) MUST_CHECK;
-int trash_drop(struct db_conn *c, int64_t id, struct error *e) MUST_CHECK;   /* own transaction when none is open */
-int trash_failed(struct db_conn *c, int64_t id, struct error *e) MUST_CHECK; /* attempts + 1; own transaction when none is open */
+int trash_list(struct db_conn *c, struct arena *a, int64_t limit, struct trash **ret, size_t *ret_n,
+               struct error *e) MUST_CHECK;
+int trash_drop(struct db_conn *c, int64_t id,
+               struct error *e) MUST_CHECK; /* own transaction when none is open */
+int trash_failed(struct db_conn *c, int64_t id,
+                 struct error *e) MUST_CHECK; /* attempts + 1; own transaction when none is open */
 /* Whether any live location row still names this URL. */
 int location_in_use(struct db_conn *c, const char *url, bool *ret, struct error *e) MUST_CHECK;
 
@@ -189,13 +217,13 @@ int location_in_use(struct db_conn *c, const char *url, bool *ret, struct error 
 enum schema_state { SCHEMA_ABSENT, SCHEMA_CURRENT, SCHEMA_OLDER, SCHEMA_NEWER_OR_UNKNOWN };
 struct schema_info {
     enum schema_state state;
-    char              versions[256]; /* the rows of alembic_version, comma-joined */
-    bool              own_tables;    /* glint_* are all there */
+    char versions[256]; /* the rows of alembic_version, comma-joined */
+    bool own_tables;    /* glint_* are all there */
 };
 int schema_check(struct db_conn *c, struct schema_info *ret, struct error *e) MUST_CHECK;
-/* Makes everything that is missing: Glance's schema in an empty database (at MODEL_ALEMBIC_HEAD), and Glint's own tables and
- * indexes beside an existing one. An older Glance schema is ERROR_CONFLICT ("upgrade it with the old release's glance-manage
- * first"). Idempotent, one transaction, safe against a second caller. */
+/* Makes everything that is missing: Glance's schema in an empty database (at MODEL_ALEMBIC_HEAD), and Glint's
+ * own tables and indexes beside an existing one. An older Glance schema is ERROR_CONFLICT ("upgrade it with
+ * the old release's glance-manage first"). Idempotent, one transaction, safe against a second caller. */
 int schema_sync(struct db_conn *c, struct error *e) MUST_CHECK;
 
 #endif

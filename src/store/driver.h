@@ -8,50 +8,52 @@
 #include "store/store.h"
 
 struct store_driver {
-    const char        *name;      /* as in [glance_store] stores and enabled_backends */
-    const char *const *schemes;   /* of location URLs; ends with NULL */
+    const char *name;           /* as in [glance_store] stores and enabled_backends */
+    const char *const *schemes; /* of location URLs; ends with NULL */
 
     /* group: the section that holds this store's options ("glance_store" in single-store mode). */
-    int  (*open)(struct store *, const struct config *, const char *group, struct error *);
+    int (*open)(struct store *, const struct config *, const char *group, struct error *);
     void (*close)(struct store *);
 
-    int  (*put_begin)(struct store *, const char *image_id, int64_t size, struct store_put **ret, struct error *);
-    int  (*put_write)(struct store_put *, const void *buf, size_t n, struct error *);
-    int  (*put_commit)(struct store_put *, struct store_location *ret, struct error *);
-    void (*put_abort)(struct store_put *);  /* frees */
-    void (*put_done)(struct store_put *);   /* frees */
+    int (*put_begin)(struct store *, const char *image_id, int64_t size, struct store_put **ret,
+                     struct error *);
+    int (*put_write)(struct store_put *, const void *buf, size_t n, struct error *);
+    int (*put_commit)(struct store_put *, struct store_location *ret, struct error *);
+    void (*put_abort)(struct store_put *); /* frees */
+    void (*put_done)(struct store_put *);  /* frees */
 
-    int     (*get_open)(struct store *, const char *url, struct store_get **ret, uint64_t *ret_size, struct error *);
+    int (*get_open)(struct store *, const char *url, struct store_get **ret, uint64_t *ret_size,
+                    struct error *);
     ssize_t (*get_read)(struct store_get *, uint64_t offset, void *buf, size_t n, struct error *);
-    int     (*get_fd)(const struct store_get *);
-    bool    (*get_ranges)(const struct store_get *);
-    void    (*get_close)(struct store_get *);
+    int (*get_fd)(const struct store_get *);
+    bool (*get_ranges)(const struct store_get *);
+    void (*get_close)(struct store_get *);
 
-    int    (*delete_check)(struct store *, const char *url, struct error *);
-    int    (*delete)(struct store *, const char *url, struct error *);
+    int (*delete_check)(struct store *, const char *url, struct error *);
+    int (*delete)(struct store *, const char *url, struct error *);
     size_t (*sweep)(struct store *);
 };
 
 struct store {
     const struct store_driver *driver;
-    char                      *id;
-    bool                       disabled;   /* failed to configure: puts are ERROR_GONE */
-    void                      *data;       /* the driver's */
+    char *id;
+    bool disabled; /* failed to configure: puts are ERROR_GONE */
+    void *data;    /* the driver's */
 };
 /* First members of the drivers' own structs. */
 struct store_put {
     struct store *store;
-    uint64_t      written;
-    int64_t       expected;  /* or -1 */
-    bool          committed;
-    char          url[1024];
+    uint64_t written;
+    int64_t expected; /* or -1 */
+    bool committed;
+    char url[1024];
 };
 struct store_get {
     struct store *store;
 };
 
 extern const struct store_driver store_filesystem;
-extern const struct store_driver store_memory;   /* the twin that keeps objects in memory */
+extern const struct store_driver store_memory; /* the twin that keeps objects in memory */
 
 /* The misbehaving twin: wraps a store's driver and fails the n-th call that can fail, counted from
  * store_fault_arm(); n = 0 never fails. partial: the failing write takes half of its bytes first. */

@@ -4,11 +4,11 @@
  * Writing is all or nothing: begin / write / commit. Nobody can read an object before store_put_commit(),
  * which is durable when it returns; store_put_abort() leaves no trace, also after a commit, and
  * never touches an object that somebody else put under the same name.
- * Error kinds: ERROR_TOO_LARGE (medium full: "Image storage media is full: …"), ERROR_UNAVAILABLE (no permission to
- * write or read), ERROR_FORBIDDEN (no permission to delete), ERROR_GONE (store unusable: "Error in store
- * configuration. Adding images to store is disabled."), ERROR_NOT_FOUND (no such object), ERROR_CONFLICT (object
- * exists, or in use), ERROR_INVALID (the store cannot do it), ERROR_INTERNAL.
- * Threads: a struct store is shared; a put or get belongs to one thread at a time. */
+ * Error kinds: ERROR_TOO_LARGE (medium full: "Image storage media is full: …"), ERROR_UNAVAILABLE (no
+ * permission to write or read), ERROR_FORBIDDEN (no permission to delete), ERROR_GONE (store unusable: "Error
+ * in store configuration. Adding images to store is disabled."), ERROR_NOT_FOUND (no such object),
+ * ERROR_CONFLICT (object exists, or in use), ERROR_INVALID (the store cannot do it), ERROR_INTERNAL. Threads:
+ * a struct store is shared; a put or get belongs to one thread at a time. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -17,13 +17,13 @@
 #include "base/base.h"
 
 struct store;
-struct stores;      /* all of a configuration's */
+struct stores; /* all of a configuration's */
 struct store_put;
 struct store_get;
 
 /* Opens what the configuration names: single-store ([glance_store] stores/default_store). The
  * misconfigured default store is an error. */
-int  stores_open(const struct config *c, struct stores **ret, struct error *e) MUST_CHECK;
+int stores_open(const struct config *c, struct stores **ret, struct error *e) MUST_CHECK;
 void stores_close(struct stores *s); /* takes NULL */
 struct store *stores_default(const struct stores *s);
 /* The store that serves this location (by store id when given, else by URL scheme and prefix), or NULL. */
@@ -31,32 +31,34 @@ struct store *stores_for_url(const struct stores *s, const char *store_id, const
 size_t stores_count(const struct stores *s);
 struct store *stores_at(const struct stores *s, size_t i);
 
-const char *store_id(const struct store *s);    /* "file" in single-store mode */
-const char *store_type(const struct store *s);  /* driver's name */
-bool        store_writable(const struct store *s);
+const char *store_id(const struct store *s);   /* "file" in single-store mode */
+const char *store_type(const struct store *s); /* driver's name */
+bool store_writable(const struct store *s);
 
 struct store_location {
-    char     url[1024];
+    char url[1024];
     uint64_t size;
 };
 
 /* size: bytes to expect, or -1. A put of more or fewer bytes than announced fails at write or commit
  * (ERROR_INVALID, Glance's "Size exceeds: …" / "Size mismatch: …" texts). */
-int  store_put_begin(struct store *s, const char *image_id, int64_t size, struct store_put **ret, struct error *e) MUST_CHECK;
-int  store_put_write(struct store_put *p, const void *buf, size_t n, struct error *e) MUST_CHECK;
-int  store_put_commit(struct store_put *p, struct store_location *ret, struct error *e) MUST_CHECK;
+int store_put_begin(struct store *s, const char *image_id, int64_t size, struct store_put **ret,
+                    struct error *e) MUST_CHECK;
+int store_put_write(struct store_put *p, const void *buf, size_t n, struct error *e) MUST_CHECK;
+int store_put_commit(struct store_put *p, struct store_location *ret, struct error *e) MUST_CHECK;
 void store_put_abort(struct store_put **p); /* undoes, frees, sets NULL; takes NULL; for CLEANUP */
 void store_put_done(struct store_put **p);  /* frees after a commit that stays */
 /* The URL that a commit will give, known before it (for the lease that covers it). */
 const char *store_put_url(const struct store_put *p);
 
 /* A whole object opened for reading; *ret_size is its size now. */
-int     store_get_open(struct store *s, const char *url, struct store_get **ret, uint64_t *ret_size, struct error *e) MUST_CHECK;
+int store_get_open(struct store *s, const char *url, struct store_get **ret, uint64_t *ret_size,
+                   struct error *e) MUST_CHECK;
 /* Bytes from offset: > 0, 0 at the end, -1. */
 ssize_t store_get_read(struct store_get *g, uint64_t offset, void *buf, size_t n, struct error *e);
-int     store_get_fd(const struct store_get *g); /* a file that sendfile(2) can read, or -1 */
-bool    store_get_ranges(const struct store_get *g); /* whether offsets other than 0 are cheap */
-void    store_get_close(struct store_get **g);   /* takes NULL; for CLEANUP */
+int store_get_fd(const struct store_get *g);      /* a file that sendfile(2) can read, or -1 */
+bool store_get_ranges(const struct store_get *g); /* whether offsets other than 0 are cheap */
+void store_get_close(struct store_get **g);       /* takes NULL; for CLEANUP */
 
 /* Would store_delete() be refused? Asked before the database forgets the image. */
 int store_delete_check(struct store *s, const char *url, struct error *e) MUST_CHECK;

@@ -9,9 +9,9 @@
  *
  * Invariants:
  *  1 A row is `saving` through us only together with its lease, written in the same transaction.
- *  2 The object is durable in the store before the row says active (data before row), the row before the reply.
- *  3 Whoever does not hold the lease any more changes neither row nor object.
- *  4 An object without a row is in glint_trash or under a lease: nothing is ever forgotten. */
+ *  2 The object is durable in the store before the row says active (data before row), the row before the
+ * reply. 3 Whoever does not hold the lease any more changes neither row nor object. 4 An object without a row
+ * is in glint_trash or under a lease: nothing is ever forgotten. */
 #ifndef WORK_WORK_H
 #define WORK_WORK_H
 
@@ -23,43 +23,45 @@
 #include "stream/stream.h"
 
 enum {
-    LEASE_SECONDS       = 60, /* how long an uploader is believed without a sign of life */
+    LEASE_SECONDS = 60, /* how long an uploader is believed without a sign of life */
     LEASE_RENEW_SECONDS = 10,
 };
 
 struct upload;
 
 struct upload_options {
-    struct db     *db;
-    struct store  *store;
-    const char    *hashing_algorithm;
-    uint64_t       size_cap;        /* bytes; image_size_cap */
-    int64_t        declared_size;   /* bytes, or -1 */
-    int64_t        quota_left;      /* bytes the owner may still store, or -1 */
-    const char    *quota_message;   /* for the client when quota_left is exceeded */
-    bool           inspect;         /* container_format bare */
+    struct db *db;
+    struct store *store;
+    const char *hashing_algorithm;
+    uint64_t size_cap;         /* bytes; image_size_cap */
+    int64_t declared_size;     /* bytes, or -1 */
+    int64_t quota_left;        /* bytes the owner may still store, or -1 */
+    const char *quota_message; /* for the client when quota_left is exceeded */
+    bool inspect;              /* container_format bare */
     struct inspect_policy inspect_policy;
 };
 
 /* queued -> saving with its lease (own transaction); ERROR_CONFLICT when it is not queued any more. */
-int  upload_begin(struct arena *a, const struct image *im, const struct upload_options *o, struct upload **ret, struct error *e) MUST_CHECK;
+int upload_begin(struct arena *a, const struct image *im, const struct upload_options *o, struct upload **ret,
+                 struct error *e) MUST_CHECK;
 /* Moves the body: limit, quota, digests, inspection, store. */
-int  upload_pump(struct upload *up, const struct stream_source *body, struct error *e) MUST_CHECK;
-/* Verdict, store commit, then in one transaction location, size, hashes, saving -> active and the lease gone. The image was deleted
- * meanwhile: ERROR_GONE. On success the upload is freed and *up is NULL. */
-int  upload_commit(struct upload **up, struct error *e) MUST_CHECK;
+int upload_pump(struct upload *up, const struct stream_source *body, struct error *e) MUST_CHECK;
+/* Verdict, store commit, then in one transaction location, size, hashes, saving -> active and the lease gone.
+ * The image was deleted meanwhile: ERROR_GONE. On success the upload is freed and *up is NULL. */
+int upload_commit(struct upload **up, struct error *e) MUST_CHECK;
 /* Data gone, back to queued; never fails. Takes NULL; for CLEANUP. */
 void upload_abort(struct upload **up);
 
 /* Deletes the image: first the rows and, in the same transaction, what has to be removed goes to the trash;
- * then the data. Store refusals that are known beforehand (no permission, in use) leave everything as it was. Own transaction. */
+ * then the data. Store refusals that are known beforehand (no permission, in use) leave everything as it was.
+ * Own transaction. */
 int image_remove(struct db *db, struct stores *stores, const struct image *im, struct error *e) MUST_CHECK;
 
 struct reap_counts {
     size_t uploads, objects, files;
 };
-/* One round of cleaning up: leases whose holder is dead or that ran out (image back to queued, its object removed), trash, stale
- * temporary files. Safe to run in several processes at once. */
+/* One round of cleaning up: leases whose holder is dead or that ran out (image back to queued, its object
+ * removed), trash, stale temporary files. Safe to run in several processes at once. */
 int work_reap(struct db *db, struct stores *stores, struct reap_counts *ret, struct error *e) MUST_CHECK;
 
 #endif

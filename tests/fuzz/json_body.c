@@ -32,7 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (!again || !json_equal(j, again))
         abort();
     json_decref(again);
-    if (json_is_object(j) && schema_check_image(schema_once(), j, &e) < 0 && (e.kind != ERROR_INVALID || !e.message[0]))
+    if (json_is_object(j) && schema_check_image(schema_once(), j, &e) < 0 &&
+        (e.kind != ERROR_INVALID || !e.message[0]))
         abort();
     json_decref(j);
     return 0;

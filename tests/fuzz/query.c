@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Query strings and paths: what comes out is UTF-8 (or bytes of a path), and quoting it reads back the same. */
+/* Query strings and paths: what comes out is UTF-8 (or bytes of a path), and quoting it reads back the same.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
             abort();
         str_add(&quoted, "x=");
         http_quote_plus(&quoted, params[i].value);
-        if (http_query_parse(a, str_text(&quoted), &again) != 1 || strcmp(again[0].value, params[i].value) != 0)
+        if (http_query_parse(a, str_text(&quoted), &again) != 1 ||
+            strcmp(again[0].value, params[i].value) != 0)
             abort();
     }
     if (http_path_decode(a, text, strlen(text), &path) && strlen(path) > strlen(text))

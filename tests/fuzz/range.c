@@ -15,9 +15,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
     memcpy(text, data, len);
     text[len] = '\0';
-    if (http_range_parse(text, size, &r) == RANGE_ONE && (r.len == 0 || r.offset >= size || r.len > size - r.offset))
+    if (http_range_parse(text, size, &r) == RANGE_ONE &&
+        (r.len == 0 || r.offset >= size || r.len > size - r.offset))
         abort();
-    if (http_content_range_parse(text, size, &r) == RANGE_ONE && (r.len == 0 || r.offset >= size || r.len > size - r.offset))
+    if (http_content_range_parse(text, size, &r) == RANGE_ONE &&
+        (r.len == 0 || r.offset >= size || r.len > size - r.offset))
         abort();
     free(text);
     return 0;

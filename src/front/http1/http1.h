@@ -13,33 +13,37 @@
 struct http1;
 
 struct http1_options {
-    const char          *name;            /* for logs and metrics: "api", "metrics" */
-    struct http_service  service;
-    unsigned             loops;           /* event loops; 0: one per core */
-    unsigned             workers_max;     /* threads for requests that wait */
-    unsigned             transfers_max;   /* threads for bulk data, counted apart */
-    unsigned             connections_max; /* open at once; beyond it accepting waits */
-    int64_t              head_timeout_us; /* first byte to end of head */
-    int64_t              idle_timeout_us; /* between requests of a kept connection */
-    int64_t              body_timeout_us; /* a body or an answer that does not move at all */
-    unsigned             body_min_rate;   /* bytes a second over a minute, of a body being read; 0: none */
-    int64_t              linger_us;       /* how long an early refusal waits for the rest of a body */
-    const char          *tls_cert_file, *tls_key_file, *tls_ca_file; /* NULL cert: no TLS; ca: clients must have a certificate */
-    bool                 access_log;      /* one line per request at LOG_INFO */
+    const char *name; /* for logs and metrics: "api", "metrics" */
+    struct http_service service;
+    unsigned loops;           /* event loops; 0: one per core */
+    unsigned workers_max;     /* threads for requests that wait */
+    unsigned transfers_max;   /* threads for bulk data, counted apart */
+    unsigned connections_max; /* open at once; beyond it accepting waits */
+    int64_t head_timeout_us;  /* first byte to end of head */
+    int64_t idle_timeout_us;  /* between requests of a kept connection */
+    int64_t body_timeout_us;  /* a body or an answer that does not move at all */
+    unsigned body_min_rate;   /* bytes a second over a minute, of a body being read; 0: none */
+    int64_t linger_us;        /* how long an early refusal waits for the rest of a body */
+    const char *tls_cert_file, *tls_key_file,
+        *tls_ca_file; /* NULL cert: no TLS; ca: clients must have a certificate */
+    bool access_log;  /* one line per request at LOG_INFO */
 };
 
-int  http1_start(const struct http1_options *o, struct http1 **ret, struct error *e) MUST_CHECK;
+int http1_start(const struct http1_options *o, struct http1 **ret, struct error *e) MUST_CHECK;
 
-/* Listening sockets: bound here, or inherited (systemd). The fd becomes http1's. Host: name or address, "*" or "::"; for a Unix socket
- * a path (an old socket file nobody listens on is replaced), its mode octal. All before or after start, from one thread. */
-int  http1_listen_tcp(struct http1 *h, const char *host, uint16_t port, int backlog, struct error *e) MUST_CHECK;
-int  http1_listen_unix(struct http1 *h, const char *path, unsigned mode, int backlog, struct error *e) MUST_CHECK;
-int  http1_listen_fd(struct http1 *h, int fd, struct error *e) MUST_CHECK;
+/* Listening sockets: bound here, or inherited (systemd). The fd becomes http1's. Host: name or address, "*"
+ * or "::"; for a Unix socket a path (an old socket file nobody listens on is replaced), its mode octal. All
+ * before or after start, from one thread. */
+int http1_listen_tcp(struct http1 *h, const char *host, uint16_t port, int backlog,
+                     struct error *e) MUST_CHECK;
+int http1_listen_unix(struct http1 *h, const char *path, unsigned mode, int backlog,
+                      struct error *e) MUST_CHECK;
+int http1_listen_fd(struct http1 *h, int fd, struct error *e) MUST_CHECK;
 /* The port of the first TCP listener (asked-for port 0: the one the kernel chose). */
 uint16_t http1_port(const struct http1 *h);
 
 /* Reload: new certificate files and time limits for new connections. */
-int  http1_reload(struct http1 *h, const struct http1_options *o, struct error *e) MUST_CHECK;
+int http1_reload(struct http1 *h, const struct http1_options *o, struct error *e) MUST_CHECK;
 
 /* Stops accepting, lets requests finish for at most grace_us, then breaks the rest off; frees everything.
  * Returns how many requests were broken off. */
@@ -49,36 +53,37 @@ unsigned http1_stop(struct http1 *h, int64_t grace_us);
 
 struct http1_field {
     const char *name, *value; /* inside the caller's buffer, zero-terminated by the parser */
-    size_t      name_len, value_len;
+    size_t name_len, value_len;
 };
 
 struct http1_head {
-    const char *method, *target;      /* the target without its query and, of an absolute form, its authority */
-    unsigned    minor;                /* HTTP/1.minor */
+    const char *method, *target; /* the target without its query and, of an absolute form, its authority */
+    unsigned minor;              /* HTTP/1.minor */
     struct http1_field fields[HTTP_HEADERS_MAX];
-    size_t      n_fields;
-    const char *host;                 /* NULL only for HTTP/1.0 */
-    const char *path, *query;         /* of an origin-form or absolute-form target; query may be NULL */
-    int64_t     content_length;       /* or HTTP_BODY_NONE, HTTP_BODY_UNKNOWN (chunked) */
-    bool        keep_alive, expect_continue;
-    const char *problem;              /* of a refused head only: what is wrong with it, a short English text */
+    size_t n_fields;
+    const char *host;         /* NULL only for HTTP/1.0 */
+    const char *path, *query; /* of an origin-form or absolute-form target; query may be NULL */
+    int64_t content_length;   /* or HTTP_BODY_NONE, HTTP_BODY_UNKNOWN (chunked) */
+    bool keep_alive, expect_continue;
+    const char *problem; /* of a refused head only: what is wrong with it, a short English text */
 };
 
-/* Parses a complete or partial head in buf[0..len) in place. > 0: its length with the empty line; 0: more bytes are needed;
- * < 0: the negative of the status to refuse with (400, 413, 414, 417, 431, 501, 505). The buffer is changed only when a whole head is there.
- * scanned: bytes of buf already known to hold no end of the head (0 at first); updated.
- * path is "*" for OPTIONS *, else it begins with '/'. */
+/* Parses a complete or partial head in buf[0..len) in place. > 0: its length with the empty line; 0: more
+ * bytes are needed; < 0: the negative of the status to refuse with (400, 413, 414, 417, 431, 501, 505). The
+ * buffer is changed only when a whole head is there. scanned: bytes of buf already known to hold no end of
+ * the head (0 at first); updated. path is "*" for OPTIONS *, else it begins with '/'. */
 int http1_head_parse(char *buf, size_t len, size_t *scanned, struct http1_head *ret);
 
 /* Chunked decoding as a state machine over whatever bytes arrive (RFC 9112 section 7.1). */
 struct http1_chunked {
-    int      state;
-    uint64_t left;      /* of the current chunk */
-    size_t   line;      /* bytes of the current line or trailer section */
+    int state;
+    uint64_t left; /* of the current chunk */
+    size_t line;   /* bytes of the current line or trailer section */
 };
 void http1_chunked_init(struct http1_chunked *c);
-/* Consumes from in[0..*in_len), writes decoded bytes to out[0..*out_len) (may be the same memory); both lengths are updated to what was used
- * and produced. It stops when the room in out is used up. 1: the body is complete (trailers included), 0: more input is needed, -1: malformed. */
+/* Consumes from in[0..*in_len), writes decoded bytes to out[0..*out_len) (may be the same memory); both
+ * lengths are updated to what was used and produced. It stops when the room in out is used up. 1: the body is
+ * complete (trailers included), 0: more input is needed, -1: malformed. */
 int http1_chunked_decode(struct http1_chunked *c, const char *in, size_t *in_len, char *out, size_t *out_len);
 
 #endif

@@ -7,6 +7,7 @@
 
 static struct service service;
 
+/* clang-format off */
 static const struct {
     const char *method, *target, *roles;
     int         status;
@@ -45,6 +46,7 @@ static const struct {
     { "GET", "/v2/schemas/image", "norole", 200, "Content-Type", "application/json" },
     { "GET", "/v2/schemas/images", "norole", 200, NULL, NULL },
 };
+/* clang-format on */
 
 static void ways_through(void **state)
 {
@@ -54,7 +56,8 @@ static void ways_through(void **state)
         CLEANUP(loopback_done) struct loopback_answer a;
         char name[128];
 
-        snprintf(name, sizeof name, "%s %s as %s", rows[i].method, rows[i].target, rows[i].roles ? rows[i].roles : "nobody");
+        snprintf(name, sizeof name, "%s %s as %s", rows[i].method, rows[i].target,
+                 rows[i].roles ? rows[i].roles : "nobody");
         service_call(&service, &c, &a);
         if (a.status != rows[i].status)
             fail_msg("%s: %d instead of %d", name, a.status, rows[i].status);
@@ -93,13 +96,16 @@ static void request_ids(void **state)
 {
     static const struct {
         const char *given, *answered;
-        int         status;
-    } ids[] = { { "abc", "req-abc", 200 }, { "req-x", "req-x", 200 },
+        int status;
+    } ids[] = { { "abc", "req-abc", 200 },
+                { "req-x", "req-x", 200 },
                 { "12345678901234567890123456789012345678901234567890123456789012345", NULL, 431 } };
 
     (void)state;
     for (size_t i = 0; i < COUNT(ids); i++) {
-        struct http_header headers[] = { { "X-Identity-Status", "Confirmed" }, { "X-Roles", "reader" }, { "X-Project-Id", "p" },
+        struct http_header headers[] = { { "X-Identity-Status", "Confirmed" },
+                                         { "X-Roles", "reader" },
+                                         { "X-Project-Id", "p" },
                                          { "X-Openstack-Request-Id", ids[i].given } };
         struct loopback_request rq = { .target = "/v2/images", .headers = headers, .n_headers = 4 };
         CLEANUP(loopback_done) struct loopback_answer a;
@@ -112,7 +118,9 @@ static void request_ids(void **state)
 
 static void the_version_in_the_accept_header(void **state)
 {
-    struct call c = { .target = "/images", .roles = "reader", .accept = "application/vnd.openstack.images-v2.6" };
+    struct call c = { .target = "/images",
+                      .roles = "reader",
+                      .accept = "application/vnd.openstack.images-v2.6" };
 
     (void)state;
     assert_int_equal(service_status(&service, &c), 200);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ID "00000000-0000-4000-8000-00000000010"
+#define ID  "00000000-0000-4000-8000-00000000010"
 #define RAW "\"disk_format\": \"raw\", \"container_format\": \"bare\""
 static const char octets[] = "application/octet-stream";
 
@@ -61,7 +61,7 @@ static void up_and_down(void **state)
 
 static const struct {
     const char *range;
-    int         status;
+    int status;
     const char *body, *content_range;
 } ranges[] = {
     { "bytes=0-0", 206, "0", "bytes 0-0/10" },
@@ -94,8 +94,14 @@ static void parts(void **state)
 static void an_aborted_upload_leaves_the_image_queued(void **state)
 {
     struct http_header headers[] = { { "Content-Type", octets } };
-    struct loopback_request rq = { .method = "PUT", .target = "/v2/images/" ID "3/file", .headers = headers, .n_headers = 1,
-                                   .body = "0123456789", .body_len = 10, .read_fails = true, .read_fails_after = 4 };
+    struct loopback_request rq = { .method = "PUT",
+                                   .target = "/v2/images/" ID "3/file",
+                                   .headers = headers,
+                                   .n_headers = 1,
+                                   .body = "0123456789",
+                                   .body_len = 10,
+                                   .read_fails = true,
+                                   .read_fails_after = 4 };
     CLEANUP(loopback_done) struct loopback_answer broken, doc;
 
     (void)state;

@@ -30,12 +30,15 @@ static void show(const char *id, const char *roles, const char *project, struct 
 
 static void create_show_delete(void **state)
 {
-    struct call again = { .method = "POST", .target = "/v2/images", .body = "{\"id\": \"" ID "1\"}", .roles = "member" };
+    struct call again = {
+        .method = "POST", .target = "/v2/images", .body = "{\"id\": \"" ID "1\"}", .roles = "member"
+    };
     struct call drop = { .method = "DELETE", .target = "/v2/images/" ID "1", .roles = "member" };
     CLEANUP(loopback_done) struct loopback_answer seen, gone;
 
     (void)state;
-    service_create(&service, ID "1", "\"name\": \"n\", \"z\": \"1\", \"a\": \"2\", \"tags\": [\"t\", \"s\", \"t\"]");
+    service_create(&service, ID "1",
+                   "\"name\": \"n\", \"z\": \"1\", \"a\": \"2\", \"tags\": [\"t\", \"s\", \"t\"]");
     show(ID "1", "reader", NULL, &seen);
     assert_int_equal(seen.status, 200);
     assert_true(seen.was_inline);
@@ -64,7 +67,7 @@ static void a_foreign_private_image_does_not_exist(void **state)
 
 static const struct {
     const char *type, *body, *roles;
-    int         status;
+    int status;
 } patches[] = {
     { v21, "[]", "reader", 200 },
     { v21, "[{\"op\": \"replace\", \"path\": \"/name\", \"value\": \"new\"}]", "reader", 403 },
@@ -76,10 +79,13 @@ static const struct {
     { v21, "[{\"op\": \"remove\", \"path\": \"/name\"}]", "member,reader", 403 },
     { v21, "[{\"op\": \"replace\", \"path\": \"/owner\", \"value\": \"p2\"}]", "member,reader", 403 },
     { v21, "[{\"op\": \"add\", \"path\": \"/owner\", \"value\": \"p2\"}]", "member,reader", 403 },
-    { v21, "[{\"op\": \"replace\", \"path\": \"/visibility\", \"value\": \"public\"}]", "member,reader", 403 },
+    { v21, "[{\"op\": \"replace\", \"path\": \"/visibility\", \"value\": \"public\"}]", "member,reader",
+      403 },
     { v21, "[{\"op\": \"replace\", \"path\": \"/min_ram\", \"value\": -1}]", "member,reader", 400 },
     { v21, "[{\"op\": \"replace\", \"path\": \"/min_ram\", \"value\": 2147483648}]", "member,reader", 400 },
-    { v21, "[{\"op\": \"add\", \"path\": \"/q\", \"value\": \"1\"}, {\"op\": \"remove\", \"path\": \"/nope\"}]", "member,reader", 409 },
+    { v21,
+      "[{\"op\": \"add\", \"path\": \"/q\", \"value\": \"1\"}, {\"op\": \"remove\", \"path\": \"/nope\"}]",
+      "member,reader", 409 },
     { "application/json", "[]", "member,reader", 415 },
 };
 
@@ -90,7 +96,8 @@ static void patches_all_or_nothing(void **state)
     (void)state;
     service_create(&service, ID "4", "\"name\": \"old\"");
     for (size_t i = 0; i < COUNT(patches); i++)
-        CHECK_CASE(patches[i].body, patch(ID "4", patches[i].type, patches[i].body, patches[i].roles) == patches[i].status);
+        CHECK_CASE(patches[i].body,
+                   patch(ID "4", patches[i].type, patches[i].body, patches[i].roles) == patches[i].status);
     show(ID "4", "reader", NULL, &seen);
     assert_true(str_starts(str_text(&seen.body), "{\"p\": \"2\", \"name\": \"new\", "));
     assert_null(strstr(str_text(&seen.body), "\"q\""));
@@ -104,13 +111,15 @@ static void protected_images_stay(void **state)
     (void)state;
     service_create(&service, ID "5", "\"protected\": true");
     assert_int_equal(service_status(&service, &drop), 403);
-    assert_int_equal(patch(ID "5", v21, "[{\"op\": \"replace\", \"path\": \"/protected\", \"value\": false}]", "member"), 200);
+    assert_int_equal(
+        patch(ID "5", v21, "[{\"op\": \"replace\", \"path\": \"/protected\", \"value\": false}]", "member"),
+        200);
     assert_int_equal(service_status(&service, &drop), 204);
 }
 
 static const struct {
     const char *body;
-    int         status;
+    int status;
 } bodies[] = {
     { "", 400 },
     { "{", 400 },
@@ -135,7 +144,9 @@ static void create_refusals(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(bodies); i++) {
-        struct call c = { .method = "POST", .target = "/v2/images", .body = bodies[i].body, .roles = "member" };
+        struct call c = {
+            .method = "POST", .target = "/v2/images", .body = bodies[i].body, .roles = "member"
+        };
 
         CHECK_CASE(bodies[i].body, service_status(&service, &c) == bodies[i].status);
     }
@@ -158,10 +169,8 @@ static int stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(create_show_delete),
-        cmocka_unit_test(a_foreign_private_image_does_not_exist),
-        cmocka_unit_test(patches_all_or_nothing),
-        cmocka_unit_test(protected_images_stay),
+        cmocka_unit_test(create_show_delete),     cmocka_unit_test(a_foreign_private_image_does_not_exist),
+        cmocka_unit_test(patches_all_or_nothing), cmocka_unit_test(protected_images_stay),
         cmocka_unit_test(create_refusals),
     };
 

@@ -5,10 +5,10 @@
 #include <string.h>
 
 struct row {
-    const char            *query;
-    enum image_filter_kind kind;   /* of the first filter */
-    const char            *column, *value;
-    int64_t                number;
+    const char *query;
+    enum image_filter_kind kind; /* of the first filter */
+    const char *column, *value;
+    int64_t number;
 };
 
 static const struct row good[] = {
@@ -45,7 +45,8 @@ static const struct {
     { "size_min=", "Unable to filter on a range with a non-numeric value." },
     { "created_at=x", "Bad \"created_at\" query filter format. Use ISO 8601 DateTime notation." },
     { "created_at=like:2000-01-01", "Unable to filter on a unknown operator." },
-    { "x=%ff", "Error decoding your request. Either the URL or the request body contained characters that could not be decoded by Glance" },
+    { "x=%ff", "Error decoding your request. Either the URL or the request body contained characters that "
+               "could not be decoded by Glance" },
 };
 
 static int make(struct arena *a, const char *query, struct image_query *q, struct error *e)
@@ -71,7 +72,8 @@ static void filters(void **state)
         struct error e;
 
         CHECK_CASE(good[i].query, make(a, good[i].query, &q, &e) == 0 && q.n_filters == 1);
-        CHECK_CASE(good[i].query, q.filters[0].kind == good[i].kind && str_eq(q.filters[0].column, good[i].column));
+        CHECK_CASE(good[i].query,
+                   q.filters[0].kind == good[i].kind && str_eq(q.filters[0].column, good[i].column));
         if (good[i].value)
             CHECK_CASE(good[i].query, str_eq(q.filters[0].values[0], good[i].value));
         CHECK_CASE(good[i].query, q.filters[0].number == good[i].number);

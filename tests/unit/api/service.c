@@ -18,15 +18,19 @@ static struct config *config;
 static struct pipeline *pipeline;
 
 static const char trusted_paste[] =
-    "[composite:glance-api]\npaste.composite_factory = glance.api:root_app_factory\n/: api\n/healthcheck: healthcheck\n"
+    "[composite:glance-api]\npaste.composite_factory = glance.api:root_app_factory\n/: api\n/healthcheck: "
+    "healthcheck\n"
     "[composite:api]\npaste.composite_factory = glance.api:pipeline_factory\n"
     "default = cors http_proxy_to_wsgi versionnegotiation osprofiler context rootapp\n"
-    "[composite:rootapp]\npaste.composite_factory = glance.api:root_app_factory\n/: apiversions\n/v2: apiv2app\n"
+    "[composite:rootapp]\npaste.composite_factory = glance.api:root_app_factory\n/: apiversions\n/v2: "
+    "apiv2app\n"
     "[app:apiversions]\npaste.app_factory = glance.api.versions:create_resource\n"
     "[app:apiv2app]\npaste.app_factory = glance.api.v2.router:API.factory\n"
-    "[app:healthcheck]\npaste.app_factory = oslo_middleware:Healthcheck.app_factory\nbackends = disable_by_file\n"
+    "[app:healthcheck]\npaste.app_factory = oslo_middleware:Healthcheck.app_factory\nbackends = "
+    "disable_by_file\n"
     "disable_by_file_path = %s/disable\n"
-    "[filter:versionnegotiation]\npaste.filter_factory = glance.api.middleware.version_negotiation:VersionNegotiationFilter.factory\n"
+    "[filter:versionnegotiation]\npaste.filter_factory = "
+    "glance.api.middleware.version_negotiation:VersionNegotiationFilter.factory\n"
     "[filter:context]\npaste.filter_factory = glance.api.middleware.context:ContextMiddleware.factory\n"
     "[filter:osprofiler]\npaste.filter_factory = osprofiler.web:WsgiMiddleware.factory\n"
     "[filter:cors]\npaste.filter_factory = oslo_middleware.cors:filter_factory\n"
@@ -113,8 +117,15 @@ void service_call(struct service *s, const struct call *c, struct loopback_answe
         headers[n++] = (struct http_header){ "Content-Type", c->type };
     if (c->range)
         headers[n++] = (struct http_header){ "Range", c->range };
-    struct loopback_request rq = { .method = c->method, .target = c->target, .headers = headers, .n_headers = n, .body = c->body,
-                                   .body_len = c->body_len ? c->body_len : c->body ? strlen(c->body) : 0, .chunked = c->chunked };
+    struct loopback_request rq = { .method = c->method,
+                                   .target = c->target,
+                                   .headers = headers,
+                                   .n_headers = n,
+                                   .body = c->body,
+                                   .body_len = c->body_len ? c->body_len
+                                               : c->body   ? strlen(c->body)
+                                                           : 0,
+                                   .chunked = c->chunked };
 
     loopback_run(&s->http, &rq, ret);
 }

@@ -8,20 +8,21 @@
 #include "test.h"
 
 struct service {
-    char                dir[64];
-    struct api         *api;
+    char dir[64];
+    struct api *api;
     struct http_service http;
 };
 
-/* trusted: the identity comes from headers; else the caller may do everything. overrides: "group.name=value", NULL-terminated, or NULL. */
+/* trusted: the identity comes from headers; else the caller may do everything. overrides: "group.name=value",
+ * NULL-terminated, or NULL. */
 void service_start(struct service *s, bool trusted, const char *const *overrides);
 void service_stop(struct service *s);
 
 /* One request; roles NULL: no identity headers. */
 struct call {
     const char *method, *target, *roles, *project, *accept, *type, *range, *body;
-    size_t      body_len; /* 0: strlen(body) */
-    bool        chunked;
+    size_t body_len; /* 0: strlen(body) */
+    bool chunked;
 };
 void service_call(struct service *s, const struct call *c, struct loopback_answer *ret);
 /* Only the status. */

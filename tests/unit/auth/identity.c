@@ -5,12 +5,12 @@
 
 /* A service that reads the identity and keeps what it saw. */
 struct seen {
-    bool            allow_anonymous;
-    int             status;
+    bool allow_anonymous;
+    int status;
     enum error_kind kind;
-    bool            is_admin, read_only, has_member;
-    size_t          n_roles;
-    char            project[64];
+    bool is_admin, read_only, has_member;
+    size_t n_roles;
+    char project[64];
 };
 
 static int serve(void *arg, struct http_request *rq)
@@ -52,7 +52,10 @@ static struct seen see(const struct http_header *headers, size_t n, bool allow_a
 static void confirmed_headers_are_the_identity(void **state)
 {
     static const struct http_header headers[] = {
-        { "X-Identity-Status", "Confirmed" }, { "X-User-Id", "u" }, { "X-Project-Id", "p" }, { "X-Roles", " Member ,READER,,admin " },
+        { "X-Identity-Status", "Confirmed" },
+        { "X-User-Id", "u" },
+        { "X-Project-Id", "p" },
+        { "X-Roles", " Member ,READER,,admin " },
     };
     struct seen s = see(headers, COUNT(headers), false);
 

@@ -2,7 +2,9 @@
 #include "auth/auth.h"
 #include "test.h"
 
-static const struct identity admin = { .project = "p0", .roles = { "admin" }, .n_roles = 1, .is_admin = true };
+static const struct identity admin = {
+    .project = "p0", .roles = { "admin" }, .n_roles = 1, .is_admin = true
+};
 static const struct identity member = { .project = "p1", .roles = { "member", "reader" }, .n_roles = 2 };
 static const struct identity reader = { .project = "p1", .roles = { "reader" }, .n_roles = 1 };
 static const struct identity other = { .project = "p2", .roles = { "member", "reader" }, .n_roles = 2 };
@@ -17,11 +19,11 @@ static const struct image images[] = {
 };
 
 static const struct {
-    const char            *name;
+    const char *name;
     const struct identity *who;
-    const char            *rule;
-    int                    image;
-    bool                   let;
+    const char *rule;
+    int image;
+    bool let;
 } rows[] = {
     { "an administrator deletes anything", &admin, "delete_image", PRIVATE_P1, true },
     { "a member deletes its own", &member, "delete_image", PRIVATE_P1, true },

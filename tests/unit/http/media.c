@@ -6,7 +6,7 @@ static const char *const offers[] = { "text/html", "application/json" };
 
 static const struct {
     const char *header;
-    int         best;
+    int best;
 } rows[] = {
     { NULL, -1 },
     { "", -1 },

@@ -3,10 +3,10 @@
 #include "test.h"
 
 struct row {
-    const char          *header;
-    uint64_t             size;
+    const char *header;
+    uint64_t size;
     enum http_range_kind kind;
-    uint64_t             offset, len;
+    uint64_t offset, len;
 };
 
 static const struct row ranges[] = {

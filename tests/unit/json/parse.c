@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "json/json.h"
 #include "test.h"
+#include "json/json.h"
 
 #include <string.h>
 
 static const struct {
     const char *text;
-    bool        good;
+    bool good;
 } rows[] = {
     { "{}", true },
     { "[1, 2]", true },

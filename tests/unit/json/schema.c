@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "json/json.h"
 #include "test.h"
+#include "json/json.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,8 @@ static const char *const container_formats[] = { "bare", "ovf" };
 
 static struct schema *open_schema(const char *file, struct error *e)
 {
-    struct schema_options o = { disk_formats, container_formats, COUNT(disk_formats), COUNT(container_formats), file };
+    struct schema_options o = { disk_formats, container_formats, COUNT(disk_formats),
+                                COUNT(container_formats), file };
     struct schema *s = NULL;
 
     error_clear(e);
@@ -30,7 +31,8 @@ static const struct {
     { "{\"name\": null, \"min_ram\": 1.0, \"tags\": [\"a\"], \"foo\": \"bar\", \"\": \"x\"}", NULL },
     { "{\"name\": 1}", "1 is not of type 'null', 'string'" },
     { "{\"name\": [\"it's\"]}", "[\"it's\"] is not of type 'null', 'string'" },
-    { "{\"name\": {\"a\": [1, \"b\", true, null]}}", "{'a': [1, 'b', True, None]} is not of type 'null', 'string'" },
+    { "{\"name\": {\"a\": [1, \"b\", true, null]}}",
+      "{'a': [1, 'b', True, None]} is not of type 'null', 'string'" },
     { "{\"name\": 1.5}", "1.5 is not of type 'null', 'string'" },
     { "{\"name\": 1e30}", "1e+30 is not of type 'null', 'string'" },
     { "{\"protected\": 1}", "1 is not of type 'boolean'" },
@@ -40,12 +42,17 @@ static const struct {
     { "{\"disk_format\": \"bad\"}", "'bad' is not one of [None, 'raw', 'qcow2']" },
     { "{\"disk_format\": null}", NULL },
     { "{\"visibility\": 1}", "1 is not of type 'string'" },
-    { "{\"id\": \"bad\"}", "'bad' does not match '^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$'" },
+    { "{\"id\": \"bad\"}",
+      "'bad' does not match "
+      "'^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$'" },
     { "{\"locations\": [{\"url\": \"x\"}]}", "'metadata' is a required property" },
     { "{\"locations\": [1]}", "1 is not of type 'object'" },
-    { "{\"locations\": [{\"url\": \"x\", \"metadata\": {}, \"validation_data\": {\"os_hash_algo\": \"x\", \"os_hash_value\": \"y\", \"z\": 1}}]}",
+    { "{\"locations\": [{\"url\": \"x\", \"metadata\": {}, \"validation_data\": {\"os_hash_algo\": \"x\", "
+      "\"os_hash_value\": \"y\", \"z\": 1}}]}",
       "Additional properties are not allowed ('z' was unexpected)" },
-    { "{\"kernel_id\": \"x\"}", "'x' does not match '^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$'" },
+    { "{\"kernel_id\": \"x\"}",
+      "'x' does not match "
+      "'^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$'" },
     /* of several: the least deep, then the last by path */
     { "{\"name\": 1, \"zoo\": 2}", "2 is not of type 'string'" },
     { "{\"b\": 1, \"a\": 2}", "1 is not of type 'string'" },
@@ -118,9 +125,12 @@ static struct schema *with_file(const char *content, struct error *e)
 static void declared_properties(void **state)
 {
     struct error e;
-    struct schema *s = with_file("{\"properties\": {\"cpu\": {\"type\": \"string\", \"enum\": [\"a\", \"b\"]}}, \"required\": [\"cpu\"]}", &e);
-    CLEANUP(json_drop) json_t *none = json_loads("{}", 0, NULL), *bad = json_loads("{\"cpu\": \"c\"}", 0, NULL),
-                                *good = json_loads("{\"cpu\": \"a\"}", 0, NULL);
+    struct schema *s = with_file("{\"properties\": {\"cpu\": {\"type\": \"string\", \"enum\": [\"a\", "
+                                 "\"b\"]}}, \"required\": [\"cpu\"]}",
+                                 &e);
+    CLEANUP(json_drop)
+    json_t *none = json_loads("{}", 0, NULL),
+           *bad = json_loads("{\"cpu\": \"c\"}", 0, NULL), *good = json_loads("{\"cpu\": \"a\"}", 0, NULL);
 
     (void)state;
     assert_non_null(s);
@@ -129,7 +139,8 @@ static void declared_properties(void **state)
     assert_int_equal(schema_check_image(s, bad, &e), -1);
     assert_string_equal(e.message, PREFIX "'c' is not one of ['a', 'b']");
     assert_int_equal(schema_check_image(s, good, &e), 0);
-    assert_non_null(strstr(schema_image_text(s), "\"cpu\": {\"type\": \"string\", \"enum\": [\"a\", \"b\"], \"is_base\": false}"));
+    assert_non_null(strstr(schema_image_text(s),
+                           "\"cpu\": {\"type\": \"string\", \"enum\": [\"a\", \"b\"], \"is_base\": false}"));
     assert_false(schema_is_base(s, "cpu"));
     assert_true(schema_is_base(s, "name"));
     schema_free(s);

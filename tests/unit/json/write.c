@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "json/json.h"
 #include "test.h"
+#include "json/json.h"
 
 #include <string.h>
 
@@ -30,7 +30,8 @@ static void text_forms(void **state)
 
 static void values_look_as_python_writes_them(void **state)
 {
-    static const char text[] = "{\"a\": [1, -2, 1.5, 0.1, 1e+30, true, false, null], \"b\": {\"c\": \"d\"}, \"e\": [], \"f\": {}}";
+    static const char text[] =
+        "{\"a\": [1, -2, 1.5, 0.1, 1e+30, true, false, null], \"b\": {\"c\": \"d\"}, \"e\": [], \"f\": {}}";
     CLEANUP(json_drop) json_t *j = json_loads(text, 0, NULL);
     CLEANUP(str_done) struct str out = STR_INIT;
 
@@ -41,27 +42,50 @@ static void values_look_as_python_writes_them(void **state)
 
 static void the_image_document(void **state)
 {
-    struct image_property properties[] = { { "os_glance_stage_host", "hidden" }, { "p", "1" }, { "null", NULL } };
+    struct image_property properties[] = { { "os_glance_stage_host", "hidden" },
+                                           { "p", "1" },
+                                           { "null", NULL } };
     const char *tags[] = { "x", "y" };
     struct image_location locations[] = { { 1, "file:///i", "{}", "active" } };
     struct image im = {
-        .id = "i", .name = "n", .status = IMAGE_ACTIVE, .visibility = IMAGE_PUBLIC, .size = 3, .virtual_size = -1,
-        .min_disk = 1, .min_ram = 2, .protected = true, .created_us = 0, .updated_us = CLOCK_SECOND,
-        .properties = properties, .n_properties = 3, .tags = tags, .n_tags = 2, .locations = locations, .n_locations = 1,
+        .id = "i",
+        .name = "n",
+        .status = IMAGE_ACTIVE,
+        .visibility = IMAGE_PUBLIC,
+        .size = 3,
+        .virtual_size = -1,
+        .min_disk = 1,
+        .min_ram = 2,
+        .protected = true,
+        .created_us = 0,
+        .updated_us = CLOCK_SECOND,
+        .properties = properties,
+        .n_properties = 3,
+        .tags = tags,
+        .n_tags = 2,
+        .locations = locations,
+        .n_locations = 1,
     };
     struct image_doc_options shown = { .show_direct_url = true, .show_locations = true };
-    struct image_doc_options hidden = { .show_direct_url = true, .show_locations = true, .hide_locations = true };
+    struct image_doc_options hidden = { .show_direct_url = true,
+                                        .show_locations = true,
+                                        .hide_locations = true };
     CLEANUP(str_done) struct str out = STR_INIT;
     CLEANUP(json_drop) json_t *parsed = NULL;
 
     (void)state;
     image_doc_write(&out, &im, &shown);
-    assert_string_equal(str_text(&out),
-        "{\"p\": \"1\", \"null\": null, \"name\": \"n\", \"disk_format\": null, \"container_format\": null, \"visibility\": \"public\", "
-        "\"size\": 3, \"virtual_size\": null, \"status\": \"active\", \"checksum\": null, \"protected\": true, \"min_ram\": 2, "
-        "\"min_disk\": 1, \"owner\": null, \"os_hidden\": false, \"os_hash_algo\": null, \"os_hash_value\": null, \"id\": \"i\", "
+    assert_string_equal(
+        str_text(&out),
+        "{\"p\": \"1\", \"null\": null, \"name\": \"n\", \"disk_format\": null, \"container_format\": null, "
+        "\"visibility\": \"public\", "
+        "\"size\": 3, \"virtual_size\": null, \"status\": \"active\", \"checksum\": null, \"protected\": "
+        "true, \"min_ram\": 2, "
+        "\"min_disk\": 1, \"owner\": null, \"os_hidden\": false, \"os_hash_algo\": null, \"os_hash_value\": "
+        "null, \"id\": \"i\", "
         "\"created_at\": \"1970-01-01T00:00:00Z\", \"updated_at\": \"1970-01-01T00:00:01Z\", "
-        "\"locations\": [{\"url\": \"file:///i\", \"metadata\": {}}], \"direct_url\": \"file:///i\", \"tags\": [\"x\", \"y\"], "
+        "\"locations\": [{\"url\": \"file:///i\", \"metadata\": {}}], \"direct_url\": \"file:///i\", "
+        "\"tags\": [\"x\", \"y\"], "
         "\"self\": \"/v2/images/i\", \"file\": \"/v2/images/i/file\", \"schema\": \"/v2/schemas/image\"}");
     parsed = json_parse(str_text(&out), out.len);
     assert_non_null(parsed);
