@@ -7,42 +7,53 @@
 #include <string.h>
 
 enum {
-    TEXTS_MAX    = 64,  /* statements kept by content */
+    TEXTS_MAX = 64,     /* statements kept by content */
     LITERALS_MIN = 128, /* slots of the table by address; a power of two */
 };
 
 static const struct db_driver *const drivers[] = { &db_sqlite, &db_fault };
 
-enum operation { OPERATION_CONNECT, OPERATION_BEGIN_WRITE, OPERATION_READ, OPERATION_WRITE, OPERATION_COMMIT, OPERATIONS };
+enum operation {
+    OPERATION_CONNECT,
+    OPERATION_BEGIN_WRITE,
+    OPERATION_READ,
+    OPERATION_WRITE,
+    OPERATION_COMMIT,
+    OPERATIONS
+};
 
-static struct metric seconds = { "glint_db_seconds", "Time of database calls: waiting for the writer's place, statements, commits.",
-                                 METRIC_HISTOGRAM, { "operation" } };
+static struct metric seconds = {
+    "glint_db_seconds",
+    "Time of database calls: waiting for the writer's place, statements, commits.",
+    METRIC_HISTOGRAM,
+    { "operation" }
+};
 
 struct pool {
-    pthread_mutex_t       lock;
-    struct db_conn       *idle;
-    unsigned              n_idle, max_idle;
+    pthread_mutex_t lock;
+    struct db_conn *idle;
+    unsigned n_idle, max_idle;
     struct metric_series *timing[OPERATIONS];
 };
 
 struct text_entry {
-    char           *sql;
-    uint64_t        hash;
-    uint64_t        used; /* the connection's tick of the last use */
+    char *sql;
+    uint64_t hash;
+    uint64_t used; /* the connection's tick of the last use */
     struct db_stmt *stmt;
 };
 
 struct literal_entry {
-    const char     *sql;
+    const char *sql;
     struct db_stmt *stmt;
 };
 
 struct cache {
     struct literal_entry *literals; /* open addressing, at most half full */
-    size_t                n_literals, cap_literals;
-    struct text_entry     texts[TEXTS_MAX];
-    size_t                n_texts;
-    uint64_t              tick;
+    size_t n_literals, cap_literals;
+    struct text_entry texts[TEXTS_MAX];
+    size_t n_texts;
+    uint64_t tick;
 };
 
 static void observe(const struct db *db, enum operation op, int64_t since_us)
@@ -61,8 +72,8 @@ static int unknown_scheme(const char *url, struct error *e)
     for (size_t i = 0; i < COUNT(drivers); i++)
         if (drivers[i] != &db_fault)
             str_addf(&known, "%s%s", known.len ? ", " : "", drivers[i]->scheme);
-    return error_set(e, ERROR_INVALID, "Unknown kind of database '%.*s'; known: %s", (int)strcspn(url, ":"), url,
-                     str_text(&known));
+    return error_set(e, ERROR_INVALID, "Unknown kind of database '%.*s'; known: %s", (int)strcspn(url, ":"),
+                     url, str_text(&known));
 }
 
 static const struct db_driver *driver_of(const char *url)
@@ -207,7 +218,7 @@ void db_release(struct db_conn **at)
     reset_all(c);
     p = c->db->pool;
     pthread_mutex_lock(&p->lock);
-    if (p->n_idle < p->max_idle) {
+    if (p->n_idle < p->max_idle && !c->broken) {
         c->next_idle = p->idle;
         p->idle = c;
         p->n_idle++;
@@ -229,6 +240,7 @@ static int begin(struct db_conn *c, bool write, struct error *e)
 {
     if (c->in_transaction)
         return error_set(e, ERROR_INTERNAL, "A transaction is open already");
+    reset_all(c); /* an old snapshot could not become the writer's */
     if (c->db->driver->begin(c, write, e) < 0)
         return -1;
     c->in_transaction = true;

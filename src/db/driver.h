@@ -49,6 +49,7 @@ struct db_conn {
     struct db *db;
     void *cache; /* db.c's statement cache */
     bool in_transaction, in_write;
+    bool broken;     /* the driver says so: not worth keeping in the pool */
     unsigned active; /* statements between their first step and their reset */
     struct db_conn *next_idle;
 };

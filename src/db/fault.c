@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The misbehaving twin: passes everything to another driver, but fails the n-th call that can fail, before the other
- * driver sees it. A commit that fails has undone the transaction, as drivers must. */
+/* The misbehaving twin: passes everything to another driver, but fails the n-th call that can fail, before
+ * the other driver sees it. A commit that fails has undone the transaction, as drivers must. */
 #include "db/driver.h"
 
 #include <stdatomic.h>
@@ -8,17 +8,17 @@
 #include <string.h>
 
 struct fault_db {
-    struct db  head;
+    struct db head;
     struct db *inner;
 };
 
 struct fault_conn {
-    struct db_conn  head;
+    struct db_conn head;
     struct db_conn *inner;
 };
 
 struct fault_stmt {
-    struct db_stmt  head;
+    struct db_stmt head;
     struct db_stmt *inner;
 };
 
@@ -227,6 +227,7 @@ static int fault_has_table(struct db_conn *c, const char *name, bool *ret, struc
     return trip("has_table", e) < 0 ? -1 : driver(conn(c)->db)->has_table(conn(c), name, ret, e);
 }
 
+/* clang-format off */
 const struct db_driver db_fault = {
     .scheme = "fault",            .dialect = DB_SQLITE,
     .open = fault_open,           .close = fault_close,
@@ -240,3 +241,4 @@ const struct db_driver db_fault = {
     .changes = fault_changes,     .last_id = fault_last_id,
     .script = fault_script,       .has_table = fault_has_table,
 };
+/* clang-format on */

@@ -8,8 +8,8 @@
  *  3 From there on no lock is missing, so that neither a statement nor the commit can fail for one.
  *  4 The turn is given on by commit and rollback, whatever they return.
  *
- * A memory database lives in SQLite's memdb file system, shared by the pool's connections. It has no WAL: there a
- * reader waits for the writer and the writer's commit for readers. */
+ * A memory database lives in SQLite's memdb file system, shared by the pool's connections. It has no WAL:
+ * there a reader waits for the writer and the writer's commit for readers. */
 #include "db/driver.h"
 
 #include <errno.h>
@@ -24,34 +24,34 @@ enum { PAGE_CACHE_KIB = 2000, SECONDS_WAIT = 60 };
 
 struct turn {
     pthread_cond_t cond;
-    bool           granted;
-    struct turn   *next;
+    bool granted;
+    struct turn *next;
 };
 
 struct sqlite_db {
-    struct db           head;
-    char               *file;    /* as sqlite3_open_v2() takes it */
-    bool                memory;
-    pthread_mutex_t     lock;    /* guards what follows */
-    bool                writing; /* somebody has the turn */
-    struct turn        *waiting; /* first in the queue */
-    struct sqlite_conn *spare;   /* made by open(): the first connection, or what keeps the memory alive */
+    struct db head;
+    char *file; /* as sqlite3_open_v2() takes it */
+    bool memory;
+    pthread_mutex_t lock;      /* guards what follows */
+    bool writing;              /* somebody has the turn */
+    struct turn *waiting;      /* first in the queue */
+    struct sqlite_conn *spare; /* made by open(): the first connection, or what keeps the memory alive */
 };
 
 struct sqlite_conn {
-    struct db_conn    head;
+    struct db_conn head;
     struct sqlite_db *db;
-    sqlite3          *handle;
-    sqlite3_stmt     *begin, *begin_immediate, *commit, *rollback;
-    bool              nowait, has_turn;
-    int64_t           wait_until_us; /* of a write that begins; 0: counted from the first refusal */
-    int64_t           busy_since_us; /* that first refusal */
+    sqlite3 *handle;
+    sqlite3_stmt *begin, *begin_immediate, *commit, *rollback;
+    bool nowait, has_turn;
+    int64_t wait_until_us; /* of a write that begins; 0: counted from the first refusal */
+    int64_t busy_since_us; /* that first refusal */
 };
 
 struct sqlite_stmt {
     struct db_stmt head;
-    sqlite3_stmt  *handle;
-    int            bind_failed; /* first result code of a bind that was not SQLITE_OK */
+    sqlite3_stmt *handle;
+    int bind_failed; /* first result code of a bind that was not SQLITE_OK */
 };
 
 static struct sqlite_db *as_db(struct db *db)
@@ -103,7 +103,7 @@ static enum error_kind kind_of(const struct sqlite_conn *c, int rc)
     }
 }
 
-static int fail(const struct sqlite_conn *c, int rc, const char *sql, struct error *e)
+static int fail(struct sqlite_conn *c, int rc, const char *sql, struct error *e)
 {
     static const char *const messages[ERROR_KINDS] = {
         [ERROR_CONFLICT] = "The row exists already or belongs to one that does not",
@@ -112,8 +112,11 @@ static int fail(const struct sqlite_conn *c, int rc, const char *sql, struct err
         [ERROR_INTERNAL] = "The database refused a statement",
     };
     enum error_kind kind = kind_of(c, rc);
-    int os = (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(c->handle) : 0;
+    int primary = rc & 0xff;
+    int os = primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN ? sqlite3_system_errno(c->handle) : 0;
 
+    if (kind == ERROR_UNAVAILABLE && primary != SQLITE_BUSY && primary != SQLITE_FULL)
+        c->head.broken = true;
     error_set(e, kind, "%s", messages[kind]);
     error_detail(e, "SQLite %d: %s", rc, sqlite3_errmsg(c->handle));
     if (os)
@@ -226,23 +229,25 @@ static int pragma(struct sqlite_conn *c, const char *sql, char *ret, size_t size
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? rc : fail(c, rc, sql, e);
 }
 
-/* Changing the journal's mode asks the busy handler only in part, hence the loop: two processes may open a new
- * database at the same moment. */
+/* Changing the journal's mode asks the busy handler only in part, hence the loop: two processes may open a
+ * new database at the same moment. */
 static int journal_mode(struct sqlite_conn *c, struct error *e)
 {
     const char *wanted = c->db->memory ? "memory" : "wal";
     char mode[16];
 
     c->wait_until_us = clock_mono_us() + WAIT_US;
-    for (int i = 0; pragma(c, c->db->memory ? "PRAGMA journal_mode" : "PRAGMA journal_mode=WAL", mode, sizeof mode, e) < 0;
+    for (int i = 0; pragma(c, c->db->memory ? "PRAGMA journal_mode" : "PRAGMA journal_mode=WAL", mode,
+                           sizeof mode, e) < 0;
          i++)
         if ((sqlite3_errcode(c->handle) & 0xff) != SQLITE_BUSY || !on_busy(c, i))
             return -1;
     c->wait_until_us = 0;
     if (strcmp(mode, wanted) != 0) {
         error_set(e, ERROR_UNAVAILABLE, "The database is not available");
-        return error_detail(e, "%s: journal mode is '%s', not '%s': not writable, or a file system without shared memory",
-                            c->db->file, mode, wanted);
+        return error_detail(
+            e, "%s: journal mode is '%s', not '%s': not writable, or a file system without shared memory",
+            c->db->file, mode, wanted);
     }
     return 0;
 }
@@ -250,9 +255,14 @@ static int journal_mode(struct sqlite_conn *c, struct error *e)
 static int configure(struct sqlite_conn *c, struct error *e)
 {
     static const char *const pragmas[] = {
-        "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON", "PRAGMA temp_store=MEMORY",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA foreign_keys=ON",
+        "PRAGMA temp_store=MEMORY",
     };
-    struct { sqlite3_stmt **at; const char *sql; } fixed[] = {
+    struct {
+        sqlite3_stmt **at;
+        const char *sql;
+    } fixed[] = {
         { &c->begin, "BEGIN" },
         { &c->begin_immediate, "BEGIN IMMEDIATE" },
         { &c->commit, "COMMIT" },
@@ -269,7 +279,8 @@ static int configure(struct sqlite_conn *c, struct error *e)
     if (pragma(c, value, value, 1, e) < 0)
         return -1;
     for (size_t i = 0; i < COUNT(fixed); i++) {
-        int rc = sqlite3_prepare_v3(c->handle, fixed[i].sql, -1, SQLITE_PREPARE_PERSISTENT, fixed[i].at, NULL);
+        int rc =
+            sqlite3_prepare_v3(c->handle, fixed[i].sql, -1, SQLITE_PREPARE_PERSISTENT, fixed[i].at, NULL);
 
         if (rc != SQLITE_OK)
             return fail(c, rc, fixed[i].sql, e);
@@ -341,7 +352,8 @@ static void sqlite_set_wait(struct db_conn *c, enum db_wait wait)
 
 /* ---- databases ---- */
 
-/* SQLAlchemy's sqlite:///path: three slashes and a path, absolute with a fourth; nothing, or :memory:, is memory. */
+/* SQLAlchemy's sqlite:///path: three slashes and a path, absolute with a fourth; nothing, or :memory:, is
+ * memory. */
 static int parse_url(const char *url, struct sqlite_db *db, struct error *e)
 {
     static _Atomic unsigned memories;
@@ -350,12 +362,15 @@ static int parse_url(const char *url, struct sqlite_db *db, struct error *e)
     CLEANUP(str_done) struct str name = STR_INIT;
 
     if (!rest || (rest[3] != '\0' && rest[3] != '/' && rest[3] != '?'))
-        return error_set(e, ERROR_INVALID, "A database of SQLite is written sqlite:////absolute/path or sqlite:///relative/path");
+        return error_set(
+            e, ERROR_INVALID,
+            "A database of SQLite is written sqlite:////absolute/path or sqlite:///relative/path");
     path = mem_str(rest[3] == '/' ? rest + 4 : "");
     path[strcspn(path, "?")] = '\0';
     db->memory = *path == '\0' || strcmp(path, ":memory:") == 0;
     if (db->memory)
-        str_addf(&name, "/glint-%u", atomic_fetch_add(&memories, 1)); /* a leading slash makes memdb share it */
+        str_addf(&name, "/glint-%u",
+                 atomic_fetch_add(&memories, 1)); /* a leading slash makes memdb share it */
     db->file = db->memory ? TAKE(name.data) : TAKE(path);
     return 0;
 }
@@ -370,10 +385,20 @@ static void sqlite_close(struct db *head)
     mem_free(db);
 }
 
+/* SQLite counts its memory under one lock for all threads, which nobody reads. Refused, without harm, when
+ * somebody else in the process uses SQLite already. */
+static void configure_library(void)
+{
+    if (sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) != SQLITE_OK)
+        log_debug("SQLite is in use already; it keeps counting its memory");
+}
+
 static int sqlite_open(const char *url, bool create, struct db **ret, struct error *e)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct sqlite_db *db = mem_new(sizeof *db);
 
+    pthread_once(&once, configure_library);
     pthread_mutex_init(&db->lock, NULL);
     if (parse_url(url, db, e) < 0 || conn_open(db, create, &db->spare, e) < 0) {
         sqlite_close(&db->head);
@@ -510,7 +535,8 @@ static int sqlite_step(struct db_stmt *head, struct error *e)
 
     if (s->bind_failed)
         return fail(c, s->bind_failed, sqlite3_sql(s->handle), e);
-    /* SQLite undoes a whole transaction by itself after some failures; what follows must not count one by one. */
+    /* SQLite undoes a whole transaction by itself after some failures; what follows must not count one by
+     * one. */
     if (head->conn->in_transaction && sqlite3_get_autocommit(c->handle))
         return error_set(e, ERROR_UNAVAILABLE, "The transaction was undone by an earlier failure");
     rc = sqlite3_step(s->handle);
@@ -582,6 +608,7 @@ static int sqlite_has_table(struct db_conn *head, const char *name, bool *ret, s
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : -1;
 }
 
+/* clang-format off */
 const struct db_driver db_sqlite = {
     .scheme = "sqlite",             .dialect = DB_SQLITE,
     .open = sqlite_open,            .close = sqlite_close,
@@ -595,3 +622,4 @@ const struct db_driver db_sqlite = {
     .changes = sqlite_changes,      .last_id = sqlite_last_id,
     .script = sqlite_script,        .has_table = sqlite_has_table,
 };
+/* clang-format on */

@@ -127,10 +127,13 @@ static int load_children(struct db_conn *c, struct arena *a, struct image *im, s
     static const char *const sql[] = {
         "SELECT name, value FROM image_properties WHERE image_id = ?1 AND NOT deleted ORDER BY id",
         "SELECT value FROM image_tags WHERE image_id = ?1 AND NOT deleted ORDER BY id",
-        "SELECT id, value, meta_data, status FROM image_locations WHERE image_id = ?1 AND NOT deleted ORDER BY id",
+        "SELECT id, value, meta_data, status FROM image_locations WHERE image_id = ?1 AND NOT deleted ORDER "
+        "BY id",
     };
     static void (*const add[])(struct db_stmt *, int, struct arena *, struct image *) = {
-        image_row_property, image_row_tag, image_row_location,
+        image_row_property,
+        image_row_tag,
+        image_row_location,
     };
 
     for (size_t i = 0; i < COUNT(sql); i++) {
@@ -177,7 +180,8 @@ static int check_member(struct db_conn *c, const struct image *im, const char *p
 
     if (!project)
         return not_found(im->id, e);
-    if (db_prepare(c, "SELECT 1 FROM image_members WHERE image_id = ?1 AND member = ?2 AND NOT deleted", &s, e) < 0)
+    if (db_prepare(c, "SELECT 1 FROM image_members WHERE image_id = ?1 AND member = ?2 AND NOT deleted", &s,
+                   e) < 0)
         return -1;
     db_bind_text(s, 1, im->id);
     db_bind_text(s, 2, project);
@@ -197,8 +201,8 @@ static int check_visible(struct db_conn *c, const struct image *im, const struct
     return not_found(im->id, e);
 }
 
-static int load(struct db_conn *c, struct arena *a, const char *id, const struct viewer *v, struct image **ret,
-                struct error *e)
+static int load(struct db_conn *c, struct arena *a, const char *id, const struct viewer *v,
+                struct image **ret, struct error *e)
 {
     struct image *im = NULL;
 
@@ -212,9 +216,10 @@ static int load(struct db_conn *c, struct arena *a, const char *id, const struct
     return 0;
 }
 
-/* One snapshot for all rows of the image; it also takes and drops SQLite's read lock once and not for each statement. */
-static int load_snapshot(struct db_conn *c, struct arena *a, const char *id, const struct viewer *v, struct image **ret,
-                         struct error *e)
+/* One snapshot for all rows of the image; it also takes and drops SQLite's read lock once and not for each
+ * statement. */
+static int load_snapshot(struct db_conn *c, struct arena *a, const char *id, const struct viewer *v,
+                         struct image **ret, struct error *e)
 {
     if (db_in_transaction(c))
         return load(c, a, id, v, ret, e);
@@ -248,13 +253,15 @@ void bind_size(struct db_stmt *s, int at, int64_t size)
         db_bind_int(s, at, size);
 }
 
-int image_property_insert(struct db_conn *c, const char *image_id, const struct image_property *p, int64_t now,
-                          struct error *e)
+int image_property_insert(struct db_conn *c, const char *image_id, const struct image_property *p,
+                          int64_t now, struct error *e)
 {
     struct db_stmt *s;
 
-    if (db_prepare(c, "INSERT INTO image_properties (image_id, name, value, created_at, updated_at, deleted) "
-                      "VALUES (?1, ?2, ?3, ?4, ?5, FALSE)", &s, e) < 0)
+    if (db_prepare(c,
+                   "INSERT INTO image_properties (image_id, name, value, created_at, updated_at, deleted) "
+                   "VALUES (?1, ?2, ?3, ?4, ?5, FALSE)",
+                   &s, e) < 0)
         return -1;
     db_bind_text(s, 1, image_id);
     db_bind_text(s, 2, p->name);
@@ -268,8 +275,10 @@ int image_tag_insert(struct db_conn *c, const char *image_id, const char *tag, i
 {
     struct db_stmt *s;
 
-    if (db_prepare(c, "INSERT INTO image_tags (image_id, value, created_at, updated_at, deleted) "
-                      "VALUES (?1, ?2, ?3, ?4, FALSE)", &s, e) < 0)
+    if (db_prepare(c,
+                   "INSERT INTO image_tags (image_id, value, created_at, updated_at, deleted) "
+                   "VALUES (?1, ?2, ?3, ?4, FALSE)",
+                   &s, e) < 0)
         return -1;
     db_bind_text(s, 1, image_id);
     db_bind_text(s, 2, tag);
@@ -282,12 +291,22 @@ static int insert_row(struct db_conn *c, const struct image *im, struct error *e
 {
     struct db_stmt *s;
     const char *const texts[] = {
-        im->id, im->name, im->disk_format, im->container_format, im->owner, im->checksum, im->os_hash_algo,
-        im->os_hash_value, image_status_name(im->status), image_visibility_name(im->visibility),
+        im->id,
+        im->name,
+        im->disk_format,
+        im->container_format,
+        im->owner,
+        im->checksum,
+        im->os_hash_algo,
+        im->os_hash_value,
+        image_status_name(im->status),
+        image_visibility_name(im->visibility),
     };
 
-    if (db_prepare(c, "INSERT INTO images (" IMAGE_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-                      "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)", &s, e) < 0)
+    if (db_prepare(c,
+                   "INSERT INTO images (" IMAGE_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+                   "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+                   &s, e) < 0)
         return -1;
     for (int i = 0; i < (int)COUNT(texts); i++)
         db_bind_text(s, i + 1, texts[i]);
@@ -322,15 +341,16 @@ int image_insert(struct db_conn *c, struct image *im, struct error *e)
         if (image_property_insert(c, im->id, &im->properties[i], im->created_us, e) < 0)
             return -1;
     for (size_t i = 0; i < im->n_tags; i++)
-        if (!image_has_tag(im->tags, i, im->tags[i]) && image_tag_insert(c, im->id, im->tags[i], im->created_us, e) < 0)
+        if (!image_has_tag(im->tags, i, im->tags[i]) &&
+            image_tag_insert(c, im->id, im->tags[i], im->created_us, e) < 0)
             return -1;
     return 0;
 }
 
 /* ---- delete ---- */
 
-int image_explain_unchanged(struct db_conn *c, const char *id, enum image_status from, enum error_kind missing,
-                            struct error *e)
+int image_explain_unchanged(struct db_conn *c, const char *id, enum image_status from,
+                            enum error_kind missing, struct error *e)
 {
     CLEANUP(stmt_reset) struct db_stmt *s = NULL;
     int row;
@@ -352,8 +372,10 @@ static int delete_row(struct db_conn *c, const char *id, enum image_status from,
     struct db_stmt *s;
     int64_t changed;
 
-    if (db_prepare(c, "UPDATE images SET status = 'deleted', deleted = TRUE, deleted_at = ?2, updated_at = ?2 "
-                      "WHERE id = ?1 AND status = ?3 AND NOT deleted", &s, e) < 0)
+    if (db_prepare(c,
+                   "UPDATE images SET status = 'deleted', deleted = TRUE, deleted_at = ?2, updated_at = ?2 "
+                   "WHERE id = ?1 AND status = ?3 AND NOT deleted",
+                   &s, e) < 0)
         return -1;
     db_bind_text(s, 1, id);
     db_bind_time(s, 2, now);
@@ -366,9 +388,12 @@ static int delete_row(struct db_conn *c, const char *id, enum image_status from,
 int image_delete(struct db_conn *c, const char *id, enum image_status from, struct error *e)
 {
     static const char *const children[] = {
-        "UPDATE image_properties SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE image_id = ?1 AND NOT deleted",
-        "UPDATE image_tags SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE image_id = ?1 AND NOT deleted",
-        "UPDATE image_members SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE image_id = ?1 AND NOT deleted",
+        "UPDATE image_properties SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE image_id = ?1 "
+        "AND NOT deleted",
+        "UPDATE image_tags SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE image_id = ?1 AND NOT "
+        "deleted",
+        "UPDATE image_members SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE image_id = ?1 AND "
+        "NOT deleted",
         ("UPDATE image_locations SET status = 'deleted', deleted = TRUE, deleted_at = ?2, updated_at = ?2 "
          "WHERE image_id = ?1 AND NOT deleted"),
     };
@@ -389,17 +414,20 @@ int image_delete(struct db_conn *c, const char *id, enum image_status from, stru
     return 0;
 }
 
-int image_status_set(struct db_conn *c, const char *id, enum image_status from, enum image_status to, struct error *e)
+int image_status_set(struct db_conn *c, const char *id, enum image_status from, enum image_status to,
+                     struct error *e)
 {
-    static const char plain[] = "UPDATE images SET status = ?2, updated_at = ?3 WHERE id = ?1 AND status = ?4 AND NOT deleted";
-    static const char queued[] = "UPDATE images SET status = ?2, updated_at = ?3, size = NULL, virtual_size = NULL "
-                                 "WHERE id = ?1 AND status = ?4 AND NOT deleted";
+    static const char plain[] =
+        "UPDATE images SET status = ?2, updated_at = ?3 WHERE id = ?1 AND status = ?4 AND NOT deleted";
+    static const char queued[] =
+        "UPDATE images SET status = ?2, updated_at = ?3, size = NULL, virtual_size = NULL "
+        "WHERE id = ?1 AND status = ?4 AND NOT deleted";
     struct db_stmt *s;
     int64_t changed;
 
     if (!image_status_may(from, to))
-        return error_set(e, ERROR_CONFLICT, "Image status transition from %s to %s is not allowed", image_status_name(from),
-                         image_status_name(to));
+        return error_set(e, ERROR_CONFLICT, "Image status transition from %s to %s is not allowed",
+                         image_status_name(from), image_status_name(to));
     if (db_prepare(c, to == IMAGE_QUEUED ? queued : plain, &s, e) < 0)
         return -1;
     db_bind_text(s, 1, id);

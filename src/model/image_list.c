@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One page of images.
  *
- * The cost has to grow with the page, not with the table. A page is a short walk along an index that has the wanted
- * order (db/schema/0002-glint.sql), starting right after the marker. Two things would turn the walk into a scan:
+ * The cost has to grow with the page, not with the table. A page is a short walk along an index that has the
+ * wanted order (db/schema/0002-glint.sql), starting right after the marker. Two things would turn the walk
+ * into a scan:
  *
- *  1 What a project sees (its own images, public ones, those shared with it) has no common index. Each part is walked
- *    by itself, up to `limit` rows, and the few rows that they find are merged. A row may come out of two parts; equal
- *    ids are neighbours in the order and the second one is dropped.
- *  2 NULL cannot be reached by comparing with the marker. Where the first sort key may be NULL, its NULLs are a segment:
- *    another statement, run when the first one did not fill the page.
+ *  1 What a project sees (its own images, public ones, those shared with it) has no common index. Each part
+ * is walked by itself, up to `limit` rows, and the few rows that they find are merged. A row may come out of
+ * two parts; equal ids are neighbours in the order and the second one is dropped. 2 NULL cannot be reached by
+ * comparing with the marker. Where the first sort key may be NULL, its NULLs are a segment: another
+ * statement, run when the first one did not fill the page.
  *
- * Orders other than by created_at have an index for the whole table only. There a viewer with few images gets them all
- * sorted (PLAN_SORT), and one with many a walk over everybody's images that skips what he may not see (PLAN_WALK):
- * where he sees many, few are skipped. MANY is the border. What is shared with him is decided the same way. */
+ * Orders other than by created_at have an index for the whole table only. There a viewer with few images gets
+ * them all sorted (PLAN_SORT), and one with many a walk over everybody's images that skips what he may not
+ * see (PLAN_WALK): where he sees many, few are skipped. MANY is the border. What is shared with him is
+ * decided the same way. */
 #include "model/list.h"
 
 #include <stdlib.h>
@@ -23,7 +25,8 @@ enum { MANY = 1000 };
 /* ---- choosing the plan ---- */
 
 /* Whether more than MANY rows answer the statement `SELECT 1 …`, whose LIMIT is the last parameter. */
-static int count_many(struct db_conn *c, const char *sql, const char *first, const char *second, bool *ret, struct error *e)
+static int count_many(struct db_conn *c, const char *sql, const char *first, const char *second, bool *ret,
+                      struct error *e)
 {
     CLEANUP(stmt_reset) struct db_stmt *s = NULL;
     int at = 1, row;
@@ -44,14 +47,16 @@ static int count_many(struct db_conn *c, const char *sql, const char *first, con
 static const char count_owner[] =
     "SELECT COUNT(*) FROM (SELECT 1 FROM images WHERE owner = ?1 AND deleted = FALSE LIMIT ?2) AS t";
 
-static int count_part(struct db_conn *c, const struct image_query *q, enum part part, bool *ret, struct error *e)
+static int count_part(struct db_conn *c, const struct image_query *q, enum part part, bool *ret,
+                      struct error *e)
 {
     static const char visibility[] =
         "SELECT COUNT(*) FROM (SELECT 1 FROM images WHERE visibility = ?1 AND deleted = FALSE LIMIT ?2) AS t";
-    static const char members[] =
-        "SELECT COUNT(*) FROM (SELECT 1 FROM image_members WHERE member = ?1 AND deleted = FALSE LIMIT ?2) AS t";
-    static const char members_status[] = "SELECT COUNT(*) FROM (SELECT 1 FROM image_members WHERE member = ?1 "
-                                         "AND deleted = FALSE AND status = ?2 LIMIT ?3) AS t";
+    static const char members[] = "SELECT COUNT(*) FROM (SELECT 1 FROM image_members WHERE member = ?1 AND "
+                                  "deleted = FALSE LIMIT ?2) AS t";
+    static const char members_status[] =
+        "SELECT COUNT(*) FROM (SELECT 1 FROM image_members WHERE member = ?1 "
+        "AND deleted = FALSE AND status = ?2 LIMIT ?3) AS t";
 
     switch (part) {
     case PART_OWN:
@@ -61,9 +66,8 @@ static int count_part(struct db_conn *c, const struct image_query *q, enum part 
     case PART_COMMUNITY:
         return count_many(c, visibility, "community", NULL, ret, e);
     case PART_SHARED:
-        if (build_any_member_status(q))
-            return count_many(c, members, q->viewer.project, NULL, ret, e);
-        return count_many(c, members_status, q->viewer.project, q->member_status, ret, e);
+        return count_many(c, build_member_status(q) ? members_status : members, q->viewer.project,
+                          build_member_status(q), ret, e);
     case PART_ALL:
         break;
     }
@@ -82,7 +86,8 @@ static const struct image_filter *find_filter(const struct image_query *q, const
 /* Whether a filter finds a few rows through an index that has nothing to do with the order. */
 static int find_pick(struct db_conn *c, const struct build *b, bool *ret, struct error *e)
 {
-    static const char tags[] = "SELECT COUNT(*) FROM (SELECT 1 FROM image_tags WHERE value = ?1 LIMIT ?2) AS t";
+    static const char tags[] =
+        "SELECT COUNT(*) FROM (SELECT 1 FROM image_tags WHERE value = ?1 LIMIT ?2) AS t";
     const struct image_query *q = b->q;
     const struct image_filter *owner = build_by_creation(b) ? NULL : find_filter(q, "owner");
     bool many;
@@ -131,8 +136,8 @@ static int choose_plan(struct build *b, struct db_conn *c, struct error *e)
 /* ---- reading ---- */
 
 struct page {
-    struct image  *images;
-    size_t         n, cap;
+    struct image *images;
+    size_t n, cap;
     struct image **by_id; /* sorted */
 };
 
@@ -182,7 +187,8 @@ static struct image *page_find(const struct page *p, const char *id)
     return found ? *found : NULL;
 }
 
-/* The statement's ids are filled up with the last one to a few sizes, so that few statements have to be kept. */
+/* The statement's ids are filled up with the last one to a few sizes, so that few statements have to be kept.
+ */
 static size_t padded(size_t n)
 {
     static const size_t sizes[] = { 1, 5, 25, 100, 300 };
@@ -193,7 +199,8 @@ static size_t padded(size_t n)
     return 1000;
 }
 
-static int read_children(struct db_conn *c, struct arena *a, const struct page *p, size_t from, const char *select,
+static int read_children(struct db_conn *c, struct arena *a, const struct page *p, size_t from,
+                         const char *select,
                          void (*add)(struct db_stmt *, int, struct arena *, struct image *), struct error *e)
 {
     size_t n = p->n - from < 1000 ? p->n - from : 1000, wide = padded(n);
@@ -225,11 +232,12 @@ static int read_page(struct db_conn *c, struct build *b, struct page *p, struct 
 {
     static const struct {
         const char *select;
-        void      (*add)(struct db_stmt *, int, struct arena *, struct image *);
+        void (*add)(struct db_stmt *, int, struct arena *, struct image *);
     } children[] = {
         { "SELECT image_id, name, value FROM image_properties WHERE image_id IN (", image_row_property },
         { "SELECT image_id, value FROM image_tags WHERE image_id IN (", image_row_tag },
-        { "SELECT image_id, id, value, meta_data, status FROM image_locations WHERE image_id IN (", image_row_location },
+        { "SELECT image_id, id, value, meta_data, status FROM image_locations WHERE image_id IN (",
+          image_row_location },
     };
 
     if (choose_plan(b, c, e) < 0)
@@ -262,13 +270,14 @@ static int read_snapshot(struct db_conn *c, struct build *b, struct page *p, str
 static bool asks_for_nothing(const struct image_query *q)
 {
     for (size_t i = 0; i < q->n_filters; i++)
-        if (q->filters[i].kind == FILTER_NOTHING || (q->filters[i].kind == FILTER_TEXT && q->filters[i].n_values == 0))
+        if (q->filters[i].kind == FILTER_NOTHING ||
+            (q->filters[i].kind == FILTER_TEXT && q->filters[i].n_values == 0))
             return true;
     return q->limit <= 0;
 }
 
-int image_list(struct db_conn *c, struct arena *a, const struct image_query *q, struct image **ret, size_t *ret_n,
-               struct error *e)
+int image_list(struct db_conn *c, struct arena *a, const struct image_query *q, struct image **ret,
+               size_t *ret_n, struct error *e)
 {
     CLEANUP(build_done) struct build b = { 0 };
     struct page p = { 0 };

@@ -92,7 +92,11 @@ void build_bind(const struct build *b, struct db_stmt *s)
 
 static struct value value_of(const struct image *im, const struct column *column, bool *ret_null)
 {
-    const struct { const char *name; struct value value; bool null; } all[] = {
+    const struct {
+        const char *name;
+        struct value value;
+        bool null;
+    } all[] = {
         { "id", { COLUMN_TEXT, im->id, 0 }, false },
         { "name", { COLUMN_TEXT, im->name, 0 }, !im->name },
         { "status", { COLUMN_TEXT, image_status_name(im->status), 0 }, false },
@@ -141,7 +145,8 @@ static int read_order(struct build *b, struct error *e)
 static void add_order(struct build *b)
 {
     for (size_t i = 0; i < b->n_order; i++)
-        str_addf(&b->sql, "%s%s%s", i ? ", " : " ORDER BY ", b->order[i].column->name, b->order[i].ascending ? "" : " DESC");
+        str_addf(&b->sql, "%s%s%s", i ? ", " : " ORDER BY ", b->order[i].column->name,
+                 b->order[i].ascending ? "" : " DESC");
 }
 
 static bool nulls_last(const struct build *b, size_t i)
@@ -192,7 +197,8 @@ static void add_after(struct build *b, size_t i)
     str_addc(&b->sql, ')');
 }
 
-/* The general form, for keys in different directions or several that may be NULL: the first key that differs decides. */
+/* The general form, for keys in different directions or several that may be NULL: the first key that differs
+ * decides. */
 static void add_marker_general(struct build *b)
 {
     const char *between = " AND (";
@@ -269,7 +275,8 @@ static void add_comparison(struct build *b, const struct image_filter *f)
 
 static void add_property(struct build *b, const struct image_filter *f)
 {
-    str_add(&b->sql, " AND EXISTS (SELECT 1 FROM image_properties p WHERE p.image_id = images.id AND p.name = ");
+    str_add(&b->sql,
+            " AND EXISTS (SELECT 1 FROM image_properties p WHERE p.image_id = images.id AND p.name = ");
     add_text(b, f->column);
     str_add(&b->sql, " AND p.value = ");
     add_text(b, f->values[0]);
@@ -281,7 +288,8 @@ static void add_tag(struct build *b, const struct image_filter *f)
     if (b->plan == PLAN_PICKED)
         str_add(&b->sql, " AND id IN (SELECT t.image_id FROM image_tags t WHERE t.value = ");
     else
-        str_add(&b->sql, " AND EXISTS (SELECT 1 FROM image_tags t WHERE t.image_id = images.id AND t.value = ");
+        str_add(&b->sql,
+                " AND EXISTS (SELECT 1 FROM image_tags t WHERE t.image_id = images.id AND t.value = ");
     add_text(b, f->values[0]);
     str_add(&b->sql, " AND NOT t.deleted)");
 }
@@ -295,7 +303,10 @@ static void add_filter(struct build *b, const struct image_filter *f)
     case FILTER_INT:
     case FILTER_INT_MIN:
     case FILTER_INT_MAX:
-        str_addf(&b->sql, " AND %s %s ", f->column, f->kind == FILTER_INT ? "=" : f->kind == FILTER_INT_MIN ? ">=" : "<=");
+        str_addf(&b->sql, " AND %s %s ", f->column,
+                 f->kind == FILTER_INT       ? "="
+                 : f->kind == FILTER_INT_MIN ? ">="
+                                             : "<=");
         add_number(b, COLUMN_INT, f->number);
         return;
     case FILTER_TIME:
@@ -345,30 +356,36 @@ size_t build_parts(const struct image_query *q, enum part ret[PARTS_MAX])
     return n;
 }
 
-bool build_any_member_status(const struct image_query *q)
+const char *build_member_status(const struct image_query *q)
 {
-    return !q->member_status || strcmp(q->member_status, "all") == 0;
+    if (!q->member_status)
+        return "accepted";
+    return strcmp(q->member_status, "all") == 0 ? NULL : q->member_status;
 }
 
 static void add_member(struct build *b)
 {
+    const char *status = build_member_status(b->q);
+
     add_text(b, b->q->viewer.project);
-    if (!build_any_member_status(b->q)) {
+    if (status) {
         str_add(&b->sql, " AND m.status = ");
-        add_text(b, b->q->member_status);
+        add_text(b, status);
     }
 }
 
 static void add_shared(struct build *b)
 {
     if (b->plan == PLAN_WALK || b->plan == PLAN_PICKED || b->many_shared) {
-        str_addf(&b->sql, "%s AND EXISTS (SELECT 1 FROM image_members m WHERE m.image_id = images.id AND m.member = ",
+        str_addf(&b->sql,
+                 "%s AND EXISTS (SELECT 1 FROM image_members m WHERE m.image_id = images.id AND m.member = ",
                  b->plan == PLAN_PARTS ? "visibility = 'shared'" : "NOT visibility <> 'shared'");
         add_member(b);
         str_add(&b->sql, " AND NOT m.deleted)");
         return;
     }
-    str_add(&b->sql, "NOT visibility <> 'shared' AND id IN (SELECT m.image_id FROM image_members m WHERE m.member = ");
+    str_add(&b->sql,
+            "NOT visibility <> 'shared' AND id IN (SELECT m.image_id FROM image_members m WHERE m.member = ");
     add_member(b);
     str_add(&b->sql, " AND m.deleted = FALSE)");
 }
@@ -491,7 +508,8 @@ void build_statement(struct build *b, int segment)
     }
 }
 
-int build_init(struct build *b, const struct image_query *q, struct arena *a, enum db_dialect dialect, struct error *e)
+int build_init(struct build *b, const struct image_query *q, struct arena *a, enum db_dialect dialect,
+               struct error *e)
 {
     *b = (struct build){ .q = q, .arena = a, .nulls_high = dialect == DB_POSTGRES };
     return read_order(b, e) < 0 ? -1 : check_filters(q, e);

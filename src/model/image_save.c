@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing an image back: its row by compare-and-set, then the rows that hang on it.
  *
- * A child row is never removed. Gone means deleted = TRUE; a property that comes back gets its old row again, because
- * (image_id, name) is unique whether deleted or not, while a tag that comes back gets a new one: as Glance does it. */
+ * A child row is never removed. Gone means deleted = TRUE; a property that comes back gets its old row again,
+ * because (image_id, name) is unique whether deleted or not, while a tag that comes back gets a new one: as
+ * Glance does it. */
 #include "model/rows.h"
 
 #include <stdlib.h>
@@ -12,15 +13,15 @@
 static const char lock_property[] = "os_glance_import_task";
 
 struct child {
-    int64_t     id;
-    const char *key;    /* name, or the tag */
+    int64_t id;
+    const char *key; /* name, or the tag */
     const char *value;
-    bool        deleted, kept;
+    bool deleted, kept;
 };
 
 struct children {
     struct child *rows;
-    size_t        n, cap;
+    size_t n, cap;
 };
 
 static int by_key(const void *a, const void *b)
@@ -38,8 +39,8 @@ static struct child *find_child(const struct children *all, const char *key)
 }
 
 /* sql selects id, key, value, deleted. */
-static int children_load(struct db_conn *c, struct arena *a, const char *sql, const char *image_id, struct children *ret,
-                         struct error *e)
+static int children_load(struct db_conn *c, struct arena *a, const char *sql, const char *image_id,
+                         struct children *ret, struct error *e)
 {
     struct db_stmt *s;
     int row;
@@ -50,7 +51,9 @@ static int children_load(struct db_conn *c, struct arena *a, const char *sql, co
     while ((row = db_step(s, e)) > 0) {
         struct child *r = ARENA_PUSH(a, ret->rows, ret->n, ret->cap);
 
-        *r = (struct child){ .id = db_int(s, 0), .key = arena_str(a, db_text(s, 1)), .value = arena_str(a, db_text(s, 2)),
+        *r = (struct child){ .id = db_int(s, 0),
+                             .key = arena_str(a, db_text(s, 1)),
+                             .value = arena_str(a, db_text(s, 2)),
                              .deleted = db_bool(s, 3) };
     }
     if (row == 0 && ret->n > 1)
@@ -70,19 +73,32 @@ static int child_delete(struct db_conn *c, const char *sql, int64_t id, int64_t 
     return db_run(s, NULL, e);
 }
 
-static int save_row(struct db_conn *c, const struct image *im, enum image_status from, int64_t now, struct error *e)
+static int save_row(struct db_conn *c, const struct image *im, enum image_status from, int64_t now,
+                    struct error *e)
 {
     struct db_stmt *s;
     int64_t changed;
     const char *const texts[] = {
-        im->id, im->name, im->disk_format, im->container_format, im->owner && *im->owner ? im->owner : NULL, im->checksum,
-        im->os_hash_algo, im->os_hash_value, image_status_name(im->status), image_visibility_name(im->visibility),
+        im->id,
+        im->name,
+        im->disk_format,
+        im->container_format,
+        im->owner && *im->owner ? im->owner : NULL,
+        im->checksum,
+        im->os_hash_algo,
+        im->os_hash_value,
+        image_status_name(im->status),
+        image_visibility_name(im->visibility),
     };
 
-    if (db_prepare(c, "UPDATE images SET name = ?2, disk_format = ?3, container_format = ?4, owner = ?5, checksum = ?6, "
-                      "os_hash_algo = ?7, os_hash_value = ?8, status = ?9, visibility = ?10, size = ?11, virtual_size = ?12, "
-                      "min_disk = ?13, min_ram = ?14, protected = ?15, os_hidden = ?16, updated_at = ?17 "
-                      "WHERE id = ?1 AND status = ?18 AND NOT deleted", &s, e) < 0)
+    if (db_prepare(c,
+                   "UPDATE images SET name = ?2, disk_format = ?3, container_format = ?4, owner = ?5, "
+                   "checksum = ?6, "
+                   "os_hash_algo = ?7, os_hash_value = ?8, status = ?9, visibility = ?10, size = ?11, "
+                   "virtual_size = ?12, "
+                   "min_disk = ?13, min_ram = ?14, protected = ?15, os_hidden = ?16, updated_at = ?17 "
+                   "WHERE id = ?1 AND status = ?18 AND NOT deleted",
+                   &s, e) < 0)
         return -1;
     for (int i = 0; i < (int)COUNT(texts); i++)
         db_bind_text(s, i + 1, texts[i]);
@@ -103,7 +119,9 @@ static int property_update(struct db_conn *c, int64_t id, const char *value, int
 {
     struct db_stmt *s;
 
-    if (db_prepare(c, "UPDATE image_properties SET value = ?2, updated_at = ?3, deleted = FALSE WHERE id = ?1", &s, e) < 0)
+    if (db_prepare(c,
+                   "UPDATE image_properties SET value = ?2, updated_at = ?3, deleted = FALSE WHERE id = ?1",
+                   &s, e) < 0)
         return -1;
     db_bind_int(s, 1, id);
     db_bind_text(s, 2, value);
@@ -111,11 +129,13 @@ static int property_update(struct db_conn *c, int64_t id, const char *value, int
     return db_run(s, NULL, e);
 }
 
-static int save_properties(struct db_conn *c, struct arena *a, const struct image *im, int64_t now, struct error *e)
+static int save_properties(struct db_conn *c, struct arena *a, const struct image *im, int64_t now,
+                           struct error *e)
 {
     struct children old = { 0 };
 
-    if (children_load(c, a, "SELECT id, name, value, deleted FROM image_properties WHERE image_id = ?1", im->id, &old, e) < 0)
+    if (children_load(c, a, "SELECT id, name, value, deleted FROM image_properties WHERE image_id = ?1",
+                      im->id, &old, e) < 0)
         return -1;
     for (size_t i = 0; i < im->n_properties; i++) {
         const struct image_property *p = &im->properties[i];
@@ -129,15 +149,18 @@ static int save_properties(struct db_conn *c, struct arena *a, const struct imag
             continue;
         }
         row->kept = true;
-        if ((row->deleted || !str_eq(row->value, p->value)) && property_update(c, row->id, p->value, now, e) < 0)
+        if ((row->deleted || !str_eq(row->value, p->value)) &&
+            property_update(c, row->id, p->value, now, e) < 0)
             return -1;
     }
     for (size_t i = 0; i < old.n; i++) {
         const struct child *row = &old.rows[i];
 
         if (!row->kept && !row->deleted && strcmp(row->key, lock_property) != 0 &&
-            child_delete(c, "UPDATE image_properties SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE id = ?1", row->id,
-                         now, e) < 0)
+            child_delete(
+                c,
+                "UPDATE image_properties SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE id = ?1",
+                row->id, now, e) < 0)
             return -1;
     }
     return 0;
@@ -147,31 +170,38 @@ static int save_tags(struct db_conn *c, struct arena *a, const struct image *im,
 {
     struct children old = { 0 };
 
-    if (children_load(c, a, "SELECT id, value, NULL, deleted FROM image_tags WHERE image_id = ?1 AND NOT deleted", im->id, &old,
-                      e) < 0)
+    if (children_load(c, a,
+                      "SELECT id, value, NULL, deleted FROM image_tags WHERE image_id = ?1 AND NOT deleted",
+                      im->id, &old, e) < 0)
         return -1;
     for (size_t i = 0; i < im->n_tags; i++) {
         struct child *row = find_child(&old, im->tags[i]);
 
         if (row)
             row->kept = true;
-        else if (!image_has_tag(im->tags, i, im->tags[i]) && image_tag_insert(c, im->id, im->tags[i], now, e) < 0)
+        else if (!image_has_tag(im->tags, i, im->tags[i]) &&
+                 image_tag_insert(c, im->id, im->tags[i], now, e) < 0)
             return -1;
     }
     for (size_t i = 0; i < old.n; i++)
         if (!old.rows[i].kept &&
-            child_delete(c, "UPDATE image_tags SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE id = ?1",
-                         old.rows[i].id, now, e) < 0)
+            child_delete(
+                c, "UPDATE image_tags SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE id = ?1",
+                old.rows[i].id, now, e) < 0)
             return -1;
     return 0;
 }
 
-static int location_insert(struct db_conn *c, const char *image_id, struct image_location *l, int64_t now, struct error *e)
+static int location_insert(struct db_conn *c, const char *image_id, struct image_location *l, int64_t now,
+                           struct error *e)
 {
     struct db_stmt *s;
 
-    if (db_prepare(c, "INSERT INTO image_locations (image_id, value, meta_data, status, created_at, updated_at, deleted) "
-                      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, FALSE)", &s, e) < 0)
+    if (db_prepare(c,
+                   "INSERT INTO image_locations (image_id, value, meta_data, status, created_at, updated_at, "
+                   "deleted) "
+                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, FALSE)",
+                   &s, e) < 0)
         return -1;
     db_bind_text(s, 1, image_id);
     db_bind_text(s, 2, l->url);
@@ -185,13 +215,15 @@ static int location_insert(struct db_conn *c, const char *image_id, struct image
     return 0;
 }
 
-static int location_update(struct db_conn *c, const char *image_id, const struct image_location *l, int64_t now,
-                           struct error *e)
+static int location_update(struct db_conn *c, const char *image_id, const struct image_location *l,
+                           int64_t now, struct error *e)
 {
     struct db_stmt *s;
 
-    if (db_prepare(c, "UPDATE image_locations SET value = ?3, meta_data = ?4, status = ?5, updated_at = ?6 "
-                      "WHERE id = ?1 AND image_id = ?2", &s, e) < 0)
+    if (db_prepare(c,
+                   "UPDATE image_locations SET value = ?3, meta_data = ?4, status = ?5, updated_at = ?6 "
+                   "WHERE id = ?1 AND image_id = ?2",
+                   &s, e) < 0)
         return -1;
     db_bind_int(s, 1, l->id);
     db_bind_text(s, 2, image_id);
@@ -222,7 +254,9 @@ static int save_locations(struct db_conn *c, struct arena *a, struct image *im, 
     struct db_stmt *s;
     int row;
 
-    if (db_prepare(c, "SELECT id, value, meta_data, status FROM image_locations WHERE image_id = ?1 AND NOT deleted ORDER BY id",
+    if (db_prepare(c,
+                   "SELECT id, value, meta_data, status FROM image_locations WHERE image_id = ?1 AND NOT "
+                   "deleted ORDER BY id",
                    &s, e) < 0)
         return -1;
     db_bind_text(s, 1, im->id);
@@ -234,8 +268,11 @@ static int save_locations(struct db_conn *c, struct arena *a, struct image *im, 
         const struct image_location *was = &stored.locations[i], *now_is = find_location(im, was->id);
 
         if (!now_is) {
-            if (child_delete(c, "UPDATE image_locations SET status = 'deleted', deleted = TRUE, deleted_at = ?2, "
-                                "updated_at = ?2 WHERE id = ?1", was->id, now, e) < 0)
+            if (child_delete(
+                    c,
+                    "UPDATE image_locations SET status = 'deleted', deleted = TRUE, deleted_at = ?2, "
+                    "updated_at = ?2 WHERE id = ?1",
+                    was->id, now, e) < 0)
                 return -1;
         } else if (!location_same(was, now_is) && location_update(c, im->id, now_is, now, e) < 0) {
             return -1;
@@ -252,8 +289,8 @@ int image_save(struct db_conn *c, struct image *im, enum image_status from, stru
     CLEANUP(arena_drop) struct arena *a = arena_make(4096);
     int64_t now = clock_now_us();
 
-    if (save_row(c, im, from, now, e) < 0 || save_properties(c, a, im, now, e) < 0 || save_tags(c, a, im, now, e) < 0 ||
-        save_locations(c, a, im, now, e) < 0)
+    if (save_row(c, im, from, now, e) < 0 || save_properties(c, a, im, now, e) < 0 ||
+        save_tags(c, a, im, now, e) < 0 || save_locations(c, a, im, now, e) < 0)
         return -1;
     im->updated_us = now;
     return 0;

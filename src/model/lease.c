@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Leases on uploads, and who holds them.
  *
- * A holder is "host:boot:namespace:pid:start": the host's name and machine id, the boot id, the PID namespace (a
- * container's pids mean nothing outside it) and the process with the clock tick of its start. A process is known to be
- * dead when its host has booted since, or when it is gone from the same namespace of the same boot. */
+ * A holder is "host:boot:namespace:pid:start": the host's name and machine id, the boot id, the PID namespace
+ * (a container's pids mean nothing outside it) and the process with the clock tick of its start. A process is
+ * known to be dead when its host has booted since, or when it is gone from the same namespace of the same
+ * boot. */
 #include "model/rows.h"
 
 #include <errno.h>
@@ -60,8 +61,9 @@ static void read_start(long pid, char *ret_state, unsigned long long *ret_start)
     snprintf(path, sizeof path, "/proc/%ld/stat", pid);
     read_line(path, stat, sizeof stat);
     after = strrchr(stat, ')'); /* the name in parentheses may hold anything */
-    if (after && sscanf(after, ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", ret_state,
-                        ret_start) != 2)
+    if (after &&
+        sscanf(after, ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+               ret_state, ret_start) != 2)
         *ret_state = '?';
 }
 
@@ -81,13 +83,14 @@ const char *lease_holder(void)
     read_line("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
     read_namespace(namespace, sizeof namespace);
     read_start(made_by, &state, &start);
-    snprintf(holder, sizeof holder, "%.120s:%.40s:%.32s:%ld:%llu", host, boot, namespace, (long)made_by, start);
+    snprintf(holder, sizeof holder, "%.120s:%.40s:%.32s:%ld:%llu", host, boot, namespace, (long)made_by,
+             start);
     return holder;
 }
 
 struct holder {
-    char               host[HOLDER_MAX], boot[HOLDER_MAX], namespace[HOLDER_MAX];
-    long               pid;
+    char host[HOLDER_MAX], boot[HOLDER_MAX], namespace[HOLDER_MAX];
+    long pid;
     unsigned long long start;
 };
 
@@ -95,8 +98,8 @@ static bool parse(const char *text, struct holder *ret)
 {
     char end;
 
-    return strlen(text) < HOLDER_MAX &&
-           sscanf(text, "%[^:]:%[^:]:%[^:]:%ld:%llu%c", ret->host, ret->boot, ret->namespace, &ret->pid, &ret->start, &end) == 5;
+    return strlen(text) < HOLDER_MAX && sscanf(text, "%[^:]:%[^:]:%[^:]:%ld:%llu%c", ret->host, ret->boot,
+                                               ret->namespace, &ret->pid, &ret->start, &end) == 5;
 }
 
 bool lease_holder_dead(const char *text)
@@ -123,7 +126,10 @@ int lease_take(struct db_conn *c, const struct lease *l, struct error *e)
 {
     struct db_stmt *s;
 
-    if (db_prepare(c, "INSERT INTO glint_leases (image_id, holder, store, url, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)", &s, e) < 0)
+    if (db_prepare(
+            c,
+            "INSERT INTO glint_leases (image_id, holder, store, url, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            &s, e) < 0)
         return -1;
     db_bind_text(s, 1, l->image_id);
     db_bind_text(s, 2, l->holder);
@@ -142,12 +148,14 @@ static int lost(const char *image_id, struct error *e)
     return error_set(e, ERROR_CONFLICT, "The upload of image %s was given up meanwhile", image_id);
 }
 
-static int renew(struct db_conn *c, const char *image_id, const char *holder, int64_t expires_us, struct error *e)
+static int renew(struct db_conn *c, const char *image_id, const char *holder, int64_t expires_us,
+                 struct error *e)
 {
     struct db_stmt *s;
     int64_t changed;
 
-    if (db_prepare(c, "UPDATE glint_leases SET expires_at = ?3 WHERE image_id = ?1 AND holder = ?2", &s, e) < 0)
+    if (db_prepare(c, "UPDATE glint_leases SET expires_at = ?3 WHERE image_id = ?1 AND holder = ?2", &s, e) <
+        0)
         return -1;
     db_bind_text(s, 1, image_id);
     db_bind_text(s, 2, holder);
@@ -157,7 +165,8 @@ static int renew(struct db_conn *c, const char *image_id, const char *holder, in
     return changed ? 0 : lost(image_id, e);
 }
 
-int lease_renew(struct db_conn *c, const char *image_id, const char *holder, int64_t expires_us, struct error *e)
+int lease_renew(struct db_conn *c, const char *image_id, const char *holder, int64_t expires_us,
+                struct error *e)
 {
     if (db_begin_write(c, e) < 0)
         return -1;
@@ -189,12 +198,18 @@ int lease_list(struct db_conn *c, struct arena *a, struct lease **ret, size_t *r
     struct db_stmt *s;
     int row;
 
-    if (db_prepare(c, "SELECT image_id, holder, store, url, expires_at FROM glint_leases ORDER BY expires_at, image_id", &s, e) < 0)
+    if (db_prepare(
+            c,
+            "SELECT image_id, holder, store, url, expires_at FROM glint_leases ORDER BY expires_at, image_id",
+            &s, e) < 0)
         return -1;
     while ((row = db_step(s, e)) > 0)
         *ARENA_PUSH(a, list, n, cap) = (struct lease){
-            .image_id = arena_str(a, db_text(s, 0)), .holder = arena_str(a, db_text(s, 1)),
-            .store = arena_str(a, db_text(s, 2)), .url = arena_str(a, db_text(s, 3)), .expires_us = db_int(s, 4),
+            .image_id = arena_str(a, db_text(s, 0)),
+            .holder = arena_str(a, db_text(s, 1)),
+            .store = arena_str(a, db_text(s, 2)),
+            .url = arena_str(a, db_text(s, 3)),
+            .expires_us = db_int(s, 4),
         };
     if (row < 0)
         return -1;

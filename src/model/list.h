@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The statement that gives one page of images: image_query.c puts it together, image_list.c chooses how and reads. */
+/* The statement that gives one page of images: image_query.c puts it together, image_list.c chooses how and
+ * reads. */
 #ifndef MODEL_LIST_H
 #define MODEL_LIST_H
 
@@ -8,64 +9,65 @@
 enum column_type { COLUMN_TEXT, COLUMN_INT, COLUMN_TIME, COLUMN_BOOL };
 
 struct column {
-    const char      *name;
+    const char *name;
     enum column_type type;
-    bool             sortable;
-    const char      *lowest; /* of a sortable column that may be NULL: not above any value */
+    bool sortable;
+    const char *lowest; /* of a sortable column that may be NULL: not above any value */
 };
 
 struct value {
     enum column_type type;
-    const char      *text;
-    int64_t          number;
+    const char *text;
+    int64_t number;
 };
 
 struct order {
     const struct column *column;
-    bool                 ascending;
-    struct value         marker;
-    bool                 marker_null;
+    bool ascending;
+    struct value marker;
+    bool marker_null;
 };
 
 enum plan {
-    PLAN_WALK,   /* along the order's index over everybody's images */
-    PLAN_PARTS,  /* along the index of each thing that the viewer sees */
-    PLAN_SORT,   /* all that the viewer sees, which is little */
-    PLAN_PICKED  /* a filter finds few rows by itself */
+    PLAN_WALK,  /* along the order's index over everybody's images */
+    PLAN_PARTS, /* along the index of each thing that the viewer sees */
+    PLAN_SORT,  /* all that the viewer sees, which is little */
+    PLAN_PICKED /* a filter finds few rows by itself */
 };
 
 struct build {
     const struct image_query *q;
-    struct arena             *arena;
-    struct str                sql;
-    struct value             *values;
-    size_t                    n_values, cap_values;
-    struct order              order[IMAGE_SORTS_MAX];
-    size_t                    n_order;
-    bool                      same_way;   /* all keys in one direction */
-    bool                      simple;     /* same_way, and only the first key may be NULL */
-    bool                      nulls_high; /* the database puts NULL above every value */
-    bool                      many_shared;
-    bool                      sort_apart; /* of PLAN_WALK: a filter has an index, the order must not bring its own */
-    enum plan                 plan;
+    struct arena *arena;
+    struct str sql;
+    struct value *values;
+    size_t n_values, cap_values;
+    struct order order[IMAGE_SORTS_MAX];
+    size_t n_order;
+    bool same_way;   /* all keys in one direction */
+    bool simple;     /* same_way, and only the first key may be NULL */
+    bool nulls_high; /* the database puts NULL above every value */
+    bool many_shared;
+    bool sort_apart; /* of PLAN_WALK: a filter has an index, the order must not bring its own */
+    enum plan plan;
 };
 
 enum part { PART_ALL, PART_OWN, PART_PUBLIC, PART_COMMUNITY, PART_SHARED };
 enum { PARTS_MAX = 4, VISIBILITY_ANY = -1, VISIBILITY_ALL = -2 };
 
 /* Reads the order and checks the columns; ERROR_INTERNAL for what image_columns[] does not know. */
-int build_init(struct build *b, const struct image_query *q, struct arena *a, enum db_dialect dialect, struct error *e)
-    MUST_CHECK;
+int build_init(struct build *b, const struct image_query *q, struct arena *a, enum db_dialect dialect,
+               struct error *e) MUST_CHECK;
 void build_done(struct build *b); /* for CLEANUP */
 
 /* The parts of what a viewer who is no administrator sees. */
 size_t build_parts(const struct image_query *q, enum part ret[PARTS_MAX]);
 /* Whether the order is the one that every part has an index for. */
 bool build_by_creation(const struct build *b);
-/* Whether shared images are looked for in any state of the membership. */
-bool build_any_member_status(const struct image_query *q);
+/* The state of the membership that makes a shared image show; NULL: any. */
+const char *build_member_status(const struct image_query *q);
 
-/* How many statements the page may need, one after the other: beyond the marker, and then the NULLs or what is none. */
+/* How many statements the page may need, one after the other: beyond the marker, and then the NULLs or what
+ * is none. */
 int build_segments(const struct build *b);
 /* With plan, many_shared and sort_apart set: writes b->sql and its values. */
 void build_statement(struct build *b, int segment);

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rows of images to structs and back; shared by the files of this room.
  *
- * Spelling of booleans in SQL: `deleted = FALSE` where an index should find the row, `NOT deleted` where it must not:
- * every database understands both. */
+ * Spelling of booleans in SQL: `deleted = FALSE` where an index should find the row, `NOT deleted` where it
+ * must not: every database understands both. */
 #ifndef MODEL_ROWS_H
 #define MODEL_ROWS_H
 
 #include "model/model.h"
 
 /* In the order in which image_row_read() and image_row_bind() count. */
-#define IMAGE_COLUMNS \
-    "id, name, disk_format, container_format, owner, checksum, os_hash_algo, os_hash_value, status, visibility, " \
-    "size, virtual_size, min_disk, min_ram, protected, os_hidden, deleted, created_at, updated_at, deleted_at"
+#define IMAGE_COLUMNS                                                                                        \
+    "id, name, disk_format, container_format, owner, checksum, os_hash_algo, os_hash_value, status, "        \
+    "visibility, "                                                                                           \
+    "size, virtual_size, min_disk, min_ram, protected, os_hidden, deleted, created_at, updated_at, "         \
+    "deleted_at"
 enum { IMAGE_COLUMNS_COUNT = 20 };
 
 /* Columns from col on of the current row. ERROR_INTERNAL on a status or visibility that no release wrote. */
@@ -25,14 +27,16 @@ void image_row_location(struct db_stmt *s, int col, struct arena *a, struct imag
 /* Binds a size, which is NULL when it is -1. */
 void bind_size(struct db_stmt *s, int at, int64_t size);
 
-/* Says why a compare-and-set changed no row: ERROR_CONFLICT, or `missing` when there is no such live image. Returns -1. */
-int image_explain_unchanged(struct db_conn *c, const char *id, enum image_status from, enum error_kind missing,
-                            struct error *e);
+/* Says why a compare-and-set changed no row: ERROR_CONFLICT, or `missing` when there is no such live image.
+ * Returns -1. */
+int image_explain_unchanged(struct db_conn *c, const char *id, enum image_status from,
+                            enum error_kind missing, struct error *e);
 
 /* Adds one row. */
-int image_property_insert(struct db_conn *c, const char *image_id, const struct image_property *p, int64_t now,
-                          struct error *e) MUST_CHECK;
-int image_tag_insert(struct db_conn *c, const char *image_id, const char *tag, int64_t now, struct error *e) MUST_CHECK;
+int image_property_insert(struct db_conn *c, const char *image_id, const struct image_property *p,
+                          int64_t now, struct error *e) MUST_CHECK;
+int image_tag_insert(struct db_conn *c, const char *image_id, const char *tag, int64_t now,
+                     struct error *e) MUST_CHECK;
 
 /* Whether tags[0..n) holds this one. */
 bool image_has_tag(const char *const *tags, size_t n, const char *tag);

@@ -10,14 +10,17 @@ extern const char schema_0001[], schema_0002[];
 /* The newest file of src/db/schema/ as glint_schema counts them. */
 enum { OWN_VERSION = 2 };
 
-/* Every revision of Glance's two branches before the current one, and the old single heads (database.md, section 1). */
+/* Every revision of Glance's two branches before the current one, and the old single heads (database.md,
+ * section 1). */
 static const char *const older_revisions[] = {
-    "liberty", "mitaka01", "mitaka02", "ocata01", "pike01",
-    "ocata_expand01", "pike_expand01", "queens_expand01", "rocky_expand01", "rocky_expand02", "train_expand01",
-    "ussuri_expand01", "wallaby_expand01", "xena_expand01", "yoga_expand01", "zed_expand01", "2023_1_expand01",
-    "2024_1_expand01", /* alone, or beside an older contract revision: expanded, not contracted yet */
-    "ocata_contract01", "pike_contract01", "queens_contract01", "rocky_contract01", "rocky_contract02", "train_contract01",
-    "ussuri_contract01", "wallaby_contract01", "xena_contract01", "yoga_contract01", "zed_contract01", "2023_1_contract01",
+    "liberty",          "mitaka01",          "mitaka02",           "ocata01",          "pike01",
+    "ocata_expand01",   "pike_expand01",     "queens_expand01",    "rocky_expand01",   "rocky_expand02",
+    "train_expand01",   "ussuri_expand01",   "wallaby_expand01",   "xena_expand01",    "yoga_expand01",
+    "zed_expand01",     "2023_1_expand01",   "2024_1_expand01", /* alone, or beside an older contract
+                                                                   revision: expanded, not contracted yet */
+    "ocata_contract01", "pike_contract01",   "queens_contract01",  "rocky_contract01", "rocky_contract02",
+    "train_contract01", "ussuri_contract01", "wallaby_contract01", "xena_contract01",  "yoga_contract01",
+    "zed_contract01",   "2023_1_contract01",
 };
 
 static bool is_older(const char *version)
@@ -97,10 +100,13 @@ static int sync_all(struct db_conn *c, struct error *e)
         return -1;
     switch (info.state) {
     case SCHEMA_OLDER:
-        return error_set(e, ERROR_CONFLICT, "The database has Glance's schema %s, which is older than %s: upgrade it with the "
-                         "old release's glance-manage first", info.versions, MODEL_ALEMBIC_HEAD);
+        return error_set(e, ERROR_CONFLICT,
+                         "The database has Glance's schema %s, which is older than %s: upgrade it with the "
+                         "old release's glance-manage first",
+                         info.versions, MODEL_ALEMBIC_HEAD);
     case SCHEMA_NEWER_OR_UNKNOWN:
-        return error_set(e, ERROR_CONFLICT, "The database has a schema that this release does not know (%s); it knows %s",
+        return error_set(e, ERROR_CONFLICT,
+                         "The database has a schema that this release does not know (%s); it knows %s",
                          *info.versions ? info.versions : "no version", MODEL_ALEMBIC_HEAD);
     case SCHEMA_ABSENT:
         if (db_script(c, schema_0001, e) < 0)

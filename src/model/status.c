@@ -4,14 +4,10 @@
 #include <string.h>
 
 static const char *const status_names[IMAGE_STATUSES] = {
-    [IMAGE_QUEUED] = "queued",
-    [IMAGE_SAVING] = "saving",
-    [IMAGE_ACTIVE] = "active",
-    [IMAGE_KILLED] = "killed",
-    [IMAGE_DELETED] = "deleted",
-    [IMAGE_UPLOADING] = "uploading",
-    [IMAGE_IMPORTING] = "importing",
-    [IMAGE_PENDING_DELETE] = "pending_delete",
+    [IMAGE_QUEUED] = "queued",           [IMAGE_SAVING] = "saving",
+    [IMAGE_ACTIVE] = "active",           [IMAGE_KILLED] = "killed",
+    [IMAGE_DELETED] = "deleted",         [IMAGE_UPLOADING] = "uploading",
+    [IMAGE_IMPORTING] = "importing",     [IMAGE_PENDING_DELETE] = "pending_delete",
     [IMAGE_DEACTIVATED] = "deactivated",
 };
 

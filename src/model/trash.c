@@ -5,7 +5,8 @@ int trash_add(struct db_conn *c, const char *store, const char *url, struct erro
 {
     struct db_stmt *s;
 
-    if (db_prepare(c, "INSERT INTO glint_trash (store, url, created_at, attempts) VALUES (?1, ?2, ?3, 0)", &s, e) < 0)
+    if (db_prepare(c, "INSERT INTO glint_trash (store, url, created_at, attempts) VALUES (?1, ?2, ?3, 0)", &s,
+                   e) < 0)
         return -1;
     db_bind_text(s, 1, store);
     db_bind_text(s, 2, url);
@@ -13,21 +14,28 @@ int trash_add(struct db_conn *c, const char *store, const char *url, struct erro
     return db_run(s, NULL, e);
 }
 
-/* What failed least often comes first, so that an object which cannot be removed does not hold up the others. */
-int trash_list(struct db_conn *c, struct arena *a, int64_t limit, struct trash **ret, size_t *ret_n, struct error *e)
+/* What failed least often comes first, so that an object which cannot be removed does not hold up the others.
+ */
+int trash_list(struct db_conn *c, struct arena *a, int64_t limit, struct trash **ret, size_t *ret_n,
+               struct error *e)
 {
     struct trash *list = NULL;
     size_t n = 0, cap = 0;
     struct db_stmt *s;
     int row;
 
-    if (db_prepare(c, "SELECT id, store, url, created_at, attempts FROM glint_trash ORDER BY attempts, id LIMIT ?1", &s, e) < 0)
+    if (db_prepare(
+            c, "SELECT id, store, url, created_at, attempts FROM glint_trash ORDER BY attempts, id LIMIT ?1",
+            &s, e) < 0)
         return -1;
     db_bind_int(s, 1, limit);
     while ((row = db_step(s, e)) > 0)
         *ARENA_PUSH(a, list, n, cap) = (struct trash){
-            .id = db_int(s, 0), .store = arena_str(a, db_text(s, 1)), .url = arena_str(a, db_text(s, 2)),
-            .created_us = db_time(s, 3), .attempts = db_int(s, 4),
+            .id = db_int(s, 0),
+            .store = arena_str(a, db_text(s, 1)),
+            .url = arena_str(a, db_text(s, 2)),
+            .created_us = db_time(s, 3),
+            .attempts = db_int(s, 4),
         };
     if (row < 0)
         return -1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every database driver owes to the rooms above: written against db.h alone, run over each kind of URL. */
+/* What every database driver owes to the rooms above: written against db.h alone, run over each kind of URL.
+ */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +13,9 @@
 
 struct kind {
     const char *name;
-    const char *url;      /* %s is a path */
-    bool        snapshots; /* readers do not wait for writers */
-    bool        processes; /* several processes may share it */
+    const char *url; /* %s is a path */
+    bool snapshots;  /* readers do not wait for writers */
+    bool processes;  /* several processes may share it */
 };
 
 static const struct kind kinds[] = {
@@ -25,28 +26,30 @@ static const struct kind kinds[] = {
 
 static struct {
     const struct kind *kind;
-    char               dir[64], path[96], url[160];
-    struct db         *db;
-    struct error       e;
+    char dir[64], path[96], url[160];
+    struct db *db;
+    struct error e;
 } t;
 
-#define OK(call) \
-    do { \
-        if ((call) < 0) \
-            fail_msg("%s: %s:%d: %s: %s (%s)", t.kind->name, __FILE__, __LINE__, #call, t.e.message, t.e.detail); \
+#define OK(call)                                                                                             \
+    do {                                                                                                     \
+        if ((call) < 0)                                                                                      \
+            fail_msg("%s: %s:%d: %s: %s (%s)", t.kind->name, __FILE__, __LINE__, #call, t.e.message,         \
+                     t.e.detail);                                                                            \
     } while (0)
 #define CHECK(condition) CHECK_CASE(t.kind->name, condition)
-#define FAILS(expected, call) \
-    do { \
-        CHECK((call) == -1); \
-        if (t.e.kind != (expected)) \
-            fail_msg("%s: %s: kind %d: %s (%s)", t.kind->name, #call, t.e.kind, t.e.message, t.e.detail); \
+#define FAILS(expected, call)                                                                                \
+    do {                                                                                                     \
+        CHECK((call) == -1);                                                                                 \
+        if (t.e.kind != (expected))                                                                          \
+            fail_msg("%s: %s: kind %d: %s (%s)", t.kind->name, #call, t.e.kind, t.e.message, t.e.detail);    \
     } while (0)
 
-static const char schema[] = "CREATE TABLE things (id INTEGER NOT NULL, name VARCHAR(30), size BIGINT, ok BOOLEAN, at DATETIME, "
-                             "PRIMARY KEY (id), UNIQUE (name)); "
-                             "CREATE TABLE parts (id INTEGER NOT NULL, thing INTEGER NOT NULL, PRIMARY KEY (id), "
-                             "FOREIGN KEY (thing) REFERENCES things (id))";
+static const char schema[] =
+    "CREATE TABLE things (id INTEGER NOT NULL, name VARCHAR(30), size BIGINT, ok BOOLEAN, at DATETIME, "
+    "PRIMARY KEY (id), UNIQUE (name)); "
+    "CREATE TABLE parts (id INTEGER NOT NULL, thing INTEGER NOT NULL, PRIMARY KEY (id), "
+    "FOREIGN KEY (thing) REFERENCES things (id))";
 
 static void start(const struct kind *kind)
 {
@@ -128,7 +131,9 @@ static void check_values(void)
     memset(longest, 'x', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
     db_bind_int(s, 1, 7);
-    db_bind_text(s, 2, "Gr\xc3\xbc\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x98\x80 'quoted' \"too\"");
+    db_bind_text(s, 2,
+                 "Gr\xc3\xbc\xc3\x9f"
+                 "e \xe2\x82\xac \xf0\x9f\x98\x80 'quoted' \"too\"");
     db_bind_int(s, 3, INT64_MAX);
     db_bind_bool(s, 4, true);
     db_bind_time(s, 5, at);
@@ -148,10 +153,13 @@ static void check_values(void)
 
     s = prepare(c, "SELECT id, name, size, ok, at FROM things ORDER BY id");
     CHECK(db_step(s, &t.e) == 1);
-    CHECK(db_int(s, 0) == 7 && db_int(s, 2) == INT64_MAX && db_bool(s, 3) && db_time(s, 4) == at && !db_is_null(s, 1));
-    CHECK(strcmp(db_text(s, 1), "Gr\xc3\xbc\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x98\x80 'quoted' \"too\"") == 0);
+    CHECK(db_int(s, 0) == 7 && db_int(s, 2) == INT64_MAX && db_bool(s, 3) && db_time(s, 4) == at &&
+          !db_is_null(s, 1));
+    CHECK(strcmp(db_text(s, 1), "Gr\xc3\xbc\xc3\x9f"
+                                "e \xe2\x82\xac \xf0\x9f\x98\x80 'quoted' \"too\"") == 0);
     CHECK(db_step(s, &t.e) == 1);
-    CHECK(db_is_null(s, 1) && !db_text(s, 1) && db_is_null(s, 2) && db_int(s, 2) == 0 && !db_bool(s, 3) && db_time(s, 4) == 0);
+    CHECK(db_is_null(s, 1) && !db_text(s, 1) && db_is_null(s, 2) && db_int(s, 2) == 0 && !db_bool(s, 3) &&
+          db_time(s, 4) == 0);
     CHECK(db_step(s, &t.e) == 1);
     CHECK(strcmp(db_text(s, 1), longest) == 0 && db_int(s, 2) == INT64_MIN);
     CHECK(db_step(s, &t.e) == 0);
@@ -289,7 +297,8 @@ static void check_snapshot(void)
     db_release(&writer);
 }
 
-/* A statement left in the middle must not keep its snapshot once the connection is back. */
+/* A statement left in the middle must not keep its snapshot when a write begins, nor once the connection is
+ * back. */
 static void check_unfinished_statement(void)
 {
     struct db_conn *c = acquire(DB_WAIT), *writer;
@@ -297,6 +306,17 @@ static void check_unfinished_statement(void)
 
     OK(insert(c, "a"));
     OK(insert(c, "b"));
+    if (t.kind->snapshots) {
+        s = prepare(c, "SELECT name FROM things");
+        CHECK(db_step(s, &t.e) == 1);
+        writer = acquire(DB_WAIT);
+        OK(insert(writer, "between"));
+        db_release(&writer);
+        OK(db_begin_write(c, &t.e));
+        OK(insert(c, "after"));
+        OK(db_commit(c, &t.e));
+        OK(db_script(c, "DELETE FROM things WHERE name IN ('between', 'after')", &t.e));
+    }
     s = prepare(c, "SELECT name FROM things");
     CHECK(db_step(s, &t.e) == 1);
     OK(db_prepare_text(c, "SELECT name, size FROM things", &s, &t.e));
@@ -395,8 +415,8 @@ static void *read_many(void *arg)
         struct db_stmt *s;
         struct error e;
 
-        if (db_acquire(arg, DB_WAIT, &c, &e) < 0 || db_prepare(c, "SELECT size FROM things WHERE name = 'sum'", &s, &e) < 0 ||
-            db_step(s, &e) != 1) {
+        if (db_acquire(arg, DB_WAIT, &c, &e) < 0 ||
+            db_prepare(c, "SELECT size FROM things WHERE name = 'sum'", &s, &e) < 0 || db_step(s, &e) != 1) {
             fprintf(stderr, "%s: %s\n", e.message, e.detail);
             atomic_fetch_add(&failures, 1);
         }
@@ -429,7 +449,8 @@ static void check_threads(void)
 
     insert_sum();
     for (int i = 0; i < THREADS + 2; i++)
-        CHECK(thread_start(&threads[i], "test", THREAD_STACK, i < THREADS ? write_many : read_many, t.db) == 0);
+        CHECK(thread_start(&threads[i], "test", THREAD_STACK, i < THREADS ? write_many : read_many, t.db) ==
+              0);
     for (int i = 0; i < THREADS + 2; i++)
         pthread_join(threads[i], NULL);
     CHECK(atomic_load(&failures) == 0);
@@ -480,8 +501,9 @@ static void check_processes(void)
 /* ---- */
 
 static void (*const checks[])(void) = {
-    check_values,   check_changes,  check_conflicts, check_statement_cache,      check_rollback,
-    check_snapshot, check_nowait,   check_has_table, check_unfinished_statement, check_threads, check_processes,
+    check_values,    check_changes, check_conflicts, check_statement_cache,      check_rollback,
+    check_snapshot,  check_nowait,  check_has_table, check_unfinished_statement, check_threads,
+    check_processes,
 };
 
 static void test_contract(void **state)

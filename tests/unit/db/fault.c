@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The n-th call fails, for n = 1, 2, 3… until the work is done: every failure is told and nothing is half written. */
+/* The n-th call fails, for n = 1, 2, 3… until the work is done: every failure is told and nothing is half
+ * written. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +25,9 @@ static int work(struct db *db, struct error *e)
     struct db_stmt *s;
     bool has;
 
-    if (db_acquire(db, DB_WAIT, &c, e) < 0 || db_has_table(c, "things", &has, e) < 0 || db_begin_write(c, e) < 0 ||
-        insert(c, "a", e) < 0 || insert(c, "b", e) < 0 || db_script(c, "UPDATE things SET name = name || '!'", e) < 0 ||
+    if (db_acquire(db, DB_WAIT, &c, e) < 0 || db_has_table(c, "things", &has, e) < 0 ||
+        db_begin_write(c, e) < 0 || insert(c, "a", e) < 0 || insert(c, "b", e) < 0 ||
+        db_script(c, "UPDATE things SET name = name || '!'", e) < 0 ||
         db_prepare_text(c, "SELECT name FROM things", &s, e) < 0)
         return -1;
     for (int i = 0; i < 2; i++)

@@ -26,7 +26,9 @@ static int tear_down(void **state)
     return chdir("/") || rmdir(dir); /* every test removes what it made, and closing leaves no log behind */
 }
 
-static const struct { const char *name, *url, *file; } good[] = {
+static const struct {
+    const char *name, *url, *file;
+} good[] = {
     { "absolute", "sqlite:////%s/a.sqlite", "a.sqlite" },
     { "relative", "sqlite:///b.sqlite", "b.sqlite" },
     { "named driver", "sqlite+pysqlite:///c.sqlite", "c.sqlite" },
@@ -57,7 +59,11 @@ static void test_urls(void **state)
     }
 }
 
-static const struct { const char *name, *url; enum error_kind kind; const char *says; } bad[] = {
+static const struct {
+    const char *name, *url;
+    enum error_kind kind;
+    const char *says;
+} bad[] = {
     { "unknown scheme", "oracle://u:secret@h/db", ERROR_INVALID, "sqlite" },
     { "no scheme", "glance.sqlite", ERROR_INVALID, "known" },
     { "a host", "sqlite://host/x", ERROR_INVALID, "relative" },
@@ -135,8 +141,8 @@ static void test_settings(void **state)
     unlink("x");
 }
 
-/* A database that may not grow stands for a full disk: both are SQLITE_FULL, after which SQLite itself undoes the
- * transaction. */
+/* A database that may not grow stands for a full disk: both are SQLITE_FULL, after which SQLite itself undoes
+ * the transaction. */
 static void test_full(void **state)
 {
     struct db_conn *c;
@@ -233,8 +239,9 @@ static void test_metrics(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_urls),     cmocka_unit_test(test_bad_urls), cmocka_unit_test(test_missing_file),
-        cmocka_unit_test(test_settings), cmocka_unit_test(test_full),     cmocka_unit_test(test_memory_is_shared_by_one_pool),
+        cmocka_unit_test(test_urls),          cmocka_unit_test(test_bad_urls),
+        cmocka_unit_test(test_missing_file),  cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_full),          cmocka_unit_test(test_memory_is_shared_by_one_pool),
         cmocka_unit_test(test_bad_parameter), cmocka_unit_test(test_metrics),
     };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The n-th database call fails, for n = 1, 2, 3… until an image's whole life passes: every failure is told, and the
- * database then holds all of a step or nothing of it. */
+/* The n-th database call fails, for n = 1, 2, 3… until an image's whole life passes: every failure is told,
+ * and the database then holds all of a step or nothing of it. */
 #include "db/driver.h"
 #include "fixture.h"
 
@@ -9,8 +9,14 @@
 static int create(struct db_conn *c, struct arena *a, struct error *e)
 {
     static const char *tags[] = { "t1", "t2" };
-    struct image im = { .id = ID, .name = "n", .owner = "p1", .visibility = IMAGE_SHARED, .size = -1, .virtual_size = -1,
-                        .tags = tags, .n_tags = 2 };
+    struct image im = { .id = ID,
+                        .name = "n",
+                        .owner = "p1",
+                        .visibility = IMAGE_SHARED,
+                        .size = -1,
+                        .virtual_size = -1,
+                        .tags = tags,
+                        .n_tags = 2 };
 
     image_property_set(a, &im, "p", "v");
     if (db_begin_write(c, e) < 0 || image_insert(c, &im, e) < 0)
@@ -20,15 +26,18 @@ static int create(struct db_conn *c, struct arena *a, struct error *e)
 
 static int upload(struct db_conn *c, struct arena *a, struct error *e)
 {
-    struct lease l = { .image_id = ID, .holder = lease_holder(), .store = "file", .url = "file:///x", .expires_us = 5 };
+    struct lease l = {
+        .image_id = ID, .holder = lease_holder(), .store = "file", .url = "file:///x", .expires_us = 5
+    };
     struct image *im;
 
-    if (db_begin_write(c, e) < 0 || image_status_set(c, ID, IMAGE_QUEUED, IMAGE_SAVING, e) < 0 || lease_take(c, &l, e) < 0 ||
-        db_commit(c, e) < 0 || lease_renew(c, ID, lease_holder(), 6, e) < 0)
+    if (db_begin_write(c, e) < 0 || image_status_set(c, ID, IMAGE_QUEUED, IMAGE_SAVING, e) < 0 ||
+        lease_take(c, &l, e) < 0 || db_commit(c, e) < 0 || lease_renew(c, ID, lease_holder(), 6, e) < 0)
         return -1;
     if (db_begin_write(c, e) < 0 || image_load_any(c, a, ID, &im, e) < 0)
         return -1;
-    *ARENA_PUSH(a, im->locations, im->n_locations, im->cap_locations) = (struct image_location){ .url = "file:///x" };
+    *ARENA_PUSH(a, im->locations, im->n_locations, im->cap_locations) =
+        (struct image_location){ .url = "file:///x" };
     im->status = IMAGE_ACTIVE;
     im->size = 3;
     image_property_drop(im, "p");
@@ -41,8 +50,12 @@ static int upload(struct db_conn *c, struct arena *a, struct error *e)
 
 static int look(struct db_conn *c, struct arena *a, struct error *e)
 {
-    struct image_query q = { .viewer = { false, "p1" }, .visibility = -1, .member_status = "accepted", .limit = 5,
-                             .sorts = { { "name", true }, { "created_at", true }, { "id", true } }, .n_sorts = 3 };
+    struct image_query q = { .viewer = { false, "p1" },
+                             .visibility = -1,
+                             .member_status = "accepted",
+                             .limit = 5,
+                             .sorts = { { "name", true }, { "created_at", true }, { "id", true } },
+                             .n_sorts = 3 };
     struct viewer v = { false, "p1" };
     struct image *im;
     size_t n;
@@ -62,8 +75,9 @@ static int remove_it(struct db_conn *c, struct arena *a, struct error *e)
     size_t n;
     bool used;
 
-    if (db_begin_write(c, e) < 0 || image_delete(c, ID, IMAGE_ACTIVE, e) < 0 || trash_add(c, "file", "file:///x", e) < 0 ||
-        db_commit(c, e) < 0 || trash_list(c, a, 5, &all, &n, e) < 0 || location_in_use(c, "file:///x", &used, e) < 0)
+    if (db_begin_write(c, e) < 0 || image_delete(c, ID, IMAGE_ACTIVE, e) < 0 ||
+        trash_add(c, "file", "file:///x", e) < 0 || db_commit(c, e) < 0 ||
+        trash_list(c, a, 5, &all, &n, e) < 0 || location_in_use(c, "file:///x", &used, e) < 0)
         return -1;
     return n && !used ? trash_drop(c, all[0].id, e) : 0;
 }
@@ -71,7 +85,8 @@ static int remove_it(struct db_conn *c, struct arena *a, struct error *e)
 /* What the database says after each step, whole or not begun. */
 static const char summary[] =
     "SELECT coalesce((SELECT status || (SELECT COUNT(*) FROM image_properties WHERE NOT deleted) || "
-    "(SELECT COUNT(*) FROM image_tags WHERE NOT deleted) || (SELECT COUNT(*) FROM image_locations WHERE NOT deleted) || "
+    "(SELECT COUNT(*) FROM image_tags WHERE NOT deleted) || (SELECT COUNT(*) FROM image_locations WHERE NOT "
+    "deleted) || "
     "(SELECT COUNT(*) FROM glint_leases) || (SELECT COUNT(*) FROM glint_trash) FROM images), 'nothing')";
 
 static const struct {
@@ -91,7 +106,8 @@ static void restore(struct fixture *f, const char *state)
         run_sql(f, "UPDATE images SET status = 'queued'; DELETE FROM glint_leases");
     if (strcmp(state, "deleted00001") == 0)
         run_sql(f, "UPDATE images SET status = 'active', deleted = 0; DELETE FROM glint_trash;"
-                   "UPDATE image_properties SET deleted = 0 WHERE name = 'q'; UPDATE image_tags SET deleted = 0 WHERE value = 't1';"
+                   "UPDATE image_properties SET deleted = 0 WHERE name = 'q'; UPDATE image_tags SET deleted "
+                   "= 0 WHERE value = 't1';"
                    "UPDATE image_locations SET deleted = 0, status = 'active'");
 }
 

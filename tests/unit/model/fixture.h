@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A database with the schema in a temporary directory, one connection, an arena; and what the tests of this room ask
- * of it. */
+/* A database with the schema in a temporary directory, one connection, an arena; and what the tests of this
+ * room ask of it. */
 #ifndef TESTS_UNIT_MODEL_FIXTURE_H
 #define TESTS_UNIT_MODEL_FIXTURE_H
 
@@ -13,17 +13,17 @@
 #include "test.h"
 
 struct fixture {
-    char            dir[64], path[96], url[128];
-    struct db      *db;
+    char dir[64], path[96], url[128];
+    struct db *db;
     struct db_conn *c;
-    struct arena   *a;
-    struct error    e;
+    struct arena *a;
+    struct error e;
 };
 
-#define OK(f, call) \
-    do { \
-        if ((call) < 0) \
-            fail_msg("%s:%d: %s: %s (%s)", __FILE__, __LINE__, #call, (f)->e.message, (f)->e.detail); \
+#define OK(f, call)                                                                                          \
+    do {                                                                                                     \
+        if ((call) < 0)                                                                                      \
+            fail_msg("%s:%d: %s: %s (%s)", __FILE__, __LINE__, #call, (f)->e.message, (f)->e.detail);        \
     } while (0)
 
 static inline void fixture_paths(struct fixture *f)
@@ -87,8 +87,14 @@ static inline struct image *make_image(struct fixture *f, const char *id, const 
 {
     struct image *im = arena_new(f->a, struct image);
 
-    *im = (struct image){ .id = arena_str(f->a, id), .name = "name", .owner = arena_str(f->a, owner), .disk_format = "raw",
-                          .container_format = "bare", .visibility = IMAGE_SHARED, .size = -1, .virtual_size = -1 };
+    *im = (struct image){ .id = arena_str(f->a, id),
+                          .name = "name",
+                          .owner = arena_str(f->a, owner),
+                          .disk_format = "raw",
+                          .container_format = "bare",
+                          .visibility = IMAGE_SHARED,
+                          .size = -1,
+                          .virtual_size = -1 };
     return im;
 }
 

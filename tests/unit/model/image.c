@@ -87,11 +87,11 @@ static void test_id_is_taken_for_ever(void **state)
 /* ---- who sees it ---- */
 
 static const struct {
-    const char           *name, *owner;
+    const char *name, *owner;
     enum image_visibility visibility;
-    const char           *member, *status; /* a membership of p2 */
-    struct viewer         viewer;
-    bool                  sees;
+    const char *member, *status; /* a membership of p2 */
+    struct viewer viewer;
+    bool sees;
 } views[] = {
     { "own private", "p1", IMAGE_PRIVATE, NULL, NULL, { false, "p1" }, true },
     { "another's private", "p1", IMAGE_PRIVATE, NULL, NULL, { false, "p2" }, false },
@@ -126,14 +126,16 @@ static void test_who_sees_it(void **state)
         im = make_image(&f, id, views[i].owner);
         im->visibility = views[i].visibility;
         store_image(&f, im);
-        snprintf(sql, sizeof sql, "INSERT INTO image_members (image_id, member, can_share, created_at, deleted, status) "
-                                  "VALUES ('%s', 'p2', 0, '2026-01-01 00:00:00.000000', %s, '%s')",
+        snprintf(sql, sizeof sql,
+                 "INSERT INTO image_members (image_id, member, can_share, created_at, deleted, status) "
+                 "VALUES ('%s', 'p2', 0, '2026-01-01 00:00:00.000000', %s, '%s')",
                  id, views[i].member ? views[i].member : "", views[i].status ? views[i].status : "");
         if (views[i].member)
             run_sql(&f, sql);
         result = image_load(f.c, f.a, id, &views[i].viewer, &got, &f.e);
         CHECK_CASE(views[i].name, result == (views[i].sees ? 0 : -1));
-        CHECK_CASE(views[i].name, views[i].sees || (f.e.kind == ERROR_NOT_FOUND && strstr(f.e.message, "No image found with ID")));
+        CHECK_CASE(views[i].name, views[i].sees || (f.e.kind == ERROR_NOT_FOUND &&
+                                                    strstr(f.e.message, "No image found with ID")));
         CHECK_CASE(views[i].name, !db_in_transaction(f.c));
     }
     fixture_close(&f);
@@ -173,7 +175,8 @@ static void test_status_set(void **state)
     run_sql(&f, "UPDATE images SET size = 5, virtual_size = 6, updated_at = '2020-01-01 00:00:00.000000'");
     OK(&f, db_begin_write(f.c, &f.e));
     OK(&f, image_status_set(f.c, ID, IMAGE_QUEUED, IMAGE_SAVING, &f.e));
-    assert_string_equal(ask(&f, "SELECT status || size || (updated_at > '2020-02') FROM images", NULL), "saving51");
+    assert_string_equal(ask(&f, "SELECT status || size || (updated_at > '2020-02') FROM images", NULL),
+                        "saving51");
     assert_int_equal(image_status_set(f.c, ID, IMAGE_QUEUED, IMAGE_SAVING, &f.e), -1);
     assert_int_equal(f.e.kind, ERROR_CONFLICT);
     assert_int_equal(image_status_set(f.c, ID, IMAGE_SAVING, IMAGE_DEACTIVATED, &f.e), -1);
@@ -190,7 +193,8 @@ static void test_status_set(void **state)
 
 static void test_delete(void **state)
 {
-    static const char *const tables[] = { "image_properties", "image_tags", "image_members", "image_locations" };
+    static const char *const tables[] = { "image_properties", "image_tags", "image_members",
+                                          "image_locations" };
     const char *tags[] = { "t" };
     struct fixture f;
     struct image *im;
@@ -203,7 +207,8 @@ static void test_delete(void **state)
     im->n_tags = 1;
     store_image(&f, im);
     im = load_image(&f, ID);
-    *ARENA_PUSH(f.a, im->locations, im->n_locations, im->cap_locations) = (struct image_location){ .url = "file:///x" };
+    *ARENA_PUSH(f.a, im->locations, im->n_locations, im->cap_locations) =
+        (struct image_location){ .url = "file:///x" };
     im->size = 7;
     assert_int_equal(save_image(&f, im, IMAGE_QUEUED), 0);
     run_sql(&f, "INSERT INTO image_members (image_id, member, can_share, created_at, deleted) "
@@ -215,12 +220,15 @@ static void test_delete(void **state)
     assert_int_equal(image_delete(f.c, ID, IMAGE_QUEUED, &f.e), -1);
     assert_int_equal(f.e.kind, ERROR_NOT_FOUND);
     OK(&f, db_commit(f.c, &f.e));
-    assert_string_equal(ask(&f, "SELECT status || deleted || size || name FROM images", NULL), "deleted17name");
+    assert_string_equal(ask(&f, "SELECT status || deleted || size || name FROM images", NULL),
+                        "deleted17name");
     for (size_t i = 0; i < COUNT(tables); i++) {
         char sql[200];
 
-        snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM %s x JOIN images i ON i.id = x.image_id "
-                                  "WHERE x.deleted = 1 AND x.deleted_at = i.deleted_at AND x.updated_at = i.deleted_at", tables[i]);
+        snprintf(sql, sizeof sql,
+                 "SELECT COUNT(*) FROM %s x JOIN images i ON i.id = x.image_id "
+                 "WHERE x.deleted = 1 AND x.deleted_at = i.deleted_at AND x.updated_at = i.deleted_at",
+                 tables[i]);
         CHECK_CASE(tables[i], strcmp(ask(&f, sql, NULL), "1") == 0);
     }
     assert_string_equal(ask(&f, "SELECT status FROM image_locations", NULL), "deleted");
@@ -230,9 +238,12 @@ static void test_delete(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_insert_and_load),      cmocka_unit_test(test_properties_in_memory),
-        cmocka_unit_test(test_id_is_taken_for_ever), cmocka_unit_test(test_who_sees_it),
-        cmocka_unit_test(test_deleted_is_not_found), cmocka_unit_test(test_status_set),
+        cmocka_unit_test(test_insert_and_load),
+        cmocka_unit_test(test_properties_in_memory),
+        cmocka_unit_test(test_id_is_taken_for_ever),
+        cmocka_unit_test(test_who_sees_it),
+        cmocka_unit_test(test_deleted_is_not_found),
+        cmocka_unit_test(test_status_set),
         cmocka_unit_test(test_delete),
     };
 

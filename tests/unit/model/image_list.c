@@ -9,15 +9,15 @@ enum crowd { MIXED, MOSTLY_OWN, MOSTLY_SHARED, MOSTLY_PUBLIC };
 
 struct row {
     struct image im;
-    bool         killed_or_gone;
-    const char  *member, *member_status; /* of one live membership; NULL: none */
+    bool killed_or_gone;
+    const char *member, *member_status; /* of one live membership; NULL: none */
 };
 
 static struct {
     struct fixture f;
-    struct row     rows[IMAGES_MAX];
-    size_t         n;
-    unsigned       seed;
+    struct row rows[IMAGES_MAX];
+    size_t n;
+    unsigned seed;
 } t;
 
 /* ---- data ---- */
@@ -104,19 +104,26 @@ static void add_child(const char *sql, const char *id, const char *text, const c
 
 static void store_row(const struct row *r)
 {
-    static const char member[] = "INSERT INTO image_members (image_id, member, status, can_share, created_at, deleted) "
-                                 "VALUES (?1, ?2, ?3, 0, '2026-01-01 00:00:00.000000', 0)";
-    static const char gone_member[] = "INSERT INTO image_members (image_id, member, can_share, created_at, deleted, deleted_at) "
-                                      "VALUES (?1, ?2, 0, '2026-01-01 00:00:00.000000', 1, '2026-01-01 00:00:00.000000')";
-    static const char property[] = "INSERT INTO image_properties (image_id, name, value, created_at, deleted) "
-                                   "VALUES (?1, ?2, ?3, '2026-01-01 00:00:00.000000', 0)";
+    static const char member[] =
+        "INSERT INTO image_members (image_id, member, status, can_share, created_at, deleted) "
+        "VALUES (?1, ?2, ?3, 0, '2026-01-01 00:00:00.000000', 0)";
+    static const char gone_member[] =
+        "INSERT INTO image_members (image_id, member, can_share, created_at, deleted, deleted_at) "
+        "VALUES (?1, ?2, 0, '2026-01-01 00:00:00.000000', 1, '2026-01-01 00:00:00.000000')";
+    static const char property[] =
+        "INSERT INTO image_properties (image_id, name, value, created_at, deleted) "
+        "VALUES (?1, ?2, ?3, '2026-01-01 00:00:00.000000', 0)";
     static const char tag[] = "INSERT INTO image_tags (image_id, value, created_at, deleted) "
                               "VALUES (?1, ?2, '2026-01-01 00:00:00.000000', 0)";
     struct db_stmt *s;
 
-    OK(&t.f, db_prepare(t.f.c, "INSERT INTO images (id, name, disk_format, container_format, owner, status, visibility, size, "
-                               "os_hidden, deleted, created_at, updated_at, min_disk, min_ram, protected) "
-                               "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, 0, 0)", &s, &t.f.e));
+    OK(&t.f,
+       db_prepare(
+           t.f.c,
+           "INSERT INTO images (id, name, disk_format, container_format, owner, status, visibility, size, "
+           "os_hidden, deleted, created_at, updated_at, min_disk, min_ram, protected) "
+           "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, 0, 0)",
+           &s, &t.f.e));
     bind_row(s, r);
     OK(&t.f, db_run(s, NULL, &t.f.e));
     if (r->member) {
@@ -159,7 +166,8 @@ static bool sees(const struct row *r, const struct image_query *q)
         return false;
     if (q->visibility == -1 && im->visibility == IMAGE_COMMUNITY && !own)
         return false;
-    return q->viewer.is_admin || own || member || im->visibility == IMAGE_PUBLIC || im->visibility == IMAGE_COMMUNITY;
+    return q->viewer.is_admin || own || member || im->visibility == IMAGE_PUBLIC ||
+           im->visibility == IMAGE_COMMUNITY;
 }
 
 static int compare_text(const char *a, const char *b)
@@ -226,8 +234,9 @@ static const char *describe(const struct image_query *q, int64_t limit)
 {
     CLEANUP(str_done) struct str s = STR_INIT;
 
-    str_addf(&s, "%s of %s, visibility %d, member %s, hidden %d, limit %d:", q->viewer.is_admin ? "admin" : "member",
-             q->viewer.project ? q->viewer.project : "no project", q->visibility, q->member_status, q->os_hidden, (int)limit);
+    str_addf(&s, "%s of %s, visibility %d, member %s, hidden %d, limit %d:",
+             q->viewer.is_admin ? "admin" : "member", q->viewer.project ? q->viewer.project : "no project",
+             q->visibility, q->member_status, q->os_hidden, (int)limit);
     for (size_t i = 0; i < q->n_sorts; i++)
         str_addf(&s, " %s:%s", q->sorts[i].column, q->sorts[i].ascending ? "asc" : "desc");
     return arena_str(t.f.a, str_text(&s));
@@ -251,7 +260,8 @@ static void check_pages(struct image_query *q, bool (*extra)(const struct row *)
             fail_msg("%s: too many: %zu after %zu of %zu", describe(q, limit), got, at, n);
         for (size_t i = 0; i < got; i++, at++)
             if (strcmp(page[i].id, wanted[at]->im.id) != 0)
-                fail_msg("%s: image %zu of %zu is %s, not %s", describe(q, limit), at, n, page[i].id, wanted[at]->im.id);
+                fail_msg("%s: image %zu of %zu is %s, not %s", describe(q, limit), at, n, page[i].id,
+                         wanted[at]->im.id);
         if (got < (size_t)limit)
             break;
         marker = &page[got - 1];
@@ -271,7 +281,8 @@ static void set_sorts(struct image_query *q, const char *key, bool ascending, bo
         q->sorts[q->n_sorts++] = (struct image_sort){ "id", tie_ascending };
 }
 
-static const char *const keys[] = { "name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at" };
+static const char *const keys[] = { "name", "status", "container_format", "disk_format",
+                                    "size", "id",     "created_at",       "updated_at" };
 
 static const struct viewer viewers[] = {
     { true, "p1" }, { true, NULL }, { false, "p1" }, { false, "p3" }, { false, "nobody" }, { false, NULL },
@@ -293,7 +304,10 @@ static void check_every_order(const struct viewer *viewer, int64_t limit)
 
 static void test_every_order(void **state)
 {
-    static const struct { size_t images; int64_t limit; } sizes[] = { { 40, 1 }, { 60, 2 }, { 120, 7 }, { 120, 1000 } };
+    static const struct {
+        size_t images;
+        int64_t limit;
+    } sizes[] = { { 40, 1 }, { 60, 2 }, { 120, 7 }, { 120, 1000 } };
 
     (void)state;
     for (size_t i = 0; i < COUNT(sizes); i++) {
@@ -326,8 +340,10 @@ static void test_every_visibility(void **state)
         for (int visibility = -2; visibility < IMAGE_VISIBILITIES; visibility++) {
             for (size_t m = 0; m < COUNT(member_statuses); m++) {
                 for (int hidden = 0; hidden < 2; hidden++) {
-                    struct image_query q = { .viewer = viewers[v], .visibility = visibility,
-                                             .member_status = member_statuses[m], .os_hidden = hidden };
+                    struct image_query q = { .viewer = viewers[v],
+                                             .visibility = visibility,
+                                             .member_status = member_statuses[m],
+                                             .os_hidden = hidden };
 
                     set_sorts(&q, "created_at", false, false);
                     check_pages(&q, NULL, 7);
@@ -347,8 +363,13 @@ static void test_keys_in_several_directions(void **state)
     for (size_t i = 0; i < COUNT(keys); i++) {
         for (size_t j = 0; j < COUNT(keys); j++) {
             for (int way = 0; way < 8; way++) {
-                struct image_query q = { .viewer = viewers[2], .visibility = -2, .member_status = "all", .n_sorts = 4,
-                                         .sorts = { { keys[i], way & 1 }, { keys[j], way & 2 }, { "created_at", way & 4 },
+                struct image_query q = { .viewer = viewers[2],
+                                         .visibility = -2,
+                                         .member_status = "all",
+                                         .n_sorts = 4,
+                                         .sorts = { { keys[i], way & 1 },
+                                                    { keys[j], way & 2 },
+                                                    { "created_at", way & 4 },
                                                     { "id", way & 4 } } };
 
                 check_pages(&q, NULL, 11);
@@ -398,10 +419,14 @@ static bool never(const struct row *r)
 
 static void test_filters(void **state)
 {
-    static const char *const a_b[] = { "a", "b" }, *const is_large[] = { "large" }, *const is_unnamed[] = { "unnamed" };
+    static const char *const a_b[] = { "a", "b" }, *const is_large[] = { "large" },
+                             *const is_unnamed[] = { "unnamed" };
     static const char *const is_killed[] = { "deleted", "killed" };
     const char *id[1];
-    struct { struct image_filter filter; bool (*extra)(const struct row *); } cases[] = {
+    struct {
+        struct image_filter filter;
+        bool (*extra)(const struct row *);
+    } cases[] = {
         { { .kind = FILTER_TEXT, .column = "name", .values = a_b, .n_values = 2 }, named_a_or_b },
         { { .kind = FILTER_TEXT, .column = "name", .values = a_b, .n_values = 1 }, named_a },
         { { .kind = FILTER_TEXT, .column = "name", .values = a_b, .n_values = 0 }, never },
@@ -409,8 +434,16 @@ static void test_filters(void **state)
         { { .kind = FILTER_TEXT, .column = "id", .values = id, .n_values = 1 }, first_id },
         { { .kind = FILTER_INT_MIN, .column = "size", .number = 1 }, at_least_one },
         { { .kind = FILTER_INT_MAX, .column = "size", .number = -5 }, never },
-        { { .kind = FILTER_TIME, .column = "created_at", .op = OP_GT, .number = 1700000000 * CLOCK_SECOND + 3000 }, later },
-        { { .kind = FILTER_TIME, .column = "created_at", .op = OP_NEQ, .number = 1700000000 * CLOCK_SECOND + 3000 }, other_times },
+        { { .kind = FILTER_TIME,
+            .column = "created_at",
+            .op = OP_GT,
+            .number = 1700000000 * CLOCK_SECOND + 3000 },
+          later },
+        { { .kind = FILTER_TIME,
+            .column = "created_at",
+            .op = OP_NEQ,
+            .number = 1700000000 * CLOCK_SECOND + 3000 },
+          other_times },
         { { .kind = FILTER_BOOL, .column = "protected", .number = 1 }, never },
         { { .kind = FILTER_BOOL, .column = "protected", .number = 0 }, NULL },
         { { .kind = FILTER_PROPERTY, .column = "kind", .values = is_large, .n_values = 1 }, large },
@@ -425,8 +458,11 @@ static void test_filters(void **state)
     id[0] = t.rows[0].im.id;
     for (size_t v = 0; v < COUNT(viewers); v++) {
         for (size_t i = 0; i < COUNT(cases); i++) {
-            struct image_query q = { .viewer = viewers[v], .visibility = -1, .member_status = "accepted",
-                                     .filters = &cases[i].filter, .n_filters = 1 };
+            struct image_query q = { .viewer = viewers[v],
+                                     .visibility = -1,
+                                     .member_status = "accepted",
+                                     .filters = &cases[i].filter,
+                                     .n_filters = 1 };
 
             set_sorts(&q, "created_at", false, false);
             check_pages(&q, cases[i].extra, 7);
@@ -439,14 +475,18 @@ static void test_filters(void **state)
 
 static void test_children(void **state)
 {
-    struct image_query q = { .viewer = { true, NULL }, .visibility = -2, .member_status = "accepted", .limit = 40 };
+    struct image_query q = {
+        .viewer = { true, NULL }, .visibility = -2, .member_status = "accepted", .limit = 40
+    };
     struct image *page;
     size_t n;
 
     (void)state;
     fill(80, MIXED);
-    run_sql(&t.f, "INSERT INTO image_locations (image_id, value, created_at, deleted) SELECT id, 'file:///' || id, created_at, 0 "
-                  "FROM images; UPDATE image_properties SET deleted = 1 WHERE name = 'kind' AND value = 'large'");
+    run_sql(&t.f,
+            "INSERT INTO image_locations (image_id, value, created_at, deleted) SELECT id, 'file:///' || id, "
+            "created_at, 0 "
+            "FROM images; UPDATE image_properties SET deleted = 1 WHERE name = 'kind' AND value = 'large'");
     set_sorts(&q, "name", true, true);
     OK(&t.f, image_list(t.f.c, t.f.a, &q, &page, &n, &t.f.e));
     assert_int_equal(n, 40);
@@ -465,7 +505,9 @@ static void test_children(void **state)
 
 static void test_refused(void **state)
 {
-    struct image_query q = { .viewer = { true, NULL }, .visibility = -1, .member_status = "accepted", .limit = 5 };
+    struct image_query q = {
+        .viewer = { true, NULL }, .visibility = -1, .member_status = "accepted", .limit = 5
+    };
     struct image_filter bad = { .kind = FILTER_INT, .column = "size; DROP TABLE images" };
     struct image *page;
     size_t n;
@@ -494,12 +536,9 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_order),
-        cmocka_unit_test(test_many),
-        cmocka_unit_test(test_every_visibility),
-        cmocka_unit_test(test_keys_in_several_directions),
-        cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_children),
+        cmocka_unit_test(test_every_order),      cmocka_unit_test(test_many),
+        cmocka_unit_test(test_every_visibility), cmocka_unit_test(test_keys_in_several_directions),
+        cmocka_unit_test(test_filters),          cmocka_unit_test(test_children),
         cmocka_unit_test(test_refused),
     };
 

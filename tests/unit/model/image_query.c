@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The cost of a page, in steps of SQLite's virtual machine and so the same on every machine: it may not grow with the
- * number of images. */
+/* The cost of a page, in steps of SQLite's virtual machine and so the same on every machine: it may not grow
+ * with the number of images. */
 #include <sqlite3.h>
 
 #include "fixture.h"
@@ -32,19 +32,29 @@ static void fill(struct fixture *f, int n)
     char sql[1600];
 
     fixture_open(f);
-    snprintf(sql, sizeof sql,
-             "WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k WHERE i < %d) "
-             "INSERT INTO images (id, name, size, status, created_at, updated_at, deleted, disk_format, container_format, owner, "
-             "min_disk, min_ram, visibility) SELECT printf('%%08x-%%d', (i * 7919) %% 100003, i), CASE WHEN i %% 3 THEN 'n' || (i %% 50) END, "
-             "i, CASE WHEN i %% 9 THEN 'active' ELSE 'queued' END, printf('2026-01-01 00:00:00.%%06d', i / 2), "
-             "printf('2026-01-02 00:00:00.%%06d', i), 0, CASE WHEN i %% 4 THEN 'raw' END, 'bare', 'p' || (i %% 20), 0, 0, "
-             "CASE WHEN i %% 7 = 0 THEN 'public' WHEN i %% 11 = 0 THEN 'community' WHEN i %% 2 THEN 'shared' ELSE 'private' END FROM k", n);
+    snprintf(
+        sql, sizeof sql,
+        "WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k WHERE i < %d) "
+        "INSERT INTO images (id, name, size, status, created_at, updated_at, deleted, disk_format, "
+        "container_format, owner, "
+        "min_disk, min_ram, visibility) SELECT printf('%%08x-%%d', (i * 7919) %% 100003, i), CASE WHEN i %% "
+        "3 THEN 'n' || (i %% 50) END, "
+        "i, CASE WHEN i %% 9 THEN 'active' ELSE 'queued' END, printf('2026-01-01 00:00:00.%%06d', i / 2), "
+        "printf('2026-01-02 00:00:00.%%06d', i), 0, CASE WHEN i %% 4 THEN 'raw' END, 'bare', 'p' || (i %% "
+        "20), 0, 0, "
+        "CASE WHEN i %% 7 = 0 THEN 'public' WHEN i %% 11 = 0 THEN 'community' WHEN i %% 2 THEN 'shared' ELSE "
+        "'private' END FROM k",
+        n);
     run_sql(f, sql);
-    run_sql(f, "INSERT INTO image_properties (image_id, name, value, created_at, deleted) SELECT id, 'a', 'b', created_at, 0 FROM images;"
-               "INSERT INTO image_tags (image_id, value, created_at, deleted) SELECT id, 'often', created_at, 0 FROM images;"
-               "INSERT INTO image_tags (image_id, value, created_at, deleted) SELECT id, 'rare', created_at, 0 FROM images WHERE size = 1;"
+    run_sql(f, "INSERT INTO image_properties (image_id, name, value, created_at, deleted) SELECT id, 'a', "
+               "'b', created_at, 0 FROM images;"
+               "INSERT INTO image_tags (image_id, value, created_at, deleted) SELECT id, 'often', "
+               "created_at, 0 FROM images;"
+               "INSERT INTO image_tags (image_id, value, created_at, deleted) SELECT id, 'rare', created_at, "
+               "0 FROM images WHERE size = 1;"
                "INSERT INTO image_members (image_id, member, status, can_share, created_at, deleted) "
-               "SELECT id, 'p1', 'accepted', 0, created_at, 0 FROM images WHERE visibility = 'shared' AND owner = 'p3' AND size < 200");
+               "SELECT id, 'p1', 'accepted', 0, created_at, 0 FROM images WHERE visibility = 'shared' AND "
+               "owner = 'p3' AND size < 200");
 }
 
 static void set_sorts(struct image_query *q, const char *key, bool ascending)
@@ -81,8 +91,8 @@ static void compare(const char *name, struct image_query *q, int factor)
         int64_t a = cost(&few, q, page, &n_few), b = cost(&many, q, page, &n_many);
 
         if (n_many && b > factor * a * (int64_t)n_many / (int64_t)(n_few ? n_few : 1))
-            fail_msg("%s, page %d by %s: %d steps for %zu images, %d steps for %zu among many", name, page, q->sorts[0].column, (int)a,
-                     n_few, (int)b, n_many);
+            fail_msg("%s, page %d by %s: %d steps for %zu images, %d steps for %zu among many", name, page,
+                     q->sorts[0].column, (int)a, n_few, (int)b, n_many);
     }
 }
 
@@ -108,7 +118,8 @@ static const struct viewer admin = { true, "p1" }, member = { false, "p1" };
 
 static void test_administrator_by_every_key(void **state)
 {
-    static const char *const keys[] = { "created_at", "updated_at", "name", "status", "container_format", "disk_format", "size", "id" };
+    static const char *const keys[] = { "created_at",       "updated_at",  "name", "status",
+                                        "container_format", "disk_format", "size", "id" };
 
     (void)state;
     for (size_t i = 0; i < COUNT(keys); i++) {
@@ -126,7 +137,9 @@ static void test_member_in_the_default_order(void **state)
     (void)state;
     for (int visibility = -2; visibility < IMAGE_VISIBILITIES; visibility++) {
         for (int ascending = 0; ascending < 2; ascending++) {
-            struct image_query q = { .viewer = member, .visibility = visibility, .member_status = "accepted" };
+            struct image_query q = { .viewer = member,
+                                     .visibility = visibility,
+                                     .member_status = "accepted" };
 
             set_sorts(&q, "created_at", ascending);
             compare("member", &q, 2);
@@ -150,23 +163,46 @@ static void test_member_by_another_key(void **state)
 
 static void test_filters_with_an_index(void **state)
 {
-    static const char *const name[] = { "n7" }, *const rare[] = { "rare" }, *const often[] = { "often" }, *const id[] = { "x" };
+    static const char *const name[] = { "n7" }, *const rare[] = { "rare" }, *const often[] = { "often" },
+                             *const id[] = { "x" };
     static const char *const owner[] = { "p4" }, *const status[] = { "queued" };
-    static const struct { const char *name; struct image_filter filter; const char *key; int limit; } cases[] = {
-        { "name", { .kind = FILTER_TEXT, .column = "name", .values = name, .n_values = 1 }, "created_at", 5000 },
-        { "name in another order", { .kind = FILTER_TEXT, .column = "name", .values = name, .n_values = 1 }, "size", 40000 },
+    static const struct {
+        const char *name;
+        struct image_filter filter;
+        const char *key;
+        int limit;
+    } cases[] = {
+        { "name",
+          { .kind = FILTER_TEXT, .column = "name", .values = name, .n_values = 1 },
+          "created_at",
+          5000 },
+        { "name in another order",
+          { .kind = FILTER_TEXT, .column = "name", .values = name, .n_values = 1 },
+          "size",
+          40000 },
         { "id", { .kind = FILTER_TEXT, .column = "id", .values = id, .n_values = 1 }, "created_at", 1000 },
         { "rare tag", { .kind = FILTER_TAG, .values = rare, .n_values = 1 }, "created_at", 1000 },
         { "frequent tag", { .kind = FILTER_TAG, .values = often, .n_values = 1 }, "created_at", 30000 },
-        { "owner", { .kind = FILTER_TEXT, .column = "owner", .values = owner, .n_values = 1 }, "created_at", 5000 },
-        { "owner in another order", { .kind = FILTER_TEXT, .column = "owner", .values = owner, .n_values = 1 }, "name", 60000 },
-        { "status", { .kind = FILTER_TEXT, .column = "status", .values = status, .n_values = 1 }, "created_at", 5000 },
+        { "owner",
+          { .kind = FILTER_TEXT, .column = "owner", .values = owner, .n_values = 1 },
+          "created_at",
+          5000 },
+        { "owner in another order",
+          { .kind = FILTER_TEXT, .column = "owner", .values = owner, .n_values = 1 },
+          "name",
+          60000 },
+        { "status",
+          { .kind = FILTER_TEXT, .column = "status", .values = status, .n_values = 1 },
+          "created_at",
+          5000 },
     };
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct image_filter filter = cases[i].filter;
-        struct image_query q = { .viewer = admin, .visibility = -1, .member_status = "accepted", .filters = &filter, .n_filters = 1 };
+        struct image_query q = {
+            .viewer = admin, .visibility = -1, .member_status = "accepted", .filters = &filter, .n_filters = 1
+        };
         int64_t paid;
         size_t n;
 

@@ -20,9 +20,12 @@ static int set_up(void **state)
     im->n_tags = 2;
     store_image(&f, im);
     /* Long ago, so that a touched row shows. */
-    run_sql(&f, "UPDATE images SET created_at = '2020-01-01 00:00:00.000000', updated_at = '2020-01-01 00:00:00.000000';"
-                "UPDATE image_properties SET created_at = '2020-01-01 00:00:00.000000', updated_at = '2020-01-01 00:00:00.000000';"
-                "UPDATE image_tags SET created_at = '2020-01-01 00:00:00.000000', updated_at = '2020-01-01 00:00:00.000000'");
+    run_sql(&f, "UPDATE images SET created_at = '2020-01-01 00:00:00.000000', updated_at = '2020-01-01 "
+                "00:00:00.000000';"
+                "UPDATE image_properties SET created_at = '2020-01-01 00:00:00.000000', updated_at = "
+                "'2020-01-01 00:00:00.000000';"
+                "UPDATE image_tags SET created_at = '2020-01-01 00:00:00.000000', updated_at = '2020-01-01 "
+                "00:00:00.000000'");
     return 0;
 }
 
@@ -36,20 +39,30 @@ static int tear_down(void **state)
 /* id:name:value:deleted:was it deleted ever:touched, one after the other. */
 static const char *properties(void)
 {
-    return ask(&f, "SELECT group_concat(r, ' ') FROM (SELECT id || ':' || name || ':' || coalesce(value, 'NULL') || ':' || deleted || "
-                   "':' || (deleted_at IS NOT NULL) || ':' || (updated_at > '2021-01-01') AS r FROM image_properties ORDER BY id)", NULL);
+    return ask(&f,
+               "SELECT group_concat(r, ' ') FROM (SELECT id || ':' || name || ':' || coalesce(value, 'NULL') "
+               "|| ':' || deleted || "
+               "':' || (deleted_at IS NOT NULL) || ':' || (updated_at > '2021-01-01') AS r FROM "
+               "image_properties ORDER BY id)",
+               NULL);
 }
 
 static const char *tags(void)
 {
-    return ask(&f, "SELECT group_concat(r, ' ') FROM (SELECT id || ':' || value || ':' || deleted || ':' || "
-                   "(deleted_at IS NOT NULL) || ':' || (updated_at > '2021-01-01') AS r FROM image_tags ORDER BY id)", NULL);
+    return ask(
+        &f,
+        "SELECT group_concat(r, ' ') FROM (SELECT id || ':' || value || ':' || deleted || ':' || "
+        "(deleted_at IS NOT NULL) || ':' || (updated_at > '2021-01-01') AS r FROM image_tags ORDER BY id)",
+        NULL);
 }
 
 static const char *locations(void)
 {
-    return ask(&f, "SELECT group_concat(r, ' ') FROM (SELECT id || ':' || value || ':' || meta_data || ':' || status || ':' || "
-                   "deleted || ':' || (deleted_at IS NOT NULL) || ':' || (updated_at > '2021-01-01') AS r FROM image_locations ORDER BY id)",
+    return ask(&f,
+               "SELECT group_concat(r, ' ') FROM (SELECT id || ':' || value || ':' || meta_data || ':' || "
+               "status || ':' || "
+               "deleted || ':' || (deleted_at IS NOT NULL) || ':' || (updated_at > '2021-01-01') AS r FROM "
+               "image_locations ORDER BY id)",
                NULL);
 }
 
@@ -153,8 +166,11 @@ static void test_import_lock_is_never_touched(void **state)
     struct image *im;
 
     (void)state;
-    run_sql(&f, "INSERT INTO image_properties (image_id, name, value, created_at, updated_at, deleted) VALUES "
-                "('" ID "', 'os_glance_import_task', 'task', '2020-01-01 00:00:00.000000', '2020-01-01 00:00:00.000000', 0)");
+    run_sql(
+        &f,
+        "INSERT INTO image_properties (image_id, name, value, created_at, updated_at, deleted) VALUES "
+        "('" ID
+        "', 'os_glance_import_task', 'task', '2020-01-01 00:00:00.000000', '2020-01-01 00:00:00.000000', 0)");
     im = load_image(&f, ID);
     image_property_drop(im, "os_glance_import_task");
     assert_int_equal(save_image(&f, im, IMAGE_QUEUED), 0);
@@ -189,15 +205,18 @@ static void test_locations(void **state)
     struct image *im = load_image(&f, ID);
 
     (void)state;
-    *ARENA_PUSH(f.a, im->locations, im->n_locations, im->cap_locations) = (struct image_location){ .url = "file:///a" };
     *ARENA_PUSH(f.a, im->locations, im->n_locations, im->cap_locations) =
-        (struct image_location){ .url = "file:///b", .metadata = "{\"store\": \"fast\"}", .status = "active" };
+        (struct image_location){ .url = "file:///a" };
+    *ARENA_PUSH(f.a, im->locations, im->n_locations, im->cap_locations) = (struct image_location){
+        .url = "file:///b", .metadata = "{\"store\": \"fast\"}", .status = "active"
+    };
     assert_int_equal(save_image(&f, im, IMAGE_QUEUED), 0);
     assert_int_equal(im->locations[0].id, 1);
     assert_int_equal(im->locations[1].id, 2);
     run_sql(&f, "UPDATE image_locations SET updated_at = '2020-01-01 00:00:00.000000'");
     assert_int_equal(save_image(&f, im, IMAGE_QUEUED), 0);
-    assert_string_equal(locations(), "1:file:///a:{}:active:0:0:0 2:file:///b:{\"store\": \"fast\"}:active:0:0:0");
+    assert_string_equal(locations(),
+                        "1:file:///a:{}:active:0:0:0 2:file:///b:{\"store\": \"fast\"}:active:0:0:0");
     im = load_image(&f, ID);
     assert_int_equal(im->n_locations, 2);
     assert_string_equal(im->locations[1].metadata, "{\"store\": \"fast\"}");
@@ -206,7 +225,8 @@ static void test_locations(void **state)
     im->n_locations = 1;
     assert_int_equal(save_image(&f, im, IMAGE_QUEUED), 0);
     assert_string_equal(locations(), "1:file:///a:{}:deleted:1:1:1 2:file:///b:{}:active:0:0:1");
-    run_sql(&f, "UPDATE image_locations SET meta_data = NULL, updated_at = '2020-01-01 00:00:00.000000' WHERE id = 2");
+    run_sql(&f, "UPDATE image_locations SET meta_data = NULL, updated_at = '2020-01-01 00:00:00.000000' "
+                "WHERE id = 2");
     im = load_image(&f, ID);
     assert_int_equal(im->n_locations, 1);
     assert_string_equal(im->locations[0].metadata, "{}");
@@ -220,8 +240,13 @@ static void test_locations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EACH(test_row),  EACH(test_compare_and_set), EACH(test_properties), EACH(test_revived_with_the_same_value),
-        EACH(test_import_lock_is_never_touched), EACH(test_tags), EACH(test_locations),
+        EACH(test_row),
+        EACH(test_compare_and_set),
+        EACH(test_properties),
+        EACH(test_revived_with_the_same_value),
+        EACH(test_import_lock_is_never_touched),
+        EACH(test_tags),
+        EACH(test_locations),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

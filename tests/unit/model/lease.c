@@ -5,7 +5,9 @@
 
 static struct lease make_lease(const char *id, const char *holder, int64_t expires_us)
 {
-    return (struct lease){ .image_id = id, .holder = holder, .store = "file", .url = "file:///x", .expires_us = expires_us };
+    return (struct lease){
+        .image_id = id, .holder = holder, .store = "file", .url = "file:///x", .expires_us = expires_us
+    };
 }
 
 static void test_take_renew_drop(void **state)
@@ -106,14 +108,19 @@ static const char *with_part(int part, const char *value, char out[400])
     for (int i = 0; *p; i++) {
         size_t len = strcspn(p, ":");
 
-        n += (size_t)snprintf(out + n, 400 - n, "%s%.*s", i ? ":" : "", i == part ? (int)strlen(value) : (int)len,
-                              i == part ? value : p);
+        n += (size_t)snprintf(out + n, 400 - n, "%s%.*s", i ? ":" : "",
+                              i == part ? (int)strlen(value) : (int)len, i == part ? value : p);
         p += len + (p[len] == ':');
     }
     return out;
 }
 
-static const struct { const char *name; int part; const char *value; bool dead; } others[] = {
+static const struct {
+    const char *name;
+    int part;
+    const char *value;
+    bool dead;
+} others[] = {
     { "another host is not known", 0, "elsewhere/0123", false },
     { "an older boot of this host", 1, "00000000-0000-0000-0000-000000000000", true },
     { "another container is not known", 2, "pid-[1]", false },
@@ -129,7 +136,8 @@ static void test_other_holders(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(others); i++)
-        CHECK_CASE(others[i].name, lease_holder_dead(with_part(others[i].part, others[i].value, out)) == others[i].dead);
+        CHECK_CASE(others[i].name,
+                   lease_holder_dead(with_part(others[i].part, others[i].value, out)) == others[i].dead);
     assert_false(lease_holder_dead(""));
     assert_false(lease_holder_dead("a:b"));
     assert_true(strlen(lease_holder()) < 255); /* the column's width */

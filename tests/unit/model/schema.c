@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Our schema beside the one that Glance itself made (recorded in tests/oracle), and what happens to other databases. */
+/* Our schema beside the one that Glance itself made (recorded in tests/oracle), and what happens to other
+ * databases. */
 #include <fcntl.h>
 #include <sys/wait.h>
 
@@ -34,19 +35,30 @@ static void dump(struct fixture *f, const char *sql, int columns, struct str *ou
 /* Columns, defaults, keys, indexes with their columns, foreign keys and checks of Glance's tables. */
 static void describe(struct fixture *f, struct str *out)
 {
-    dump(f, "SELECT m.name, c.cid, c.name, upper(c.type), c.\"notnull\", c.dflt_value, c.pk FROM sqlite_master m "
-            "JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'glint_%' AND m.name NOT LIKE 'sqlite_%' "
-            "ORDER BY m.name, c.cid", 7, out);
-    dump(f, "SELECT m.name, i.name, i.\"unique\", i.origin, i.partial, c.seqno, c.name FROM sqlite_master m "
-            "JOIN pragma_index_list(m.name) i JOIN pragma_index_info(i.name) c WHERE m.type = 'table' "
-            "AND m.name NOT LIKE 'glint_%' AND m.name NOT LIKE 'sqlite_%' AND i.name NOT LIKE 'glint_%' "
-            "ORDER BY m.name, i.name, c.seqno", 7, out);
-    dump(f, "SELECT m.name, k.\"from\", k.\"table\", k.\"to\", k.on_update, k.on_delete FROM sqlite_master m "
-            "JOIN pragma_foreign_key_list(m.name) k WHERE m.type = 'table' ORDER BY m.name, k.\"from\"", 6, out);
+    dump(
+        f,
+        "SELECT m.name, c.cid, c.name, upper(c.type), c.\"notnull\", c.dflt_value, c.pk FROM sqlite_master m "
+        "JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'glint_%' AND m.name "
+        "NOT LIKE 'sqlite_%' "
+        "ORDER BY m.name, c.cid",
+        7, out);
+    dump(f,
+         "SELECT m.name, i.name, i.\"unique\", i.origin, i.partial, c.seqno, c.name FROM sqlite_master m "
+         "JOIN pragma_index_list(m.name) i JOIN pragma_index_info(i.name) c WHERE m.type = 'table' "
+         "AND m.name NOT LIKE 'glint_%' AND m.name NOT LIKE 'sqlite_%' AND i.name NOT LIKE 'glint_%' "
+         "ORDER BY m.name, i.name, c.seqno",
+         7, out);
+    dump(f,
+         "SELECT m.name, k.\"from\", k.\"table\", k.\"to\", k.on_update, k.on_delete FROM sqlite_master m "
+         "JOIN pragma_foreign_key_list(m.name) k WHERE m.type = 'table' ORDER BY m.name, k.\"from\"",
+         6, out);
     /* Names of constraints and checks stand in the text alone. */
-    dump(f, "SELECT name, replace(replace(replace(replace(replace(replace(sql, char(9), ''), char(10), ''), ' ', ''), "
-            "'IFNOTEXISTS', ''), '\"', ''), 'CREATETABLE', '') FROM sqlite_master WHERE type = 'table' "
-            "AND name NOT LIKE 'glint_%' AND name NOT LIKE 'sqlite_%' ORDER BY name", 2, out);
+    dump(f,
+         "SELECT name, replace(replace(replace(replace(replace(replace(sql, char(9), ''), char(10), ''), ' "
+         "', ''), "
+         "'IFNOTEXISTS', ''), '\"', ''), 'CREATETABLE', '') FROM sqlite_master WHERE type = 'table' "
+         "AND name NOT LIKE 'glint_%' AND name NOT LIKE 'sqlite_%' ORDER BY name",
+         2, out);
     dump(f, "SELECT version_num FROM alembic_version", 1, out);
 }
 
@@ -91,8 +103,12 @@ static void test_same_as_glance(void **state)
     describe(&g, &theirs);
     assert_true(theirs.len > 5000);
     compare_lines(str_text(&ours), str_text(&theirs));
-    assert_string_equal(ask(&f, "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'glint_%' "
-                                "AND name NOT LIKE 'sqlite_%'", NULL), "16");
+    assert_string_equal(
+        ask(&f,
+            "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'glint_%' "
+            "AND name NOT LIKE 'sqlite_%'",
+            NULL),
+        "16");
     fixture_close(&f);
     fixture_close(&g);
 }
@@ -145,11 +161,15 @@ static void test_beside_glance(void **state)
     assert_false(check(&f).own_tables);
     OK(&f, schema_sync(f.c, &f.e));
     assert_true(check(&f).own_tables);
-    assert_string_equal(ask(&f, "SELECT COUNT(*) FROM sqlite_master WHERE name = 'glint_images_name'", NULL), "1");
+    assert_string_equal(ask(&f, "SELECT COUNT(*) FROM sqlite_master WHERE name = 'glint_images_name'", NULL),
+                        "1");
     fixture_close(&f);
 }
 
-static const struct { const char *name, *versions; enum schema_state state; } revisions[] = {
+static const struct {
+    const char *name, *versions;
+    enum schema_state state;
+} revisions[] = {
     { "head", "('2024_1_contract01')", SCHEMA_CURRENT },
     { "one release back", "('2023_1_contract01')", SCHEMA_OLDER },
     { "expanded, not contracted", "('2023_1_contract01'), ('2024_1_expand01')", SCHEMA_OLDER },
@@ -179,7 +199,8 @@ static void test_revisions(void **state)
             continue;
         CHECK_CASE(revisions[i].name, schema_sync(f.c, &f.e) == -1 && f.e.kind == ERROR_CONFLICT);
         CHECK_CASE(revisions[i].name, !db_in_transaction(f.c));
-        CHECK_CASE(revisions[i].name, revisions[i].state != SCHEMA_OLDER || strstr(f.e.message, "glance-manage"));
+        CHECK_CASE(revisions[i].name,
+                   revisions[i].state != SCHEMA_OLDER || strstr(f.e.message, "glance-manage"));
     }
     run_sql(&f, "DROP TABLE alembic_version");
     assert_int_equal(check(&f).state, SCHEMA_NEWER_OR_UNKNOWN);
@@ -191,7 +212,8 @@ static void sync_from_here(const char *url)
     struct db *db;
     struct db_conn *c;
     struct error e;
-    int failed = db_open(url, true, 1, &db, &e) < 0 || db_acquire(db, DB_WAIT, &c, &e) < 0 || schema_sync(c, &e) < 0;
+    int failed =
+        db_open(url, true, 1, &db, &e) < 0 || db_acquire(db, DB_WAIT, &c, &e) < 0 || schema_sync(c, &e) < 0;
 
     if (failed)
         fprintf(stderr, "%s (%s)\n", e.message, e.detail);
@@ -227,8 +249,9 @@ static void test_several_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_as_glance), cmocka_unit_test(test_empty_database), cmocka_unit_test(test_beside_glance),
-        cmocka_unit_test(test_revisions),      cmocka_unit_test(test_several_at_once),
+        cmocka_unit_test(test_same_as_glance),  cmocka_unit_test(test_empty_database),
+        cmocka_unit_test(test_beside_glance),   cmocka_unit_test(test_revisions),
+        cmocka_unit_test(test_several_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,11 @@
 #include "model/model.h"
 #include "test.h"
 
-static const struct { const char *name; enum image_status from, to; bool may; } moves[] = {
+static const struct {
+    const char *name;
+    enum image_status from, to;
+    bool may;
+} moves[] = {
     { "an upload starts from queued", IMAGE_QUEUED, IMAGE_SAVING, true },
     { "staging starts from queued", IMAGE_QUEUED, IMAGE_UPLOADING, true },
     { "an import starts from queued", IMAGE_QUEUED, IMAGE_IMPORTING, true },

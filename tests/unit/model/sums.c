@@ -5,7 +5,10 @@ static void test_storage_used(void **state)
 {
     struct fixture f;
     int64_t used = -1;
-    static const struct { const char *id, *owner, *status; int size, live, gone; } images[] = {
+    static const struct {
+        const char *id, *owner, *status;
+        int size, live, gone;
+    } images[] = {
         { "one", "p1", "active", 100, 1, 1 },
         { "two copies", "p1", "deactivated", 10, 2, 0 },
         { "no data", "p1", "queued", 1000, 0, 0 },
@@ -21,12 +24,13 @@ static void test_storage_used(void **state)
         char sql[400];
 
         store_image(&f, make_image(&f, images[i].id, images[i].owner));
-        snprintf(sql, sizeof sql, "UPDATE images SET size = %d, status = '%s' WHERE id = '%s'", images[i].size, images[i].status,
-                 images[i].id);
+        snprintf(sql, sizeof sql, "UPDATE images SET size = %d, status = '%s' WHERE id = '%s'",
+                 images[i].size, images[i].status, images[i].id);
         run_sql(&f, sql);
         for (int k = 0; k < images[i].live + images[i].gone; k++) {
-            snprintf(sql, sizeof sql, "INSERT INTO image_locations (image_id, value, status, created_at, deleted) VALUES "
-                                      "('%s', 'file:///%d', '%s', '2026-01-01 00:00:00.000000', %d)",
+            snprintf(sql, sizeof sql,
+                     "INSERT INTO image_locations (image_id, value, status, created_at, deleted) VALUES "
+                     "('%s', 'file:///%d', '%s', '2026-01-01 00:00:00.000000', %d)",
                      images[i].id, k, k < images[i].live ? "active" : "deleted", k >= images[i].live);
             run_sql(&f, sql);
         }
@@ -53,7 +57,8 @@ static void test_count_by_status(void **state)
     store_image(&f, make_image(&f, "b", "p1"));
     store_image(&f, make_image(&f, "c", "p1"));
     store_image(&f, make_image(&f, "d", "p1"));
-    run_sql(&f, "UPDATE images SET status = 'active' WHERE id IN ('a', 'b'); UPDATE images SET os_hidden = 1 WHERE id = 'b';"
+    run_sql(&f, "UPDATE images SET status = 'active' WHERE id IN ('a', 'b'); UPDATE images SET os_hidden = 1 "
+                "WHERE id = 'b';"
                 "UPDATE images SET status = 'deleted', deleted = 1 WHERE id = 'c'");
     OK(&f, image_count_by_status(f.c, counts, &f.e));
     for (int i = 0; i < IMAGE_STATUSES; i++)
@@ -63,7 +68,8 @@ static void test_count_by_status(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_storage_used), cmocka_unit_test(test_count_by_status) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_storage_used),
+                                        cmocka_unit_test(test_count_by_status) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,8 @@ static void test_location_in_use(void **state)
     fixture_open(&f);
     store_image(&f, make_image(&f, "i1", "p1"));
     run_sql(&f, "INSERT INTO image_locations (image_id, value, created_at, deleted) VALUES "
-                "('i1', 'file:///live', '2026-01-01 00:00:00.000000', 0), ('i1', 'file:///gone', '2026-01-01 00:00:00.000000', 1)");
+                "('i1', 'file:///live', '2026-01-01 00:00:00.000000', 0), ('i1', 'file:///gone', '2026-01-01 "
+                "00:00:00.000000', 1)");
     OK(&f, location_in_use(f.c, "file:///live", &used, &f.e));
     assert_true(used);
     OK(&f, location_in_use(f.c, "file:///gone", &used, &f.e));
@@ -66,7 +67,8 @@ static void test_location_in_use(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_trash), cmocka_unit_test(test_location_in_use) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_trash),
+                                        cmocka_unit_test(test_location_in_use) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
