@@ -274,6 +274,8 @@ def normal(answer, names):
         if key == 'content-length' and value == str(len(answer.body)):
             value = '='
         headers.append([key, tidy(value, names)])
+    if not answer.body and answer.status not in (0, 204, 304) and all(key != 'content-length' for key, _ in headers):
+        headers.append(['content-length', '='])     # how an empty body is framed is the front end's business
     return {'status': ('%d %s' % (answer.status, answer.reason)).strip(), 'headers': sorted(headers),
             'body': normal_body(answer.body, content_type, names)}
 
