@@ -175,6 +175,49 @@ static void thin_files_have_holes(void **state UNUSED)
 }
 
 static const struct {
+    const char *name, *option;
+    size_t      pieces[5]; /* KiB, but odd ones bytes; from an aligned buffer */
+} aligned[] = {
+    { "whole buffers", NULL, { 1024, 1024, 1024 } },
+    { "whole buffers and an end", NULL, { 1024, 1024, 777 } },
+    { "an odd piece in between", NULL, { 1024, 777, 1024, 4, 1024 } },
+    { "small first", NULL, { 1, 1024, 1024 } },
+    { "thin, whole buffers", "glance_store.filesystem_thin_provisioning=true", { 1024, 1024, 1024 } },
+    { "thin, odd", "glance_store.filesystem_thin_provisioning=true", { 1024, 777, 1024 } },
+};
+
+static void aligned_writes_of_any_shape_arrive(void **state UNUSED)
+{
+    unsigned char *buf = aligned_alloc(4096, 1 << 20), *all = malloc(6 << 20);
+
+    for (size_t i = 0; i < COUNT(aligned); i++) {
+        struct stores *s = test_file_stores(f.dir, aligned[i].option);
+        struct store_put *p = NULL;
+        struct store_location loc;
+        struct error e;
+        size_t len = 0;
+
+        CHECK_CASE(aligned[i].name, store_put_begin(stores_default(s), ID_A, -1, &p, &e) == 0);
+        for (size_t k = 0; k < COUNT(aligned[i].pieces); k++) {
+            size_t n = aligned[i].pieces[k] * (aligned[i].pieces[k] % 2 ? 1 : 1024);
+
+            memset(buf, (int)(k + 1), n);
+            memset(buf, 0, n / 2);
+            memcpy(all + len, buf, n);
+            len += n;
+            CHECK_CASE(aligned[i].name, store_put_write(p, buf, n, &e) == 0);
+        }
+        CHECK_CASE(aligned[i].name, store_put_commit(p, &loc, &e) == 0 && loc.size == len);
+        store_put_done(&p);
+        CHECK_CASE(aligned[i].name, test_holds(stores_default(s), loc.url, all, len));
+        CHECK_CASE(aligned[i].name, store_delete(stores_default(s), loc.url, &e) == 0);
+        stores_close(s);
+    }
+    free(buf);
+    free(all);
+}
+
+static const struct {
     const char *name;
     const char *pairs[3];
 } misconfigured[] = {
@@ -487,6 +530,7 @@ int main(void)
         T(odd_names_are_refused),
         T(objects_have_the_configured_mode),
         T(thin_files_have_holes),
+        T(aligned_writes_of_any_shape_arrive),
         T(misconfiguration_is_an_error),
         T(a_missing_datadir_is_made),
         T(several_directories_by_priority_then_space),
