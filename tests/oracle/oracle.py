@@ -262,6 +262,23 @@ def normal_body(body, content_type, names):
     return tidy(first_line_of_schema_error(text), names)
 
 
+def broken(answer):
+    """What is wrong with this answer whatever was asked, or None."""
+    kind = next((v for k, v in answer.headers if k.lower() == 'content-type'), '')
+    if 'octet-stream' in kind or not answer.body:
+        return None
+    try:
+        text = answer.body.decode()
+    except UnicodeDecodeError:
+        return 'the body is not UTF-8'
+    if 'json' in kind:
+        try:
+            json.dumps(json.loads(text), ensure_ascii=False).encode()
+        except ValueError as problem:
+            return 'the body is not JSON: %s' % problem
+    return None
+
+
 def normal(answer, names):
     headers = []
     content_type = ''
@@ -333,6 +350,8 @@ def run_case(base, case, salt):
             else:
                 row = {'request': line}
                 row.update(normal(answer, names))
+                if broken(answer):
+                    row['broken'] = broken(answer)
                 out.append(row)
     finally:
         if doubtful:
@@ -383,6 +402,8 @@ def compare(want, got):
             if wh.get(key) != gh.get(key):
                 found.append((at, 'header:' + key, ['- %s: %s' % (key, v) for v in wh.get(key, [])] +
                               ['+ %s: %s' % (key, v) for v in gh.get(key, [])]))
+        if 'broken' in g and 'broken' not in w:
+            found.append((at, 'broken', ['+ ' + g['broken']]))
         if w['body'] != g['body']:
             found.append((at, 'body', body_diff(w['body'], g['body'])))
     if len(want) != len(got):
@@ -428,6 +449,8 @@ def declared(case_name, found, want, got, rows):
     """The anchors that declare all of these differences, or None."""
     used = []
     for at, kind, _ in found:
+        if kind == 'broken':
+            return None
         crashed = at < len(want) and want[at]['status'][:3] in ('0', '500') and got[at]['status'][:1] not in ('0', '5', '')
         before = {w['status'][:3] for w, g in zip(want[:at], got) if w['status'] == g['status']}
         for glob, whats, anchor in rows:
