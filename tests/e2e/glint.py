@@ -284,12 +284,12 @@ class Server:
             'paste_deploy': {'flavor': 'trusted', 'config_file': PASTE_TRUSTED} if self.trusted else {},
         }
         for section, options in (config or {}).items():
-            sections.setdefault(section, {}).update(options)
+            sections.setdefault(section, {}).update(options)    # an option that is None is left out
         with open(self.conf, 'w') as f:
             for section, options in sections.items():
                 f.write('[%s]\n' % section)
                 for name, value in options.items():
-                    for each in value if isinstance(value, list) else [value]:
+                    for each in [] if value is None else value if isinstance(value, list) else [value]:
                         f.write('%s = %s\n' % (name, each))
                 f.write('\n')
 

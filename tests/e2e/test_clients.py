@@ -66,17 +66,24 @@ def test_openstack(cli, server, tmp_path, disk_format):
     if disk_format != 'iso':
         assert shown['virtual_size'] == virtual_size(path, disk_format)
 
-    rows = cli.openstack('image', 'list')
-    assert {'ID': image_id, 'Name': 'real ' + disk_format, 'Status': 'active'} in rows
-    assert [row['ID'] for row in cli.openstack('image', 'list', '--name', 'real ' + disk_format)] == [image_id]
-    assert image_id in [row['ID'] for row in cli.openstack('image', 'list', '--long', '--sort', 'name:asc', '--limit', '100')]
-
     saved = tmp_path / 'saved'
     cli.openstack('image', 'save', '--file', str(saved), image_id, form=None)
     assert file_digests(saved) == (md5, sha512)
     if disk_format == 'qcow2':
         cli.run('/usr/bin/qemu-img', 'check', '-q', str(saved))
     saved.unlink()
+    cli.openstack('image', 'delete', image_id, form=None)
+    assert server.client().get('/v2/images/' + image_id).status == 404
+    if hasattr(server, 'stored'):
+        assert server.stored() == []
+
+
+def test_openstack_manages_images(cli, server):
+    image_id = server.client().active(b'data', name='plain', os_distro='debian', tags=['first'])
+    rows = cli.openstack('image', 'list')
+    assert {'ID': image_id, 'Name': 'plain', 'Status': 'active'} in rows
+    assert [row['ID'] for row in cli.openstack('image', 'list', '--name', 'plain')] == [image_id]
+    assert image_id in [row['ID'] for row in cli.openstack('image', 'list', '--long', '--sort', 'name:asc', '--limit', '100')]
 
     cli.openstack('image', 'set', '--name', 'renamed', '--min-disk', '3', '--property', 'hw_disk_bus=virtio', '--tag', 'second',
                   '--protected', image_id, form=None)
@@ -90,11 +97,9 @@ def test_openstack(cli, server, tmp_path, disk_format):
     cli.openstack('image', 'delete', image_id, form=None)
     assert cli.openstack('image', 'show', image_id, form=None, check=False).returncode != 0
     assert image_id not in [row['ID'] for row in cli.openstack('image', 'list')]
-    if hasattr(server, 'stored'):
-        assert server.stored() == []
 
 
-@pytest.mark.parametrize('disk_format', IMAGES)
+@pytest.mark.parametrize('disk_format', ['qcow2', 'iso'])
 def test_glance(cli, tmp_path, disk_format):
     path = IMAGES[disk_format]()
     md5, sha512 = file_digests(path)
@@ -126,12 +131,12 @@ def test_many_pages(cli):
         cli.server.client().delete('/v2/images/' + image_id)
 
 
-def test_queued_without_data(cli):
+def test_no_file_given(cli):
+    """The client reads its standard input then, which is empty here: an image of no bytes."""
     made = cli.openstack('image', 'create', 'empty', '--disk-format', 'raw')
-    assert made['status'] == 'queued'
-    assert made['id'] in [row['ID'] for row in cli.openstack('image', 'list', '--status', 'queued')]
-    assert made['id'] not in [row['ID'] for row in cli.openstack('image', 'list', '--status', 'active')]
-    cli.openstack('image', 'delete', made['id'], form=None)
+    assert [row['ID'] for row in cli.openstack('image', 'list', '--name', 'empty', '--status', 'active')] == [made['id']]
+    assert cli.server.client().show(made['id'])['size'] == 0
+    cli.server.client().delete('/v2/images/' + made['id'])
 
 
 def test_refusals_are_understood(cli):

@@ -151,7 +151,7 @@ def test_default_order_is_newest_first(lister, shelf):
 
 
 @pytest.mark.parametrize('query', ['', 'sort=name:asc', 'sort=size:desc,name:asc', 'sort=container_format:asc', 'sort=id:desc',
-                                   'sort=updated_at:asc', 'sort_key=status&sort_key=name&sort_dir=desc'])
+                                   'sort=updated_at:asc', 'sort=status:desc,name:desc'])
 @pytest.mark.parametrize('limit', [1, 2, 3, 8])
 def test_pages_join_to_the_whole(lister, shelf, query, limit):
     whole = [i['id'] for i in lister.get('/v2/images?limit=100&' + query).json['images']]

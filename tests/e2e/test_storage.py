@@ -136,11 +136,12 @@ def test_thin_provisioning(glint_server):
     assert os.stat(s.object_of(image_id)).st_blocks * 512 < 4 * MIB
 
 
-def test_several_directories(glint_server, tmp_path):
+@pytest.mark.parametrize('unset', [None, ''])
+def test_several_directories(glint_server, tmp_path, unset):
     one, two = str(tmp_path / 'one'), str(tmp_path / 'two')
     os.makedirs(one)
     os.makedirs(two)
-    s = glint_server(trusted=True, config={'glance_store': {'filesystem_store_datadir': '',
+    s = glint_server(trusted=True, config={'glance_store': {'filesystem_store_datadir': unset,
                                                             'filesystem_store_datadirs': [one + ':100', two + ':200']}})
     member = s.client()
     image_id = member.active(b'data')

@@ -166,7 +166,7 @@ def test_glint_then_glance_then_glint(top):
     try:
         made = fill(glint.client(), 1)
         assert glint.stop() == 0
-        assert glance.manage('db', 'version')[1].strip().endswith('2024_1_contract01')
+        assert glance.manage('db', 'version')[1].startswith('2024_1_contract01')
         status, output = glance.manage('db', 'check')
         assert status == 0, output
         status, output = glance.manage('db', 'sync')
