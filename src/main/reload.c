@@ -67,7 +67,7 @@ void serve_reload(struct server *s)
     if (serve_load(s, &c, &p, &e) < 0 || take_over(s, &c, &p, &e) < 0) {
         start_say("the configuration stays as it was: ", &e);
     } else {
-        start_warnings(s->config);
+        serve_warn(s);
         say_restarts(s);
         log_info("the configuration is read again");
     }

@@ -43,18 +43,33 @@ static int signals_wait(int fd, int other, int64_t timeout_us)
 
 /* ---- opening ---- */
 
-static void loud(void *arg UNUSED, const char *text)
+static void collect(void *arg, const char *text)
 {
-    log_warning("%s", text);
+    str_add(arg, text);
+    str_addc(arg, '\n');
 }
 
-static void say_pipeline(const struct pipeline *p)
+static void say_lines(const char *lines)
 {
+    while (*lines) {
+        size_t n = strcspn(lines, "\n");
+
+        log_warning("%.*s", (int)n, lines);
+        lines += n + 1;
+    }
+}
+
+void serve_warn(struct server *s)
+{
+    const struct pipeline *p = s->pipeline;
+
+    start_warnings(s->config);
+    say_lines(str_text(&s->unsupported));
     if (pipeline_has(p, FILTER_CONTEXT))
-        log_warning("%s: '%s' takes identities from X-User-Id, X-Project-Id and X-Roles of any client: only "
-                    "a trusted proxy "
-                    "may reach this service",
-                    p->source, p->name);
+        log_warning(
+            "%s: '%s' takes identities from X-User-Id, X-Project-Id and X-Roles of any client: only a "
+            "trusted proxy may reach this service",
+            p->source, p->name);
     if (pipeline_has(p, FILTER_GZIP))
         log_warning("%s: the filter gzip is accepted, answers are not compressed", p->source);
 }
@@ -63,9 +78,10 @@ int serve_load(struct server *s, struct config **ret, struct pipeline **ret_pipe
 {
     struct config *c = NULL;
 
+    str_clear(&s->unsupported);
     if (start_config(s->cl, &c, e) < 0)
         return -1;
-    if (conf_check(c, loud, NULL, e) < 0 || pipeline_load(c, ret_pipeline, e) < 0) {
+    if (conf_check(c, collect, &s->unsupported, e) < 0 || pipeline_load(c, ret_pipeline, e) < 0) {
         config_free(c);
         return -1;
     }
@@ -224,10 +240,20 @@ static int open_metrics(struct server *s, struct error *e)
     return listen_metrics(s, e);
 }
 
+/* Before there are connections: until the child has become the worker it holds copies of what is open. */
+static void open_worker(struct server *s)
+{
+    s->supervise = config_bool(s->config, "glint", "supervise_worker");
+    s->worker.argv = command_line_again(s->cl, "worker");
+    if (s->supervise)
+        supervised_start(&s->worker);
+}
+
 static int open_all(struct server *s, struct error *e)
 {
     if (open_db(s, e) < 0)
         return -1;
+    open_worker(s);
     if (stores_open(s->config, &s->stores, e) < 0)
         return -1;
     if (api_open(s->config, s->pipeline, s->db, s->stores, &s->api, e) < 0)
@@ -249,6 +275,9 @@ static void close_all(struct server *s)
     pipeline_free(s->pipeline);
     config_free(s->config);
     config_free(s->first_config);
+    str_done(&s->unsupported);
+    if (s->signals >= 0)
+        close(s->signals);
 }
 
 /* ---- running ---- */
@@ -355,28 +384,22 @@ int serve_main(const struct command_line *cl)
         goto out;
     }
     s.first_config = config_ref(s.config);
-    start_warnings(s.config);
-    say_pipeline(s.pipeline);
+    serve_warn(&s);
     if (open_all(&s, &e) < 0) {
         start_say("glint cannot start: ", &e);
         if (config_str(s.config, "DEFAULT", "log_file"))
             fprintf(stderr, "glint: %s\n", e.message);
         goto out;
     }
-    s.supervise = config_bool(s.config, "glint", "supervise_worker");
-    s.worker.argv = command_line_again(cl, "worker");
-    if (s.supervise)
-        supervised_start(&s.worker);
     serve_greet(&s);
     systemd_notify("READY=1\nSTATUS=Serving the Images API\nMAINPID=%d", (int)getpid());
     run(&s);
     stop(&s);
-    supervised_stop(&s.worker);
-    log_info("stopped");
     status = EXIT_OK;
 out:
+    supervised_stop(&s.worker);
     close_all(&s);
-    if (s.signals >= 0)
-        close(s.signals);
+    if (status == EXIT_OK)
+        log_info("stopped");
     return status;
 }

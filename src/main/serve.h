@@ -13,6 +13,7 @@ struct server {
     struct config *config;       /* now */
     struct config *first_config; /* what database and stores were opened with */
     struct pipeline *pipeline;
+    struct str unsupported; /* lines for the log */
     struct db *db;
     struct stores *stores;
     struct api *api;
@@ -27,10 +28,12 @@ struct server {
     unsigned broken_off;
 };
 
-/* Configuration and pipeline, checked; warnings are logged. */
+/* Configuration and pipeline, checked. What is not supported is kept for serve_warn(). */
 int serve_load(struct server *s, struct config **ret, struct pipeline **ret_pipeline,
                struct error *e) MUST_CHECK;
 void serve_front_options(struct server *s, const struct config *c, struct http1_options *ret);
+/* Logs what there is to say about the configuration and the pipeline, once the log is open. */
+void serve_warn(struct server *s);
 /* SIGHUP: takes over what can change while running; what is wrong leaves everything as it was. */
 void serve_reload(struct server *s);
 /* Tells where the service is: one log line, and on a terminal or without a configuration one screen. */

@@ -14,14 +14,10 @@
 #define STEADY        (60 * CLOCK_SECOND) /* one that ran so long is restarted without more delay */
 #define STOP_WAIT     (5 * CLOCK_SECOND)
 
-/* Between fork and exec: this process may have threads, so only what is safe in a signal handler. */
+/* Between fork and exec: this process may have threads, so only what is safe in a signal handler. Signals
+ * stay blocked, as the worker wants them: one that comes before it listens waits for it. */
 static void become_worker(char **argv, pid_t parent)
 {
-    sigset_t none;
-
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) /* it ended before the line above took hold */
         _exit(EXIT_OK);
