@@ -173,7 +173,7 @@ int db_acquire(struct db *db, enum db_wait wait, struct db_conn **ret, struct er
     if (!c) {
         int64_t start = clock_mono_us();
 
-        if (db->driver->connect(db, &c, e) < 0)
+        if (db->driver->connect(db, wait, &c, e) < 0)
             return -1;
         c->db = db;
         c->cache = mem_new(sizeof(struct cache));

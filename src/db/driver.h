@@ -14,7 +14,7 @@ struct db_driver {
 
     int (*open)(const char *url, bool create, struct db **ret, struct error *e); /* fills describe */
     void (*close)(struct db *db);                                                /* frees it */
-    int (*connect)(struct db *db, struct db_conn **ret, struct error *e);
+    int (*connect)(struct db *db, enum db_wait wait, struct db_conn **ret, struct error *e);
     void (*disconnect)(struct db_conn *c);
     void (*set_wait)(struct db_conn *c, enum db_wait wait);
 

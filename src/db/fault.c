@@ -96,13 +96,13 @@ static void fault_close(struct db *head)
     mem_free(db);
 }
 
-static int fault_connect(struct db *head, struct db_conn **ret, struct error *e)
+static int fault_connect(struct db *head, enum db_wait wait, struct db_conn **ret, struct error *e)
 {
     struct db *inner = ((struct fault_db *)head)->inner;
     struct db_conn *c;
     struct fault_conn *outer;
 
-    if (trip("connect", e) < 0 || driver(inner)->connect(inner, &c, e) < 0)
+    if (trip("connect", e) < 0 || driver(inner)->connect(inner, wait, &c, e) < 0)
         return -1;
     c->db = inner;
     outer = mem_new(sizeof *outer);

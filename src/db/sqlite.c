@@ -300,7 +300,8 @@ static void conn_close(struct sqlite_conn *c)
     mem_free(c);
 }
 
-static int conn_open(struct sqlite_db *db, bool create, struct sqlite_conn **ret, struct error *e)
+static int conn_open(struct sqlite_db *db, bool create, enum db_wait wait, struct sqlite_conn **ret,
+                     struct error *e)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     struct sqlite_conn *c = mem_new(sizeof *c);
@@ -309,6 +310,7 @@ static int conn_open(struct sqlite_db *db, bool create, struct sqlite_conn **ret
     if (create || db->memory)
         flags |= SQLITE_OPEN_CREATE;
     c->db = db;
+    c->nowait = wait == DB_NOWAIT;
     rc = sqlite3_open_v2(db->file, &c->handle, flags, db->memory ? "memdb" : NULL);
     if (rc != SQLITE_OK) {
         fail(c, rc, NULL, e);
@@ -325,7 +327,7 @@ static int conn_open(struct sqlite_db *db, bool create, struct sqlite_conn **ret
     return 0;
 }
 
-static int sqlite_connect(struct db *head, struct db_conn **ret, struct error *e)
+static int sqlite_connect(struct db *head, enum db_wait wait, struct db_conn **ret, struct error *e)
 {
     struct sqlite_db *db = as_db(head);
     struct sqlite_conn *c = NULL;
@@ -334,7 +336,7 @@ static int sqlite_connect(struct db *head, struct db_conn **ret, struct error *e
     if (!db->memory)
         c = TAKE(db->spare);
     pthread_mutex_unlock(&db->lock);
-    if (!c && conn_open(db, false, &c, e) < 0)
+    if (!c && conn_open(db, false, wait, &c, e) < 0)
         return -1;
     *ret = &c->head;
     return 0;
@@ -400,7 +402,7 @@ static int sqlite_open(const char *url, bool create, struct db **ret, struct err
 
     pthread_once(&once, configure_library);
     pthread_mutex_init(&db->lock, NULL);
-    if (parse_url(url, db, e) < 0 || conn_open(db, create, &db->spare, e) < 0) {
+    if (parse_url(url, db, e) < 0 || conn_open(db, create, DB_WAIT, &db->spare, e) < 0) {
         sqlite_close(&db->head);
         return -1;
     }

@@ -98,8 +98,8 @@ static bool parse(const char *text, struct holder *ret)
 {
     char end;
 
-    return strlen(text) < HOLDER_MAX && sscanf(text, "%[^:]:%[^:]:%[^:]:%ld:%llu%c", ret->host, ret->boot,
-                                               ret->namespace, &ret->pid, &ret->start, &end) == 5;
+    return strlen(text) < HOLDER_MAX && sscanf(text, "%255[^:]:%255[^:]:%255[^:]:%ld:%llu%c", ret->host,
+                                               ret->boot, ret->namespace, &ret->pid, &ret->start, &end) == 5;
 }
 
 bool lease_holder_dead(const char *text)

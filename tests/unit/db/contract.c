@@ -332,7 +332,7 @@ static void check_unfinished_statement(void)
 
 static void check_nowait(void)
 {
-    struct db_conn *writer = acquire(DB_WAIT), *c = acquire(DB_NOWAIT);
+    struct db_conn *writer = acquire(DB_WAIT), *c = acquire(DB_NOWAIT), *more[6] = { NULL };
     int64_t start_us = clock_mono_us();
 
     FAILS(ERROR_WOULD_BLOCK, db_begin_write(c, &t.e));
@@ -341,6 +341,12 @@ static void check_nowait(void)
     FAILS(ERROR_WOULD_BLOCK, insert(c, "b"));
     if (t.kind->snapshots)
         CHECK(count_things(c) == 0);
+    for (int i = 0; i < 6; i++) { /* more than the pool has: connecting must not wait either */
+        if (db_acquire(t.db, DB_NOWAIT, &more[i], &t.e) < 0)
+            CHECK(t.e.kind == ERROR_WOULD_BLOCK && !t.kind->snapshots);
+    }
+    for (int i = 0; i < 6; i++)
+        db_release(&more[i]);
     OK(db_commit(writer, &t.e));
     CHECK(count_things(c) == 1);
     CHECK(clock_mono_us() - start_us < 5 * CLOCK_SECOND);
@@ -457,6 +463,57 @@ static void check_threads(void)
     expect_sum(1 + THREADS * ROUNDS);
 }
 
+/* Writers are let in as they came. Each of them has time enough to queue before the next one starts. */
+enum { QUEUE = 6 };
+
+static struct {
+    struct db_conn *conns[QUEUE];
+    int order[QUEUE], n;
+} let_in;
+
+static void *write_in_turn(void *arg)
+{
+    int me = *(int *)arg;
+    struct error e;
+
+    if (db_begin_write(let_in.conns[me], &e) < 0) {
+        atomic_fetch_add(&failures, 1);
+        return NULL;
+    }
+    let_in.order[let_in.n++] = me; /* the writer's place is the lock */
+    usleep(2000);
+    if (db_commit(let_in.conns[me], &e) < 0)
+        atomic_fetch_add(&failures, 1);
+    return NULL;
+}
+
+static void check_order_of_writers(void)
+{
+    struct db_conn *c = acquire(DB_WAIT);
+    pthread_t threads[QUEUE];
+    int names[QUEUE];
+
+    atomic_store(&failures, 0);
+    let_in.n = 0;
+    for (int i = 0; i < QUEUE; i++)
+        let_in.conns[i] = acquire(DB_WAIT);
+    OK(db_begin_write(c, &t.e));
+    for (int i = 0; i < QUEUE; i++) {
+        names[i] = i;
+        CHECK(thread_start(&threads[i], "test", THREAD_STACK, write_in_turn, &names[i]) == 0);
+        usleep(30000);
+    }
+    OK(db_commit(c, &t.e));
+    for (int i = 0; i < QUEUE; i++)
+        pthread_join(threads[i], NULL);
+    CHECK(atomic_load(&failures) == 0 && let_in.n == QUEUE);
+    for (int i = 0; i < QUEUE; i++)
+        CHECK(let_in.order[i] == i);
+    for (int i = 0; i < QUEUE; i++)
+        db_release(&let_in.conns[i]);
+    db_release(&c);
+}
+
 /* Another process opens the same database by itself; two threads of each write. */
 static void write_from_here(void)
 {
@@ -501,9 +558,9 @@ static void check_processes(void)
 /* ---- */
 
 static void (*const checks[])(void) = {
-    check_values,    check_changes, check_conflicts, check_statement_cache,      check_rollback,
-    check_snapshot,  check_nowait,  check_has_table, check_unfinished_statement, check_threads,
-    check_processes,
+    check_values,           check_changes,   check_conflicts, check_statement_cache,      check_rollback,
+    check_snapshot,         check_nowait,    check_has_table, check_unfinished_statement, check_threads,
+    check_order_of_writers, check_processes,
 };
 
 static void test_contract(void **state)
