@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The misbehaving twin. It stands in front of a store's own driver; what it hides is behind the table that the store
- * points to. */
+/* The misbehaving twin. It stands in front of a store's own driver; what it hides is behind the table that
+ * the store points to. */
 #include "store/driver.h"
 
 #include <stdatomic.h>
 
 struct fault {
-    struct store_driver        driver; /* what the store sees; first member */
+    struct store_driver driver; /* what the store sees; first member */
     const struct store_driver *real;
 };
 
-static _Atomic long left;      /* calls until the failing one; 0: never */
+static _Atomic long left; /* calls until the failing one; 0: never */
 static _Atomic bool fired;
 static _Atomic bool half;
-static _Atomic int  fault_kind;
+static _Atomic int fault_kind;
 
 void store_fault_arm(long n, enum error_kind kind, bool partial)
 {
@@ -52,7 +52,8 @@ static const struct store_driver *real(const struct store *s)
     return ((const struct fault *)s->driver)->real;
 }
 
-static int fault_put_begin(struct store *s, const char *image_id, int64_t size, struct store_put **ret, struct error *e)
+static int fault_put_begin(struct store *s, const char *image_id, int64_t size, struct store_put **ret,
+                           struct error *e)
 {
     return strikes() ? fail("put_begin", e) : real(s)->put_begin(s, image_id, size, ret, e);
 }
@@ -76,7 +77,8 @@ static int fault_put_commit(struct store_put *p, struct store_location *ret, str
     return fail("put_commit", e);
 }
 
-static int fault_get_open(struct store *s, const char *url, struct store_get **ret, uint64_t *ret_size, struct error *e)
+static int fault_get_open(struct store *s, const char *url, struct store_get **ret, uint64_t *ret_size,
+                          struct error *e)
 {
     return strikes() ? fail("get_open", e) : real(s)->get_open(s, url, ret, ret_size, e);
 }
@@ -96,8 +98,8 @@ static int fault_delete_check(struct store *s, const char *url, struct error *e)
 static int fault_delete(struct store *s, const char *url, struct error *e)
 {
     if (!strikes())
-        return real(s)->delete(s, url, e);
-    if (atomic_load(&half) && real(s)->delete(s, url, e) < 0)
+        return real(s)->delete (s, url, e);
+    if (atomic_load(&half) && real(s)->delete (s, url, e) < 0)
         return -1;
     return fail("delete", e);
 }

@@ -43,14 +43,16 @@ int fs_write_failed(struct error *e, int err, const char *what)
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
-        error_errno(e, ERROR_TOO_LARGE, err, "Image storage media is full: There is not enough disk space on the "
-                                             "image storage media.");
+        error_errno(e, ERROR_TOO_LARGE, err,
+                    "Image storage media is full: There is not enough disk space on the "
+                    "image storage media.");
         break;
     case EACCES:
     case EPERM:
     case EROFS:
-        error_errno(e, ERROR_UNAVAILABLE, err, "Insufficient permissions on image storage media: Permission to "
-                                               "write image storage media denied.");
+        error_errno(e, ERROR_UNAVAILABLE, err,
+                    "Insufficient permissions on image storage media: Permission to "
+                    "write image storage media denied.");
         break;
     case ENOENT:
     case ENOTDIR:
@@ -72,7 +74,8 @@ static int dir_add(struct fs *fs, const char *path, size_t len, int64_t priority
     while (len > 1 && path[len - 1] == '/')
         len--;
     if (len < 2 || path[0] != '/' || len > FS_PATH_MAX)
-        return error_set(e, ERROR_INVALID, "The store's directory \"%.*s\" is not an absolute path of at most %d bytes.",
+        return error_set(e, ERROR_INVALID,
+                         "The store's directory \"%.*s\" is not an absolute path of at most %d bytes.",
                          (int)len, path, FS_PATH_MAX);
     if (at == FS_DIRS_MAX)
         return error_set(e, ERROR_INVALID, "More than %d store directories.", FS_DIRS_MAX);
@@ -97,8 +100,8 @@ static int dirs_add(struct fs *fs, const char *const *items, size_t n, struct er
         size_t len = colon ? (size_t)(colon - items[i]) : strlen(items[i]);
 
         if (colon && !str_to_i64(colon + 1, INT32_MIN, INT32_MAX, &priority))
-            return error_set(e, ERROR_INVALID, "filesystem_store_datadirs: the priority in \"%s\" is not a number.",
-                             items[i]);
+            return error_set(e, ERROR_INVALID,
+                             "filesystem_store_datadirs: the priority in \"%s\" is not a number.", items[i]);
         if (dir_add(fs, items[i], len, priority, e) < 0)
             return -1;
     }
@@ -129,7 +132,8 @@ static int dir_prepare(const struct fs_dir *d, bool *ret_writable, struct error 
     if (dir < 0 && errno == ENOENT && make_path(d->path) == 0)
         dir = fs_dir_open(d->path);
     if (dir < 0)
-        return error_errno(e, ERROR_INVALID, errno, "The store's directory %s cannot be opened or made.", d->path);
+        return error_errno(e, ERROR_INVALID, errno, "The store's directory %s cannot be opened or made.",
+                           d->path);
     work = fs_work_open(dir);
     *ret_writable = work >= 0 && faccessat(work, ".", W_OK | X_OK, AT_EACCESS) == 0;
     return 0;
@@ -145,13 +149,15 @@ static int fs_configure(struct store *s, const struct config *c, const char *gro
     int64_t chunk = config_int(c, group, "filesystem_store_chunk_size");
 
     if (n > 0 && single && *single && config_is_set(c, group, "filesystem_store_datadir"))
-        return error_set(e, ERROR_INVALID, "Set either filesystem_store_datadir or filesystem_store_datadirs in [%s].",
-                         group);
+        return error_set(e, ERROR_INVALID,
+                         "Set either filesystem_store_datadir or filesystem_store_datadirs in [%s].", group);
     if (n == 0 && (!single || !*single))
         return error_set(e, ERROR_INVALID, "filesystem_store_datadir in [%s] is not set.", group);
     if (perm > 0 && !(perm & S_IRUSR))
-        return error_set(e, ERROR_INVALID, "filesystem_store_file_perm in [%s] would keep the service itself from "
-                                           "reading its images.", group);
+        return error_set(e, ERROR_INVALID,
+                         "filesystem_store_file_perm in [%s] would keep the service itself from "
+                         "reading its images.",
+                         group);
     fs->perm = perm > 0 ? (unsigned)perm & 07777 : 0;
     fs->thin = config_bool(c, group, "filesystem_thin_provisioning");
     fs->chunk = chunk > 0 && chunk <= STREAM_BUFFER ? (size_t)chunk : STREAM_BUFFER;
@@ -239,7 +245,7 @@ static int locate(const struct fs *fs, const char *url, const struct fs_dir **re
 
 struct fs_get {
     struct store_get get;
-    int              fd;
+    int fd;
 };
 
 /* An object as an open file: never through a symbolic link, never anything but a regular file. */
@@ -267,7 +273,8 @@ static int object_open(const struct fs *fs, const char *url, struct stat *st, st
     return opened;
 }
 
-static int fs_get_open(struct store *s, const char *url, struct store_get **ret, uint64_t *ret_size, struct error *e)
+static int fs_get_open(struct store *s, const char *url, struct store_get **ret, uint64_t *ret_size,
+                       struct error *e)
 {
     struct fs_get *g;
     struct stat st;
@@ -409,21 +416,21 @@ static size_t fs_sweep(struct store *s)
 static const char *const schemes[] = { "file", "filesystem", NULL };
 
 const struct store_driver store_filesystem = {
-    .name         = "file",
-    .schemes      = schemes,
-    .open         = fs_open,
-    .close        = fs_close,
-    .put_begin    = fs_put_begin,
-    .put_write    = fs_put_write,
-    .put_commit   = fs_put_commit,
-    .put_abort    = fs_put_abort,
-    .put_done     = fs_put_done,
-    .get_open     = fs_get_open,
-    .get_read     = fs_get_read,
-    .get_fd       = fs_get_fd,
-    .get_ranges   = fs_get_ranges,
-    .get_close    = fs_get_close,
+    .name = "file",
+    .schemes = schemes,
+    .open = fs_open,
+    .close = fs_close,
+    .put_begin = fs_put_begin,
+    .put_write = fs_put_write,
+    .put_commit = fs_put_commit,
+    .put_abort = fs_put_abort,
+    .put_done = fs_put_done,
+    .get_open = fs_get_open,
+    .get_read = fs_get_read,
+    .get_fd = fs_get_fd,
+    .get_ranges = fs_get_ranges,
+    .get_close = fs_get_close,
     .delete_check = fs_delete_check,
-    .delete       = fs_delete,
-    .sweep        = fs_sweep,
+    .delete = fs_delete,
+    .sweep = fs_sweep,
 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the filesystem driver's files share.
  *
- * An object is <datadir>/<image id>. A put writes <datadir>/.glint/<image id>.<random> and holds flock(2) on it,
- * so that a sweeper of any process can tell a dead writer's file (lock free) from a live one's. Directories are
- * opened for each operation: a held descriptor would keep a vanished or replaced mount alive. */
+ * An object is <datadir>/<image id>. A put writes <datadir>/.glint/<image id>.<random> and holds flock(2) on
+ * it, so that a sweeper of any process can tell a dead writer's file (lock free) from a live one's.
+ * Directories are opened for each operation: a held descriptor would keep a vanished mount alive. */
 #ifndef STORE_FILESYSTEM_H
 #define STORE_FILESYSTEM_H
 
@@ -21,29 +21,30 @@ enum {
 #define FS_WORK ".glint" /* directory of temporary files within a datadir */
 
 struct fs_dir {
-    char   *path; /* without a slash at its end */
+    char *path; /* without a slash at its end */
     int64_t priority;
 };
 
 struct fs {
     struct fs_dir dirs[FS_DIRS_MAX]; /* highest priority first */
-    size_t        n_dirs;
-    unsigned      perm;  /* of objects; 0: by umask */
-    bool          thin;  /* all-zero chunks become holes */
-    size_t        chunk; /* bytes; what thin looks at */
+    size_t n_dirs;
+    unsigned perm; /* of objects; 0: by umask */
+    bool thin;     /* all-zero chunks become holes */
+    size_t chunk;  /* bytes; what thin looks at */
 };
 
 /* Whether this can be an object's name: one path component, not hidden, no control characters, no '%'. */
 bool fs_name_valid(const char *name);
 bool fs_name_temporary(const char *name);
-int  fs_dir_open(const char *path); /* a descriptor, or -1 with errno */
-int  fs_work_open(int dir);         /* its FS_WORK, made when missing; -1 with errno */
+int fs_dir_open(const char *path); /* a descriptor, or -1 with errno */
+int fs_work_open(int dir);         /* its FS_WORK, made when missing; -1 with errno */
 /* What a failed write means to the caller of the store. */
-int  fs_write_failed(struct error *e, int err, const char *what);
+int fs_write_failed(struct error *e, int err, const char *what);
 
-int  fs_put_begin(struct store *s, const char *image_id, int64_t size, struct store_put **ret, struct error *e);
-int  fs_put_write(struct store_put *p, const void *buf, size_t n, struct error *e);
-int  fs_put_commit(struct store_put *p, struct store_location *ret, struct error *e);
+int fs_put_begin(struct store *s, const char *image_id, int64_t size, struct store_put **ret,
+                 struct error *e);
+int fs_put_write(struct store_put *p, const void *buf, size_t n, struct error *e);
+int fs_put_commit(struct store_put *p, struct store_location *ret, struct error *e);
 void fs_put_abort(struct store_put *p);
 void fs_put_done(struct store_put *p);
 

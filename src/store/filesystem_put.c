@@ -7,12 +7,13 @@
  * Invariants:
  *  1 The temporary file is locked from before its first byte until its descriptor is closed.
  *  2 The object's name appears only when all bytes are on the medium, and never in place of another object.
- *  3 Naming an object and removing a named one hold the lock of FS_WORK, so that an abort's look at the inode and
- *    its unlink cannot be separated by somebody else's commit of the same name. */
+ *  3 Naming an object and removing a named one hold the lock of FS_WORK, so that an abort's look at the
+ *    inode and its unlink cannot be separated by somebody else's commit of the same name. */
 #include "store/filesystem.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -20,7 +21,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
-#include <linux/magic.h>
 
 #define MIB ((uint64_t)1024 * 1024)
 
@@ -34,31 +34,34 @@ enum {
     DIRECT_ALIGN = 4096 /* enough for every block device in use; EINVAL tells otherwise */
 };
 
-static const uint64_t allocate_step = 256 * MIB; /* space is claimed as bytes come: a claimed size alone takes none */
-static const uint64_t flush_step = 8 * MIB;      /* written pages are sent to the medium early, so that the last fsync is short */
-static const uint64_t flush_lag = 64 * MIB;      /* no more than so much is under way */
+/* Space is claimed as bytes come: a claimed size alone takes none. */
+static const uint64_t allocate_step = 256 * MIB;
+/* Written pages are sent to the medium early, so that the last fsync is short, and never more than the lag. */
+static const uint64_t flush_step = 8 * MIB;
+static const uint64_t flush_lag = 64 * MIB;
 
 struct fs_put {
     struct store_put put;
     const struct fs *fs;
-    int              dir, work, fd;
-    char             name[FS_NAME_MAX + 1];
-    char             temporary[FS_NAME_MAX + SUFFIX + 1];
-    uint64_t         at;        /* bytes written or left out */
-    uint64_t         size;      /* bytes to come; 0: unknown */
-    uint64_t         allocated; /* up to here */
-    uint64_t         flushed;   /* sent to the medium up to here */
-    uint64_t         waited;    /* on the medium up to here */
-    bool             preallocate;
-    bool             direct;    /* past the page cache */
-    bool             linked;
+    int dir, work, fd;
+    char name[FS_NAME_MAX + 1];
+    char temporary[FS_NAME_MAX + SUFFIX + 1];
+    uint64_t at;        /* bytes written or left out */
+    uint64_t size;      /* bytes to come; 0: unknown */
+    uint64_t allocated; /* up to here */
+    uint64_t flushed;   /* sent to the medium up to here */
+    uint64_t waited;    /* on the medium up to here */
+    bool preallocate;
+    bool direct; /* past the page cache */
+    bool linked;
 };
 
 bool fs_name_temporary(const char *name)
 {
     size_t n = strlen(name);
 
-    return n > SUFFIX && name[n - SUFFIX] == '.' && strspn(name + n - SUFFIX + 1, "0123456789abcdef") == SUFFIX - 1;
+    return n > SUFFIX && name[n - SUFFIX] == '.' &&
+           strspn(name + n - SUFFIX + 1, "0123456789abcdef") == SUFFIX - 1;
 }
 
 static void put_free(struct fs_put *p)
@@ -83,8 +86,8 @@ static int temporary_name(struct fs_put *p)
     return 0;
 }
 
-/* A new, locked temporary file. A sweeper may be quicker than our lock: then the file is its, and we try again. File
- * systems without locks are left alone by sweepers too. */
+/* A new, locked temporary file. A sweeper may be quicker than our lock: then the file is its, and we try
+ * again. File systems without locks are left alone by sweepers too. */
 static int temporary_open(struct fs_put *p)
 {
     for (int i = 0; i < TRIES; i++) {
@@ -106,8 +109,8 @@ static int temporary_open(struct fs_put *p)
     return -1;
 }
 
-/* Copying whole images into the page cache costs as much as a hash and drives out what is read often. Only on local
- * file systems that are known to take it; over a network each write would wait for the server. */
+/* Copying whole images into the page cache costs as much as a hash and drives out what is read often. Only on
+ * local file systems that are known to take it; over a network each write would wait for the server. */
 static void direct_on(struct fs_put *p)
 {
     struct statfs fs;
@@ -155,29 +158,41 @@ static int64_t dir_free(const char *path, int *err)
     return (int64_t)((uint64_t)v.f_bavail * v.f_frsize);
 }
 
-/* Highest priority first, within one priority the emptiest; the first that takes the put. */
+/* Of the untried directories the next: highest priority first, within one priority the emptiest. */
+static size_t next_dir(const struct fs *fs, const bool *tried, const int64_t *free_bytes)
+{
+    size_t best = fs->n_dirs;
+
+    for (size_t i = 0; i < fs->n_dirs; i++) {
+        const struct fs_dir *dirs = fs->dirs;
+
+        if (tried[i])
+            continue;
+        if (best == fs->n_dirs ||
+            (dirs[i].priority == dirs[best].priority && free_bytes[i] > free_bytes[best]))
+            best = i;
+    }
+    return best;
+}
+
+/* The first directory that takes the put; else the last one's reason. */
 static int put_choose(struct fs_put *p, struct error *e)
 {
     const struct fs *fs = p->fs;
     int64_t free_bytes[FS_DIRS_MAX];
     bool tried[FS_DIRS_MAX] = { false };
     int err[FS_DIRS_MAX];
+    size_t at;
 
     for (size_t i = 0; i < fs->n_dirs; i++)
         free_bytes[i] = dir_free(fs->dirs[i].path, &err[i]);
-    for (size_t round = 0; round < fs->n_dirs; round++) {
-        size_t best = FS_DIRS_MAX;
-
-        for (size_t i = 0; i < fs->n_dirs; i++)
-            if (!tried[i] && (best == FS_DIRS_MAX || (fs->dirs[i].priority == fs->dirs[best].priority &&
-                                                      free_bytes[i] > free_bytes[best])))
-                best = i;
-        tried[best] = true;
-        if (err[best] != 0)
-            fs_write_failed(e, err[best], fs->dirs[best].path);
-        else if (free_bytes[best] == 0 || (!fs->thin && p->size > (uint64_t)free_bytes[best]))
-            fs_write_failed(e, ENOSPC, fs->dirs[best].path);
-        else if (put_open(p, &fs->dirs[best], e) == 0)
+    while ((at = next_dir(fs, tried, free_bytes)) < fs->n_dirs) {
+        tried[at] = true;
+        if (err[at] != 0)
+            fs_write_failed(e, err[at], fs->dirs[at].path);
+        else if (free_bytes[at] == 0 || (!fs->thin && p->size > (uint64_t)free_bytes[at]))
+            fs_write_failed(e, ENOSPC, fs->dirs[at].path);
+        else if (put_open(p, &fs->dirs[at], e) == 0)
             return 0;
         else if (e->kind == ERROR_CONFLICT)
             return -1;

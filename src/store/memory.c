@@ -7,27 +7,28 @@
 
 struct object {
     struct object *next;
-    char           name[256];
-    unsigned       holders; /* the list, a put, each get */
-    struct str     bytes;
+    char name[256];
+    unsigned holders; /* the list, a put, each get */
+    struct str bytes;
 };
 
 struct memory {
     pthread_mutex_t lock;
-    struct object  *objects;
+    struct object *objects;
 };
 
 struct memory_put {
     struct store_put put;
-    struct object   *object;
+    struct object *object;
 };
 
 struct memory_get {
     struct store_get get;
-    struct object   *object;
+    struct object *object;
 };
 
-static int memory_open(struct store *s, const struct config *c UNUSED, const char *group UNUSED, struct error *e UNUSED)
+static int memory_open(struct store *s, const struct config *c UNUSED, const char *group UNUSED,
+                       struct error *e UNUSED)
 {
     struct memory *m = mem_new(sizeof *m);
 
@@ -90,8 +91,8 @@ static int exists(struct error *e, const char *name)
     return error_set(e, ERROR_CONFLICT, "Image %s already exists", name);
 }
 
-static int memory_put_begin(struct store *s, const char *image_id, int64_t size UNUSED, struct store_put **ret,
-                            struct error *e)
+static int memory_put_begin(struct store *s, const char *image_id, int64_t size UNUSED,
+                            struct store_put **ret, struct error *e)
 {
     struct memory *m = s->data;
     struct memory_put *p;
@@ -179,7 +180,8 @@ static int memory_get_open(struct store *s, const char *url, struct store_get **
     return 0;
 }
 
-static ssize_t memory_get_read(struct store_get *get, uint64_t offset, void *buf, size_t n, struct error *e UNUSED)
+static ssize_t memory_get_read(struct store_get *get, uint64_t offset, void *buf, size_t n,
+                               struct error *e UNUSED)
 {
     const struct str *bytes = &((struct memory_get *)get)->object->bytes;
 
@@ -222,18 +224,18 @@ static int memory_delete(struct store *s, const char *url, struct error *e)
 static const char *const schemes[] = { "memory", NULL };
 
 const struct store_driver store_memory = {
-    .name       = "memory",
-    .schemes    = schemes,
-    .open       = memory_open,
-    .close      = memory_close,
-    .put_begin  = memory_put_begin,
-    .put_write  = memory_put_write,
+    .name = "memory",
+    .schemes = schemes,
+    .open = memory_open,
+    .close = memory_close,
+    .put_begin = memory_put_begin,
+    .put_write = memory_put_write,
     .put_commit = memory_put_commit,
-    .put_abort  = memory_put_abort,
-    .put_done   = memory_put_done,
-    .get_open   = memory_get_open,
-    .get_read   = memory_get_read,
+    .put_abort = memory_put_abort,
+    .put_done = memory_put_done,
+    .get_open = memory_get_open,
+    .get_read = memory_get_read,
     .get_ranges = memory_get_ranges,
-    .get_close  = memory_get_close,
-    .delete     = memory_delete,
+    .get_close = memory_get_close,
+    .delete = memory_delete,
 };

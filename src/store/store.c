@@ -6,24 +6,33 @@
 
 /* Every driver under the names that a configuration may use for it. */
 static const struct {
-    const char                *name;
+    const char *name;
     const struct store_driver *driver; /* NULL: Glance has it, this build serves no location of it */
 } drivers[] = {
-    { "file", &store_filesystem }, { "filesystem", &store_filesystem },
-    { "memory", &store_memory },   { "http", NULL },
-    { "https", NULL },             { "rbd", NULL },
-    { "swift", NULL },             { "s3", NULL },
-    { "cinder", NULL },            { "vmware", NULL },
+    { "file", &store_filesystem },
+    { "filesystem", &store_filesystem },
+    { "memory", &store_memory },
+    { "http", NULL },
+    { "https", NULL },
+    { "rbd", NULL },
+    { "swift", NULL },
+    { "s3", NULL },
+    { "cinder", NULL },
+    { "vmware", NULL },
 };
 
-static struct metric seconds = { .name = "glint_store_seconds", .help = "Time of store calls.",
-                                 .type = METRIC_HISTOGRAM, .labels = { "store", "operation" } };
-static struct metric bytes_total = { .name = "glint_store_bytes_total", .help = "Image bytes moved by stores.",
-                                     .type = METRIC_COUNTER, .labels = { "store", "direction" } };
+static struct metric seconds = { .name = "glint_store_seconds",
+                                 .help = "Time of store calls.",
+                                 .type = METRIC_HISTOGRAM,
+                                 .labels = { "store", "operation" } };
+static struct metric bytes_total = { .name = "glint_store_bytes_total",
+                                     .help = "Image bytes moved by stores.",
+                                     .type = METRIC_COUNTER,
+                                     .labels = { "store", "direction" } };
 
 struct stores {
     struct store *items;
-    size_t        n;
+    size_t n;
     struct store *standard; /* the default store */
 };
 
@@ -65,7 +74,8 @@ static struct store *store_by_id(const struct stores *s, const char *id)
     return NULL;
 }
 
-static int store_add(struct stores *all, const struct config *c, const char *name, bool standard, struct error *e)
+static int store_add(struct stores *all, const struct config *c, const char *name, bool standard,
+                     struct error *e)
 {
     const struct store_driver *driver;
     struct store *s;
@@ -73,7 +83,8 @@ static int store_add(struct stores *all, const struct config *c, const char *nam
     if (!driver_find(name, &driver))
         return error_set(e, ERROR_INVALID, "Unknown store \"%s\" in [glance_store] stores.", name);
     if (!driver && standard)
-        return error_set(e, ERROR_INVALID, "The default store \"%s\" is of a type that is not supported.", name);
+        return error_set(e, ERROR_INVALID, "The default store \"%s\" is of a type that is not supported.",
+                         name);
     if (!driver || store_by_id(all, driver->name))
         return 0;
     s = &all->items[all->n++];
@@ -107,14 +118,16 @@ int stores_open(const struct config *c, struct stores **ret, struct error *e)
     all->items = mem_new((n > 0 ? n : 1) * sizeof *all->items);
     for (size_t i = 0; i < n; i++) {
         const struct store_driver *other = NULL;
-        bool is_standard = str_eq(names[i], standard) || (driver_find(names[i], &other) && driver && other == driver);
+        bool is_standard =
+            str_eq(names[i], standard) || (driver_find(names[i], &other) && driver && other == driver);
 
         if (store_add(all, c, names[i], is_standard, e) < 0)
             return -1;
     }
     all->standard = driver ? store_by_id(all, driver->name) : NULL;
     if (!all->standard)
-        return error_set(e, ERROR_INVALID, "The default store \"%s\" is not in [glance_store] stores.", standard);
+        return error_set(e, ERROR_INVALID, "The default store \"%s\" is not in [glance_store] stores.",
+                         standard);
     *ret = TAKE(all);
     return 0;
 }
@@ -176,7 +189,8 @@ bool store_writable(const struct store *s)
 
 /* ---- writing ---- */
 
-int store_put_begin(struct store *s, const char *image_id, int64_t size, struct store_put **ret, struct error *e)
+int store_put_begin(struct store *s, const char *image_id, int64_t size, struct store_put **ret,
+                    struct error *e)
 {
     int64_t started = clock_mono_us();
     struct store_put *p;
@@ -244,7 +258,8 @@ const char *store_put_url(const struct store_put *p)
 
 /* ---- reading ---- */
 
-int store_get_open(struct store *s, const char *url, struct store_get **ret, uint64_t *ret_size, struct error *e)
+int store_get_open(struct store *s, const char *url, struct store_get **ret, uint64_t *ret_size,
+                   struct error *e)
 {
     int64_t started = clock_mono_us();
     struct store_get *g;
@@ -304,7 +319,7 @@ int store_delete(struct store *s, const char *url, struct error *e)
 
     if (!s->driver->delete)
         return error_set(e, ERROR_INVALID, "The store %s cannot delete.", s->id);
-    if (s->driver->delete(s, url, e) < 0)
+    if (s->driver->delete (s, url, e) < 0)
         return -1;
     observe(s, "delete", started);
     return 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two hashes of one stream.
  *
- * Each hash is a lane that has to take every piece in order, one thread at a time. Pieces are queued by address,
- * never copied; whoever has time, a helper thread or the caller while it has to wait anyway, takes the lane that
- * is furthest behind one piece forward. So no core idles while a lane has work, with one helper or two.
+ * Each hash is a lane that has to take every piece in order, one thread at a time. Pieces are queued by
+ * address, never copied; whoever has time, a helper thread or the caller while it has to wait anyway, takes
+ * the lane that is furthest behind one piece forward. So no core idles while a lane has work, with one helper
+ * or two.
  *
  * Invariants, under the lock:
  *  1 queue[i % QUEUE] is piece i; a lane's next is the first piece that it has not hashed; next <= queued.
@@ -25,40 +26,47 @@ enum {
 
 struct piece {
     const void *buf;
-    size_t      n;
+    size_t n;
 };
 
 struct lane {
     EVP_MD_CTX *context;
-    uint64_t    next;
-    bool        busy;
+    uint64_t next;
+    bool busy;
 };
 
 struct stream_digest {
-    struct lane  lanes[LANES]; /* the first is MD5 */
-    size_t       n_lanes;      /* 1 when the other hash is MD5 as well */
-    bool         seen_piece;   /* one large write came: more will follow */
+    struct lane lanes[LANES]; /* the first is MD5 */
+    size_t n_lanes;           /* 1 when the other hash is MD5 as well */
+    bool seen_piece;          /* one large write came: more will follow */
 
-    pthread_t       helpers[HELPERS_MAX];
-    size_t          n_helpers;
+    pthread_t helpers[HELPERS_MAX];
+    size_t n_helpers;
     pthread_mutex_t lock;
-    pthread_cond_t  changed;
-    struct piece    queue[QUEUE];
-    uint64_t        queued;
-    bool            stop, failed;
+    pthread_cond_t changed;
+    struct piece queue[QUEUE];
+    uint64_t queued;
+    bool stop, failed;
 };
 
 /* Python's hashlib names and what OpenSSL calls them. */
 static const struct {
     const char *name, *openssl;
 } algorithms[] = {
-    { "md5", "MD5" },                { "sha1", "SHA1" },
-    { "sha224", "SHA2-224" },        { "sha256", "SHA2-256" },
-    { "sha384", "SHA2-384" },        { "sha512", "SHA2-512" },
-    { "sha512_224", "SHA2-512/224" }, { "sha512_256", "SHA2-512/256" },
-    { "sha3_224", "SHA3-224" },      { "sha3_256", "SHA3-256" },
-    { "sha3_384", "SHA3-384" },      { "sha3_512", "SHA3-512" },
-    { "blake2b", "BLAKE2B-512" },    { "blake2s", "BLAKE2S-256" },
+    { "md5", "MD5" },
+    { "sha1", "SHA1" },
+    { "sha224", "SHA2-224" },
+    { "sha256", "SHA2-256" },
+    { "sha384", "SHA2-384" },
+    { "sha512", "SHA2-512" },
+    { "sha512_224", "SHA2-512/224" },
+    { "sha512_256", "SHA2-512/256" },
+    { "sha3_224", "SHA3-224" },
+    { "sha3_256", "SHA3-256" },
+    { "sha3_384", "SHA3-384" },
+    { "sha3_512", "SHA3-512" },
+    { "blake2b", "BLAKE2B-512" },
+    { "blake2s", "BLAKE2S-256" },
     { "sm3", "SM3" },
 };
 
@@ -262,7 +270,7 @@ int stream_digest_begin(const char *algorithm, struct stream_digest **ret, struc
 int stream_digest_end(struct stream_digest *d, char md5[33], char hash[STREAM_HASH_HEX_MAX], struct error *e)
 {
     unsigned char raw[LANES][EVP_MAX_MD_SIZE];
-    unsigned len[LANES];
+    unsigned len[LANES] = { 0 };
 
     pthread_mutex_lock(&d->lock);
     wait_for(d, d->queued);

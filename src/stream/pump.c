@@ -10,11 +10,11 @@ enum { RING = 3 };
 
 struct pump {
     const struct stream_source *source;
-    const struct stream_sink   *sinks;
-    size_t                      n_sinks;
+    const struct stream_sink *sinks;
+    size_t n_sinks;
     int (*progress)(void *arg, uint64_t bytes, struct error *e);
-    void    *progress_arg;
-    void    *ring[RING];
+    void *progress_arg;
+    void *ring[RING];
     uint64_t read;
 };
 
@@ -84,8 +84,12 @@ int stream_pump(const struct stream_source *source, const struct stream_sink *si
                 int (*progress)(void *arg, uint64_t bytes, struct error *e), void *progress_arg,
                 uint64_t *ret_bytes, struct error *e)
 {
-    CLEANUP(pump_done) struct pump p = { .source = source, .sinks = sinks, .n_sinks = n_sinks,
-                                         .progress = progress, .progress_arg = progress_arg };
+    CLEANUP(pump_done)
+    struct pump p = { .source = source,
+                      .sinks = sinks,
+                      .n_sinks = n_sinks,
+                      .progress = progress,
+                      .progress_arg = progress_arg };
     size_t ring = ring_size(&p);
     ssize_t n = STREAM_BUFFER;
 

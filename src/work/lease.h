@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who holds an upload's lease: lease_holder() names the process; a mark of one's own behind it tells two uploads of
- * one process apart, so that a slow one never takes a later one's lease for its own. */
+/* Who holds an upload's lease: lease_holder() names the process; a mark of one's own behind it tells two
+ * uploads of one process apart, so that a slow one never takes a later one's lease for its own. */
 #ifndef WORK_LEASE_H
 #define WORK_LEASE_H
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cleaning up after uploaders that died, and after data that could not be removed when its image was.
  *
- * An abandoned upload is first taken over: its lease becomes ours in one transaction that looks again whether it is
- * abandoned. So of several reapers one goes on, and an uploader that was only slow finds its lease gone before it can
- * publish. Trash names objects of deleted images, whose ids never come back: it may be removed by several at once. */
+ * An abandoned upload is first taken over: its lease becomes ours in one transaction that looks again whether
+ * it is abandoned. So of several reapers one goes on, and an uploader that was only slow finds its lease gone
+ * before it can publish. Trash names objects of deleted images, whose ids never come back: it may be removed
+ * by several at once. */
 #include "work/work.h"
 
 #include <string.h>
@@ -11,15 +12,15 @@
 #include "work/lease.h"
 
 enum {
-    TRASH_ROUND = 1000,       /* rows a round looks at */
-    TRASH_WAIT_SECONDS = 30,  /* after the first failure; doubles */
+    TRASH_ROUND = 1000,      /* rows a round looks at */
+    TRASH_WAIT_SECONDS = 30, /* after the first failure; doubles */
     TRASH_DOUBLINGS = 10
 };
 
 struct reaper {
-    struct db_conn     *c;
-    struct stores      *stores;
-    struct arena       *arena;
+    struct db_conn *c;
+    struct stores *stores;
+    struct arena *arena;
     struct reap_counts *counts;
 };
 
@@ -55,12 +56,13 @@ static int take_over(struct reaper *r, const struct lease *old, char holder[HOLD
     holder_make(holder);
     ours.holder = holder;
     ours.expires_us = lease_expiry();
-    if (lease_drop(r->c, old->image_id, old->holder, e) < 0 || lease_take(r->c, &ours, e) < 0 || db_commit(r->c, e) < 0)
+    if (lease_drop(r->c, old->image_id, old->holder, e) < 0 || lease_take(r->c, &ours, e) < 0 ||
+        db_commit(r->c, e) < 0)
         return -1;
     return 1;
 }
 
-/* Gone already, or of a store that this service does not serve or that cannot delete: nothing is left to do. */
+/* Gone already, or of a store that we do not serve or that cannot delete: nothing is left to do. */
 static int remove_object(struct reaper *r, const char *store, const char *url, struct error *e)
 {
     struct store *s = stores_for_url(r->stores, store, url);
@@ -92,8 +94,8 @@ static int reap_upload(struct reaper *r, const struct lease *l, struct error *e)
 
     if (taken <= 0)
         return taken;
-    if (location_in_use(r->c, l->url, &in_use, e) < 0 || (!in_use && remove_object(r, l->store, l->url, e) < 0) ||
-        end_lease(r, l, holder, e) < 0)
+    if (location_in_use(r->c, l->url, &in_use, e) < 0 ||
+        (!in_use && remove_object(r, l->store, l->url, e) < 0) || end_lease(r, l, holder, e) < 0)
         return -1;
     r->counts->uploads++;
     log_info("image %s: an upload that was abandoned is undone", l->image_id);
@@ -130,7 +132,8 @@ static int reap_trash(struct reaper *r, const struct trash *t, struct error *e)
 /* ---- one round ---- */
 
 /* One thing that cannot be cleaned up does not keep the others; the first failure is told. */
-static void note_failure(struct reaper *r, const char *what, const struct error *e, bool *failed, struct error *first)
+static void note_failure(struct reaper *r, const char *what, const struct error *e, bool *failed,
+                         struct error *first)
 {
     db_rollback(r->c);
     log_warning("%s is cleaned up later: %s (%s)", what, e->message, e->detail);

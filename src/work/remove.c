@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Deleting an image: rows first, with a note of what is left to remove, then the data. A crash in between leaves the
- * note, which work_reap() follows. */
+/* Deleting an image: rows first, with a note of what is left to remove, then the data. A crash in between
+ * leaves the note, which work_reap() follows. */
 #include "work/work.h"
 
 #include "work/lease.h"
 
 struct leftover {
-    int64_t       trash_id;
+    int64_t trash_id;
     struct store *store;
-    const char   *url;
+    const char *url;
 };
 
 struct leftovers {
     struct leftover *items;
-    size_t           n, cap;
+    size_t n, cap;
 };
 
 static int check(struct stores *stores, const struct image *im, struct error *e)
@@ -29,8 +29,8 @@ static int check(struct stores *stores, const struct image *im, struct error *e)
 }
 
 /* Locations of stores that we do not serve only lose their row. */
-static int note(struct db_conn *c, struct arena *a, struct stores *stores, const struct image *im, struct leftovers *ret,
-                struct error *e)
+static int note(struct db_conn *c, struct arena *a, struct stores *stores, const struct image *im,
+                struct leftovers *ret, struct error *e)
 {
     for (size_t i = 0; i < im->n_locations; i++) {
         const char *url = im->locations[i].url;
@@ -62,7 +62,7 @@ static int delete_rows(struct db_conn *c, struct arena *a, struct stores *stores
     return db_commit(c, e);
 }
 
-/* What fails here is the reaper's. Some stores cannot delete at all (ERROR_INVALID): their data is not ours. */
+/* What fails here is the reaper's. A store that cannot delete at all (ERROR_INVALID) keeps its data. */
 static void remove_data(struct db_conn *c, const struct leftovers *all)
 {
     for (size_t i = 0; i < all->n; i++) {
@@ -82,7 +82,8 @@ int image_remove(struct db *db, struct stores *stores, const struct image *im, s
     CLEANUP(db_release) struct db_conn *c = NULL;
     struct leftovers left = { 0 };
 
-    if (check(stores, im, e) < 0 || db_acquire(db, DB_WAIT, &c, e) < 0 || delete_rows(c, a, stores, im, &left, e) < 0)
+    if (check(stores, im, e) < 0 || db_acquire(db, DB_WAIT, &c, e) < 0 ||
+        delete_rows(c, a, stores, im, &left, e) < 0)
         return -1;
     remove_data(c, &left);
     return 0;

@@ -2,12 +2,12 @@
 /* The life of one upload; states and invariants are in work.h.
  *
  * What may fail where, and who cleans up:
- *   begin   temporary object, then one transaction (saving + lease). Failed: the object was never visible.
- *   pump    bytes into the temporary object; the lease is renewed on the way.
- *   commit  a fresh lease, the object becomes visible, then one transaction (active + location + lease gone).
- *           From the first moment that the object may be visible until the transaction's end the lease names it.
- *   abort   object gone, then one transaction (queued + lease gone). Where either cannot be done, or it cannot be
- *           known whether the last transaction went through, row and lease stay for work_reap(). */
+ *   begin   Temporary object, then one transaction (saving + lease). Failed: nothing was ever visible.
+ *   pump    Bytes into the temporary object; the lease is renewed on the way.
+ *   commit  A fresh lease, the object becomes visible, then one transaction (active + location + lease gone).
+ *           As long as the object may be visible and no row names it, the lease does.
+ *   abort   Object gone, then one transaction (queued + lease gone). Where either cannot be done, or where it
+ *           cannot be known how the last transaction ended, row and lease stay for work_reap(). */
 #include "work/work.h"
 
 #include <string.h>
@@ -18,23 +18,25 @@ enum { RETRY_SECONDS = 2 }; /* between attempts to renew while the database is a
 
 struct upload {
     struct upload_options o;
-    const char           *id, *disk_format;
-    char                  holder[HOLDER_TEXT_MAX];
+    const char *id, *disk_format;
+    char holder[HOLDER_TEXT_MAX];
 
-    struct store_put     *put;
+    struct store_put *put;
     struct stream_digest *digest;
-    struct inspect       *inspect;
-    struct stream_limit   cap, quota;
-    uint64_t              bytes;
+    struct inspect *inspect;
+    struct stream_limit cap, quota;
+    uint64_t bytes;
 
     int64_t renewed_us, renew_next_us; /* monotonic */
-    bool    stored;  /* the object may be visible under its name */
-    bool    unsure;  /* whether the last transaction of commit went through */
-    bool    counted; /* in the gauge below */
+    bool stored;                       /* the object may be visible under its name */
+    bool unsure;                       /* whether the last transaction of commit went through */
+    bool counted;                      /* in the gauge below */
 };
 
 static struct metric uploads = {
-    .name = "glint_uploads", .help = "Uploads under way.", .type = METRIC_GAUGE,
+    .name = "glint_uploads",
+    .help = "Uploads under way.",
+    .type = METRIC_GAUGE,
 };
 
 static void count(struct upload *up, bool running)
@@ -46,8 +48,10 @@ static void count(struct upload *up, bool running)
 
 static int gone(const struct upload *up, struct error *e)
 {
-    return error_set(e, ERROR_GONE, "Image %s could not be found after upload. The image may have been deleted during the "
-                                    "upload, cleaning up the chunks uploaded.", up->id);
+    return error_set(e, ERROR_GONE,
+                     "Image %s could not be found after upload. The image may have been deleted during the "
+                     "upload, cleaning up the chunks uploaded.",
+                     up->id);
 }
 
 static void upload_free(struct upload *up)
@@ -91,7 +95,8 @@ static int keep_lease(void *arg, uint64_t bytes UNUSED, struct error *e)
 
     if (now < up->renew_next_us || renew(up, e) == 0)
         return 0;
-    if (e->kind != ERROR_UNAVAILABLE || now - up->renewed_us > (LEASE_SECONDS - LEASE_RENEW_SECONDS) * CLOCK_SECOND)
+    if (e->kind != ERROR_UNAVAILABLE ||
+        now - up->renewed_us > (LEASE_SECONDS - LEASE_RENEW_SECONDS) * CLOCK_SECOND)
         return -1;
     up->renew_next_us = now + RETRY_SECONDS * CLOCK_SECOND;
     return 0;
@@ -117,8 +122,11 @@ static int give_back(struct upload *up, struct error *e)
 static int take(struct upload *up, struct error *e)
 {
     CLEANUP(db_release) struct db_conn *c = NULL;
-    const struct lease l = { .image_id = up->id, .holder = up->holder, .store = store_id(up->o.store),
-                             .url = store_put_url(up->put), .expires_us = lease_expiry() };
+    const struct lease l = { .image_id = up->id,
+                             .holder = up->holder,
+                             .store = store_id(up->o.store),
+                             .url = store_put_url(up->put),
+                             .expires_us = lease_expiry() };
     struct error ignored;
 
     if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
@@ -129,7 +137,8 @@ static int take(struct upload *up, struct error *e)
         return 0;
     }
     db_release(&c);
-    if (give_back(up, &ignored) < 0) /* it may have gone through: if so and this fails too, the lease runs out */
+    /* It may have gone through. If so, and this fails too, the lease runs out. */
+    if (give_back(up, &ignored) < 0)
         error_detail(e, "%s", ignored.message);
     return -1;
 }
@@ -161,7 +170,8 @@ int upload_begin(struct arena *a, const struct image *im, const struct upload_op
         up->o.declared_size = -1;
     up->id = arena_str(a, im->id);
     up->disk_format = arena_str(a, im->disk_format);
-    up->cap = (struct stream_limit){ o->size_cap, 0, "The incoming image is too large: The provided image is too large." };
+    up->cap = (struct stream_limit){ o->size_cap, 0,
+                                     "The incoming image is too large: The provided image is too large." };
     up->quota = (struct stream_limit){ o->quota_left > 0 ? (uint64_t)o->quota_left : 0, 0, o->quota_message };
     holder_make(up->holder);
     if (stream_digest_begin(o->hashing_algorithm, &up->digest, e) < 0)
@@ -213,8 +223,8 @@ int upload_pump(struct upload *up, const struct stream_source *body, struct erro
 
 /* What the image will say about its data; virtual_size -1: nothing. */
 struct facts {
-    char                  md5[33], hash[STREAM_HASH_HEX_MAX];
-    int64_t               virtual_size;
+    char md5[33], hash[STREAM_HASH_HEX_MAX];
+    int64_t virtual_size;
     struct store_location location;
 };
 
@@ -287,7 +297,8 @@ int upload_commit(struct upload **up, struct error *e)
 {
     struct facts f;
 
-    if (decide(*up, &f, e) < 0 || renew(*up, e) < 0 || store_commit(*up, &f, e) < 0 || publish(*up, &f, e) < 0)
+    if (decide(*up, &f, e) < 0 || renew(*up, e) < 0 || store_commit(*up, &f, e) < 0 ||
+        publish(*up, &f, e) < 0)
         return -1;
     store_put_done(&(*up)->put);
     upload_free(*up);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The n-th call of the database or the store fails, n = 1, 2, 3… until the work passes; what cleans up after the
- * failure fails too, at its m-th call. Whatever is left, one quiet round of the reaper puts right. */
+/* The n-th call of the database or the store fails, n = 1, 2, 3… until the work passes; what cleans up after
+ * the failure fails too, at its m-th call. Whatever is left, one quiet round of the reaper puts right. */
 #include "unit/work/setup.h"
 
 enum { SIZE = 2 * STREAM_BUFFER + 5 };
@@ -35,9 +35,9 @@ static int teardown(void **state UNUSED)
 
 /* What fails first, and what fails while that is cleaned up. */
 struct plan {
-    long            db, store;             /* the n-th call of the work */
-    bool            partial;               /* of the store: it happened, the answer is lost */
-    long            db_after, store_after; /* the m-th call of the cleaning */
+    long db, store;             /* the n-th call of the work */
+    bool partial;               /* of the store: it happened, the answer is lost */
+    long db_after, store_after; /* the m-th call of the cleaning */
 };
 
 static int upload(const char *id, const struct plan *p, bool *ret_fired, struct error *e)
@@ -99,12 +99,14 @@ static bool try_upload(const struct plan *p)
             fail_msg("db %ld store %ld: answered yes and is not there", p->db, p->store);
     } else {
         assert_int_equal(e.kind, ERROR_UNAVAILABLE);
-        assert_true(world_status(&w, id) == IMAGE_QUEUED || (world_status(&w, id) == IMAGE_SAVING && world_leases(&w) == 1));
+        assert_true(world_status(&w, id) == IMAGE_QUEUED ||
+                    (world_status(&w, id) == IMAGE_SAVING && world_leases(&w) == 1));
         if (world_status(&w, id) == IMAGE_QUEUED)
             assert_int_equal(world_objects(&w), 0);
         settle_world();
         if (!world_queued(&w, id) || world_objects(&w) != 0)
-            fail_msg("db %ld/%ld store %ld/%ld: not as if nothing had happened", p->db, p->db_after, p->store, p->store_after);
+            fail_msg("db %ld/%ld store %ld/%ld: not as if nothing had happened", p->db, p->db_after, p->store,
+                     p->store_after);
         MUST(upload(id, &none, &ignored, &e));
         assert_true(world_active(&w, id, data, SIZE));
     }
@@ -221,7 +223,10 @@ static void litter(const char **ret_id)
     const char *dead = world_image(&w, "raw");
     CLEANUP(db_release) struct db_conn *c = NULL;
     struct store_location loc, left;
-    struct lease l = { .image_id = *ret_id = world_image(&w, "raw"), .holder = "elsewhere#1", .store = "file", .expires_us = 1 };
+    struct lease l = { .image_id = *ret_id = world_image(&w, "raw"),
+                       .holder = "elsewhere#1",
+                       .store = "file",
+                       .expires_us = 1 };
     struct error e;
 
     MUST(test_put(world_store(&w), *ret_id, 3, "abc", 3, &loc, &e));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kill -9 while images are uploaded and deleted. After each kill another process cleans up: every image is then
- * queued without data or active with data that match its checksum, and nothing else is left anywhere. */
+/* kill -9 while images are uploaded and deleted. After each kill another process cleans up: every image is
+ * then queued without data or active with data that match its checksum, and nothing else is left anywhere. */
 #include "unit/work/setup.h"
 
 #include <signal.h>
@@ -12,7 +12,7 @@ static struct world w;
 
 struct slow {
     struct stream_memory m;
-    unsigned             pause_us;
+    unsigned pause_us;
 };
 
 static ssize_t slow_read(void *arg, void *buf, size_t n, struct error *e)
@@ -35,7 +35,8 @@ static void work_for_ever(unsigned seed, int ready)
         _exit(3);
     for (unsigned i = seed;; i += 7919) {
         const char *id = world_image(&w, "raw");
-        struct slow s = { .m = { .data = data, .len = i % SIZE_MAX_SENT, .piece = 50000 }, .pause_us = i % 3 ? 0 : i % 500 };
+        struct slow s = { .m = { .data = data, .len = i % SIZE_MAX_SENT, .piece = 50000 },
+                          .pause_us = i % 3 ? 0 : i % 500 };
         struct stream_source src = { slow_read, &s };
         struct upload_options o = world_options(&w);
         struct error e;
@@ -79,7 +80,7 @@ static void check_image(const struct image *im, size_t *active)
     ++*active;
 }
 
-/* Every live image is checked and then deleted, so that the world stays small. Returns how many were active. */
+/* Checks every live image and deletes it, so that the world stays small. Returns how many were active. */
 static size_t check_images(void)
 {
     CLEANUP(db_release) struct db_conn *c = NULL;
@@ -134,8 +135,9 @@ static void a_killed_service_loses_nothing(void **state UNUSED)
         files += n.files;
         world_detach(&w);
     }
-    print_message("%d kills: %zu images active, %zu uploads undone, %zu objects and %zu temporary files removed\n", KILLS,
-                  active, uploads, objects, files);
+    print_message(
+        "%d kills: %zu images active, %zu uploads undone, %zu objects and %zu temporary files removed\n",
+        KILLS, active, uploads, objects, files);
     assert_true(active > 0 && uploads > 0 && files > 0);
 }
 
@@ -155,7 +157,8 @@ static int teardown(void **state UNUSED)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(a_killed_service_loses_nothing, setup, teardown) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(a_killed_service_loses_nothing, setup,
+                                                                        teardown) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 
 struct kind {
     const char *name;
-    bool        memory, wrapped;
+    bool memory, wrapped;
     const char *option;
 };
 
@@ -20,9 +20,9 @@ static const struct kind kinds[] = {
 
 struct fixture {
     const struct kind *kind;
-    struct stores     *stores;
-    struct store      *store;
-    char               dir[64];
+    struct stores *stores;
+    struct store *store;
+    char dir[64];
 };
 
 static int setup(void **state)
@@ -62,8 +62,8 @@ static unsigned char *pattern(size_t n)
 
 static const struct {
     const char *name;
-    size_t      n, piece;
-    bool        announced;
+    size_t n, piece;
+    bool announced;
 } sizes[] = {
     { "nothing", 0, 1, false },
     { "nothing, announced", 0, 1, true },
@@ -84,7 +84,9 @@ static void what_was_put_is_what_one_gets(void **state)
         struct store_location loc;
         struct error e;
 
-        CHECK_CASE(sizes[i].name, store_put_begin(f->store, ID_A, sizes[i].announced ? (int64_t)sizes[i].n : -1, &p, &e) == 0);
+        CHECK_CASE(sizes[i].name,
+                   store_put_begin(f->store, ID_A, sizes[i].announced ? (int64_t)sizes[i].n : -1, &p, &e) ==
+                       0);
         for (size_t at = 0; at < sizes[i].n; at += sizes[i].piece) {
             size_t n = sizes[i].n - at < sizes[i].piece ? sizes[i].n - at : sizes[i].piece;
 
@@ -106,13 +108,12 @@ static void what_was_put_is_what_one_gets(void **state)
 
 static const struct {
     const char *name;
-    uint64_t    offset;
-    size_t      n;
-    ssize_t     got;
+    uint64_t offset;
+    size_t n;
+    ssize_t got;
 } ranges[] = {
-    { "from the start", 0, 10, 10 },      { "in the middle", 500, 100, 100 },
-    { "over the end", 950, 100, 50 },     { "at the end", 1000, 10, 0 },
-    { "far beyond", 1ull << 40, 10, 0 },  { "the last byte", 999, 1, 1 },
+    { "from the start", 0, 10, 10 }, { "in the middle", 500, 100, 100 },  { "over the end", 950, 100, 50 },
+    { "at the end", 1000, 10, 0 },   { "far beyond", 1ull << 40, 10, 0 }, { "the last byte", 999, 1, 1 },
 };
 
 static void ranges_are_read_anywhere(void **state)
@@ -128,7 +129,8 @@ static void ranges_are_read_anywhere(void **state)
     assert_int_equal(store_get_open(f->store, loc.url, &g, &size, &e), 0);
     assert_true(store_get_ranges(g));
     for (size_t i = 0; i < COUNT(ranges); i++) {
-        CHECK_CASE(ranges[i].name, store_get_read(g, ranges[i].offset, got, ranges[i].n, &e) == ranges[i].got);
+        CHECK_CASE(ranges[i].name,
+                   store_get_read(g, ranges[i].offset, got, ranges[i].n, &e) == ranges[i].got);
         if (ranges[i].got > 0)
             CHECK_CASE(ranges[i].name, memcmp(got, data + ranges[i].offset, (size_t)ranges[i].got) == 0);
     }
@@ -139,8 +141,8 @@ static void ranges_are_read_anywhere(void **state)
 
 static const struct {
     const char *name;
-    int64_t     announced;
-    size_t      sent;
+    int64_t announced;
+    size_t sent;
     const char *message;
 } mismatches[] = {
     { "more than announced", 30, 40, "Size exceeds: expected 30 bytes, got 40 bytes" },
@@ -235,11 +237,11 @@ static void abort_spares_a_successor(void **state)
 enum { RIVALS = 8, ROUNDS = 20 };
 
 struct rival {
-    struct store      *store;
+    struct store *store;
     pthread_barrier_t *start;
-    char               text[8];
-    int                result;
-    enum error_kind    kind;
+    char text[8];
+    int result;
+    enum error_kind kind;
 };
 
 static void *compete(void *arg)
@@ -283,18 +285,22 @@ static void one_of_many_wins(void **state)
         }
         pthread_barrier_destroy(&start);
         assert_int_not_equal(winner, -1);
-        snprintf(url, sizeof url, f->kind->memory ? "memory://%s%s" : "file://%s/%s", f->kind->memory ? "" : f->dir, ID_B);
+        snprintf(url, sizeof url, f->kind->memory ? "memory://%s%s" : "file://%s/%s",
+                 f->kind->memory ? "" : f->dir, ID_B);
         assert_true(test_holds(f->store, url, rivals[winner].text, 7));
         assert_int_equal(store_delete(f->store, url, &e), 0);
     }
     assert_int_equal(store_sweep(f->store), 0);
 }
 
-#define OVER(k, test) { #test, test, setup, teardown, (void *)&kinds[k] }
-#define ALL(k) \
-    OVER(k, what_was_put_is_what_one_gets), OVER(k, ranges_are_read_anywhere), OVER(k, announced_sizes_bind), \
-        OVER(k, an_object_is_never_replaced), OVER(k, abort_leaves_no_trace), OVER(k, abort_spares_a_successor), \
-        OVER(k, one_of_many_wins)
+#define OVER(k, test)                                                                                        \
+    {                                                                                                        \
+#test, test, setup, teardown, (void *)&kinds[k]                                                      \
+    }
+#define ALL(k)                                                                                               \
+    OVER(k, what_was_put_is_what_one_gets), OVER(k, ranges_are_read_anywhere),                               \
+        OVER(k, announced_sizes_bind), OVER(k, an_object_is_never_replaced), OVER(k, abort_leaves_no_trace), \
+        OVER(k, abort_spares_a_successor), OVER(k, one_of_many_wins)
 
 int main(void)
 {

@@ -3,8 +3,8 @@
 
 struct fixture {
     struct stores *stores;
-    struct store  *store;
-    char           dir[64];
+    struct store *store;
+    char dir[64];
 };
 
 static int setup(void **state)

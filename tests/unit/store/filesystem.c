@@ -10,8 +10,8 @@
 
 struct fixture {
     struct stores *stores;
-    struct store  *store;
-    char           dir[64];
+    struct store *store;
+    char dir[64];
 };
 
 static struct fixture f;
@@ -53,11 +53,14 @@ static void file_write(const char *path, const char *text)
 /* %s is the datadir. */
 static const struct {
     const char *name, *url;
-    bool        found;
+    bool found;
 } locations[] = {
     { "as written", "file://%s/" ID_A, true },
     { "Glance's second scheme", "filesystem://%s/" ID_A, true },
-    { "percent-encoded", "file://%s/%%31" "1111111-1111-4111-8111-111111111111", true },
+    { "percent-encoded",
+      "file://%s/%%31"
+      "1111111-1111-4111-8111-111111111111",
+      true },
     { "no such object", "file://%s/" ID_B, false },
     { "the directory itself", "file://%s/", false },
     { "the directory without a slash", "file://%s", false },
@@ -109,7 +112,9 @@ static void only_objects_of_the_datadir_are_found(void **state UNUSED)
     assert_int_equal(test_dir_count(f.dir, "", false), 4);
 }
 
-static const char *const bad_names[] = { "", ".", "..", ".glint", "a/b", "/etc/passwd", "a\nb", "\x7f", "%61" };
+static const char *const bad_names[] = {
+    "", ".", "..", ".glint", "a/b", "/etc/passwd", "a\nb", "\x7f", "%61"
+};
 
 static void odd_names_are_refused(void **state UNUSED)
 {
@@ -118,7 +123,8 @@ static void odd_names_are_refused(void **state UNUSED)
     struct error e;
 
     for (size_t i = 0; i < COUNT(bad_names); i++)
-        CHECK_CASE(bad_names[i], store_put_begin(f.store, bad_names[i], -1, &p, &e) < 0 && e.kind == ERROR_INVALID);
+        CHECK_CASE(bad_names[i],
+                   store_put_begin(f.store, bad_names[i], -1, &p, &e) < 0 && e.kind == ERROR_INVALID);
     memset(long_name, 'a', sizeof long_name - 1);
     long_name[sizeof long_name - 1] = '\0';
     assert_int_equal(store_put_begin(f.store, long_name, -1, &p, &e), -1);
@@ -128,7 +134,7 @@ static void odd_names_are_refused(void **state UNUSED)
 
 static const struct {
     const char *name, *option;
-    mode_t      mode;
+    mode_t mode;
 } perms[] = {
     { "by umask", NULL, 0640 },
     { "as configured", "glance_store.filesystem_store_file_perm=0604", 0604 },
@@ -176,7 +182,7 @@ static void thin_files_have_holes(void **state UNUSED)
 
 static const struct {
     const char *name, *option;
-    size_t      pieces[5]; /* KiB, but odd ones bytes; from an aligned buffer */
+    size_t pieces[5]; /* KiB, but odd ones bytes; from an aligned buffer */
 } aligned[] = {
     { "whole buffers", NULL, { 1024, 1024, 1024 } },
     { "whole buffers and an end", NULL, { 1024, 1024, 777 } },
@@ -227,10 +233,11 @@ static const struct {
     { "relative", { "glance_store.filesystem_store_datadir=images" } },
     { "the root", { "glance_store.filesystem_store_datadir=/" } },
     { "empty", { "glance_store.filesystem_store_datadir=" } },
-    { "both kinds", { "glance_store.filesystem_store_datadir=/tmp", "glance_store.filesystem_store_datadirs=/tmp:1" } },
+    { "both kinds",
+      { "glance_store.filesystem_store_datadir=/tmp", "glance_store.filesystem_store_datadirs=/tmp:1" } },
     { "priority is no number", { "glance_store.filesystem_store_datadirs=/tmp:high" } },
-    { "twice the same", { "glance_store.filesystem_store_datadirs=/tmp:1",
-                          "glance_store.filesystem_store_datadirs=/tmp/:2" } },
+    { "twice the same",
+      { "glance_store.filesystem_store_datadirs=/tmp:1", "glance_store.filesystem_store_datadirs=/tmp/:2" } },
     { "unreadable objects", { "glance_store.filesystem_store_file_perm=0044" } },
 };
 
@@ -313,7 +320,7 @@ static void several_directories_by_priority_then_space(void **state UNUSED)
 
 static const struct {
     const char *name, *option;
-    int64_t     announced;
+    int64_t announced;
 } full[] = {
     { "announced: refused before the first byte", NULL, 6 << 20 },
     { "unknown size: refused when it is full", NULL, -1 },
@@ -343,10 +350,12 @@ static void a_full_medium_is_told_and_nothing_stays(void **state UNUSED)
         for (int k = 0; r == 0 && k < 6; k++)
             r = store_put_write(p, data, 1 << 20, &e);
         CHECK_CASE(full[i].name, r < 0 && e.kind == ERROR_TOO_LARGE);
-        CHECK_CASE(full[i].name, str_eq(e.message, "Image storage media is full: There is not enough disk space on the "
-                                                   "image storage media."));
+        CHECK_CASE(full[i].name,
+                   str_eq(e.message, "Image storage media is full: There is not enough disk space on the "
+                                     "image storage media."));
         store_put_abort(&p);
-        CHECK_CASE(full[i].name, test_dir_count(dir, "", false) == 0 && test_dir_count(dir, ".glint", true) == 0);
+        CHECK_CASE(full[i].name,
+                   test_dir_count(dir, "", false) == 0 && test_dir_count(dir, ".glint", true) == 0);
         CHECK_CASE(full[i].name, test_put(stores_default(s), ID_A, 3 << 20, data, 1 << 20, &loc, &e) < 0);
         CHECK_CASE(full[i].name, test_put(stores_default(s), ID_A, 1 << 20, data, 1 << 20, &loc, &e) == 0);
         CHECK_CASE(full[i].name, store_delete(stores_default(s), loc.url, &e) == 0);
@@ -374,8 +383,9 @@ static void a_medium_turned_read_only_is_unavailable(void **state UNUSED)
     assert_int_equal(mount("tmpfs", dir, "tmpfs", MS_REMOUNT | MS_RDONLY, "size=4m"), 0);
     assert_int_equal(store_put_begin(stores_default(s), ID_B, -1, &p, &e), -1);
     assert_int_equal(e.kind, ERROR_UNAVAILABLE);
-    assert_string_equal(e.message, "Insufficient permissions on image storage media: Permission to write image storage "
-                                   "media denied.");
+    assert_string_equal(e.message,
+                        "Insufficient permissions on image storage media: Permission to write image storage "
+                        "media denied.");
     assert_true(test_holds(stores_default(s), loc.url, "abc", 3));
     assert_int_equal(store_delete_check(stores_default(s), loc.url, &e), -1);
     assert_int_equal(e.kind, ERROR_FORBIDDEN);

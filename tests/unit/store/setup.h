@@ -58,7 +58,8 @@ static inline struct stores *test_file_stores(const char *dir, const char *more)
 
 static inline struct stores *test_memory_stores(void)
 {
-    static const char *const pairs[] = { "glance_store.stores=memory", "glance_store.default_store=memory", NULL };
+    static const char *const pairs[] = { "glance_store.stores=memory", "glance_store.default_store=memory",
+                                         NULL };
     struct stores *s;
     struct error e;
 
@@ -96,7 +97,8 @@ static inline size_t test_dir_count(const char *dir, const char *sub, bool hidde
     snprintf(path, sizeof path, "%s/%s", dir, sub);
     d = opendir(path);
     while (d && (entry = readdir(d)))
-        n += (hidden || entry->d_name[0] != '.') && !str_eq(entry->d_name, ".") && !str_eq(entry->d_name, "..");
+        n += (hidden || entry->d_name[0] != '.') && !str_eq(entry->d_name, ".") &&
+             !str_eq(entry->d_name, "..");
     if (d)
         closedir(d);
     return n;

@@ -5,17 +5,23 @@ static const struct {
     const char *name;
     const char *pairs[4]; /* after the datadir */
     const char *standard; /* id of the default store, NULL: refused */
-    size_t      n;
+    size_t n;
 } openings[] = {
     { "the default", { NULL }, "file", 1 },
     { "Glance's other name of it", { "glance_store.default_store=filesystem" }, "file", 1 },
     { "twice the same", { "glance_store.stores=file,filesystem" }, "file", 1 },
     { "two", { "glance_store.stores=file,memory" }, "file", 2 },
-    { "the second is the default", { "glance_store.stores=file,memory", "glance_store.default_store=memory" }, "memory", 2 },
+    { "the second is the default",
+      { "glance_store.stores=file,memory", "glance_store.default_store=memory" },
+      "memory",
+      2 },
     { "unknown among the stores", { "glance_store.stores=file,tape" }, NULL, 0 },
     { "unknown default", { "glance_store.default_store=tape" }, NULL, 0 },
     { "default not among the stores", { "glance_store.default_store=memory" }, NULL, 0 },
-    { "default of a kind that is not built", { "glance_store.stores=http", "glance_store.default_store=http" }, NULL, 0 },
+    { "default of a kind that is not built",
+      { "glance_store.stores=http", "glance_store.default_store=http" },
+      NULL,
+      0 },
 };
 
 static void stores_open_what_is_named(void **state UNUSED)
@@ -47,11 +53,16 @@ static void stores_open_what_is_named(void **state UNUSED)
 static const struct {
     const char *id, *url, *store;
 } choices[] = {
-    { NULL, "file:///x/y", "file" },       { NULL, "filesystem:///x/y", "file" },
-    { NULL, "memory://y", "memory" },      { "memory", "file:///x/y", "memory" },
-    { "elsewhere", "file:///x/y", "file" },{ NULL, "rbd://a/b/c/d", NULL },
-    { NULL, "files:///x", NULL },          { NULL, "/x/y", NULL },
-    { NULL, "", NULL },                    { NULL, NULL, NULL },
+    { NULL, "file:///x/y", "file" },
+    { NULL, "filesystem:///x/y", "file" },
+    { NULL, "memory://y", "memory" },
+    { "memory", "file:///x/y", "memory" },
+    { "elsewhere", "file:///x/y", "file" },
+    { NULL, "rbd://a/b/c/d", NULL },
+    { NULL, "files:///x", NULL },
+    { NULL, "/x/y", NULL },
+    { NULL, "", NULL },
+    { NULL, NULL, NULL },
     { "file", NULL, "file" },
 };
 
@@ -65,7 +76,8 @@ static void a_location_has_its_store(void **state UNUSED)
     for (size_t i = 0; i < COUNT(choices); i++) {
         struct store *got = stores_for_url(s, choices[i].id, choices[i].url);
 
-        CHECK_CASE(choices[i].url ? choices[i].url : "NULL", str_eq(got ? store_id(got) : NULL, choices[i].store));
+        CHECK_CASE(choices[i].url ? choices[i].url : "NULL",
+                   str_eq(got ? store_id(got) : NULL, choices[i].store));
     }
     stores_close(s);
     test_dir_remove(dir);
@@ -104,9 +116,12 @@ static void work_is_counted(void **state UNUSED)
     assert_int_equal(test_put(stores_default(s), ID_A, 6, "abcdef", 6, &loc, &e), 0);
     assert_true(test_holds(stores_default(s), loc.url, "abcdef", 6));
     metrics_write(&text);
-    assert_non_null(strstr(str_text(&text), "glint_store_bytes_total{store=\"memory\",direction=\"in\"} 6\n"));
-    assert_non_null(strstr(str_text(&text), "glint_store_bytes_total{store=\"memory\",direction=\"out\"} 6\n"));
-    assert_non_null(strstr(str_text(&text), "glint_store_seconds_count{store=\"memory\",operation=\"put_commit\"} 1\n"));
+    assert_non_null(
+        strstr(str_text(&text), "glint_store_bytes_total{store=\"memory\",direction=\"in\"} 6\n"));
+    assert_non_null(
+        strstr(str_text(&text), "glint_store_bytes_total{store=\"memory\",direction=\"out\"} 6\n"));
+    assert_non_null(
+        strstr(str_text(&text), "glint_store_seconds_count{store=\"memory\",operation=\"put_commit\"} 1\n"));
     stores_close(s);
 }
 

@@ -15,7 +15,8 @@ static const struct {
     { "sha1", "a9993e364706816aba3e25717850c26c9cd0d89d" },
     { "sha224", "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7" },
     { "sha256", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
-    { "sha384", "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7" },
+    { "sha384",
+      "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7" },
     { "sha512", "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
                 "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f" },
     { "sha3_256", "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532" },
@@ -160,9 +161,12 @@ static void digest_may_be_left_at_any_time(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(digest_knows_hashlib_names),   cmocka_unit_test(digest_refuses_unknown_names),
-        cmocka_unit_test(digest_of_nothing),            cmocka_unit_test(digest_overlaps_and_stays_right),
-        cmocka_unit_test(digests_run_beside_each_other), cmocka_unit_test(digest_may_be_left_at_any_time),
+        cmocka_unit_test(digest_knows_hashlib_names),
+        cmocka_unit_test(digest_refuses_unknown_names),
+        cmocka_unit_test(digest_of_nothing),
+        cmocka_unit_test(digest_overlaps_and_stays_right),
+        cmocka_unit_test(digests_run_beside_each_other),
+        cmocka_unit_test(digest_may_be_left_at_any_time),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

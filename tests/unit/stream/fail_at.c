@@ -5,9 +5,9 @@
 
 static const struct {
     const char *name;
-    size_t      len;
-    uint64_t    at, passed;
-    bool        fails;
+    size_t len;
+    uint64_t at, passed;
+    bool fails;
 } cases[] = {
     { "before the first byte", 10, 0, 0, true },
     { "in the middle", 10, 4, 4, true },
@@ -19,7 +19,9 @@ static void fail_at_passes_so_many_bytes(void **state UNUSED)
 {
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct stream_memory m = { .data = "0123456789", .len = cases[i].len, .piece = 3 };
-        struct stream_fail_at f = { .source = stream_memory_source(&m), .at = cases[i].at, .kind = ERROR_ABORTED };
+        struct stream_fail_at f = { .source = stream_memory_source(&m),
+                                    .at = cases[i].at,
+                                    .kind = ERROR_ABORTED };
         struct stream_source s = stream_fail_at_source(&f);
         struct error e;
         char buf[16];

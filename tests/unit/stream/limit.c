@@ -5,9 +5,9 @@
 
 static const struct {
     const char *name;
-    uint64_t    max;
-    size_t      pieces[3];
-    int         refused_at; /* index of the first refused piece, or -1 */
+    uint64_t max;
+    size_t pieces[3];
+    int refused_at; /* index of the first refused piece, or -1 */
 } cases[] = {
     { "below the limit", 100, { 10, 20, 30 }, -1 },
     { "exactly the limit", 60, { 10, 20, 30 }, -1 },

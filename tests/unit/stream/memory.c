@@ -8,7 +8,7 @@
 static const struct {
     const char *name;
     const char *data;
-    size_t      piece, want, reads;
+    size_t piece, want, reads;
 } cases[] = {
     { "all at once", "abcdefgh", 0, 100, 1 },
     { "by the reader's size", "abcdefgh", 0, 3, 3 },
@@ -19,7 +19,9 @@ static const struct {
 static void memory_gives_its_bytes_in_order(void **state UNUSED)
 {
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct stream_memory m = { .data = cases[i].data, .len = strlen(cases[i].data), .piece = cases[i].piece };
+        struct stream_memory m = { .data = cases[i].data,
+                                   .len = strlen(cases[i].data),
+                                   .piece = cases[i].piece };
         struct stream_source s = stream_memory_source(&m);
         struct error e;
         char got[100] = "";

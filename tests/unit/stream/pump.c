@@ -27,11 +27,11 @@ static int teardown(void **state UNUSED)
 /* A sink that compares what comes with data[], may refuse from a byte on, and keeps the last buffer as a lazy
  * sink does until it is settled. */
 struct probe {
-    uint64_t    seen, refuse_from;
-    bool        wrong, lazy, late;
-    size_t      writes, odd_writes;
+    uint64_t seen, refuse_from;
+    bool wrong, lazy, late;
+    size_t writes, odd_writes;
     const void *held[16];
-    size_t      n_held, settled;
+    size_t n_held, settled;
 };
 
 static int probe_write(void *arg, const void *buf, size_t n, struct error *e)
@@ -75,7 +75,7 @@ static int count_progress(void *arg, uint64_t bytes, struct error *e)
 
 static const struct {
     const char *name;
-    size_t      len, piece, writes, odd;
+    size_t len, piece, writes, odd;
 } shapes[] = {
     { "nothing", 0, 0, 0, 0 },
     { "one byte", 1, 0, 1, 1 },
@@ -108,11 +108,11 @@ static void pump_stops_where_a_sink_refuses(void **state UNUSED)
 {
     struct stream_memory m = { .data = data, .len = SIZE };
     struct stream_source src = stream_memory_source(&m);
-    struct probe before = { .refuse_from = UINT64_MAX, .lazy = true }, refuser = { .refuse_from = STREAM_BUFFER },
-                 after = { .refuse_from = UINT64_MAX };
-    struct stream_sink sinks[] = {
-        { probe_write, &before, probe_settle }, { probe_write, &refuser }, { probe_write, &after }
-    };
+    struct probe before = { .refuse_from = UINT64_MAX, .lazy = true },
+                 refuser = { .refuse_from = STREAM_BUFFER }, after = { .refuse_from = UINT64_MAX };
+    struct stream_sink sinks[] = { { probe_write, &before, probe_settle },
+                                   { probe_write, &refuser },
+                                   { probe_write, &after } };
     uint64_t bytes = 7;
     struct error e;
 
@@ -127,7 +127,9 @@ static void pump_stops_where_a_sink_refuses(void **state UNUSED)
 static void pump_reports_the_sources_failure(void **state UNUSED)
 {
     struct stream_memory m = { .data = data, .len = SIZE };
-    struct stream_fail_at f = { .source = stream_memory_source(&m), .at = STREAM_BUFFER + 5, .kind = ERROR_ABORTED };
+    struct stream_fail_at f = { .source = stream_memory_source(&m),
+                                .at = STREAM_BUFFER + 5,
+                                .kind = ERROR_ABORTED };
     struct stream_source src = stream_fail_at_source(&f);
     struct probe p = { .refuse_from = UINT64_MAX, .lazy = true };
     struct stream_sink sink = { probe_write, &p, probe_settle };

@@ -83,10 +83,12 @@ static void an_object_in_use_is_never_removed(void **state UNUSED)
     char sql[2048];
 
     abandoned_upload("abc", 1, &loc);
-    snprintf(sql, sizeof sql, "INSERT INTO image_locations (image_id, value, status, created_at, deleted) "
-                              "SELECT image_id, url, 'active', '2026-01-01', 0 FROM glint_leases; "
-                              "INSERT INTO glint_trash (store, url, created_at, attempts) "
-                              "VALUES ('file', '%s', '2026-01-01', 0)", loc.url);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO image_locations (image_id, value, status, created_at, deleted) "
+             "SELECT image_id, url, 'active', '2026-01-01', 0 FROM glint_leases; "
+             "INSERT INTO glint_trash (store, url, created_at, attempts) "
+             "VALUES ('file', '%s', '2026-01-01', 0)",
+             loc.url);
     world_sql(&w, sql);
     assert_int_equal(world_reap(&w).objects, 0);
     assert_true(test_holds(world_store(&w), loc.url, "abc", 3));
@@ -105,7 +107,8 @@ static void a_removal_that_fails_is_tried_again(void **state UNUSED)
     assert_int_equal(work_reap(w.db, w.stores, &n, &e), -1);
     assert_int_equal(e.kind, ERROR_UNAVAILABLE);
     assert_int_equal(world_status(&w, id), IMAGE_SAVING);
-    assert_int_equal(world_reap(&w).uploads, 0); /* the reaper's own lease keeps the next attempt away for a while */
+    assert_int_equal(world_reap(&w).uploads,
+                     0); /* the reaper's own lease keeps the next attempt away for a while */
     world_sql(&w, "UPDATE glint_leases SET expires_at = 1");
     assert_int_equal(world_reap(&w).uploads, 1);
     assert_true(world_queued(&w, id));
@@ -114,8 +117,8 @@ static void a_removal_that_fails_is_tried_again(void **state UNUSED)
 
 static const struct {
     const char *name;
-    int         age_s, attempts;
-    bool        due;
+    int age_s, attempts;
+    bool due;
 } trash_rows[] = {
     { "new", 0, 0, true },
     { "failed once just now", 0, 1, false },
@@ -135,7 +138,8 @@ static void trash_waits_longer_after_each_failure(void **state UNUSED)
 
         MUST(test_put(world_store(&w), ID_A, 3, "abc", 3, &loc, &e));
         clock_sql(clock_now_us() - trash_rows[i].age_s * CLOCK_SECOND, made);
-        snprintf(sql, sizeof sql, "INSERT INTO glint_trash (store, url, created_at, attempts) VALUES ('file', '%s', '%s', %d)",
+        snprintf(sql, sizeof sql,
+                 "INSERT INTO glint_trash (store, url, created_at, attempts) VALUES ('file', '%s', '%s', %d)",
                  loc.url, made, trash_rows[i].attempts);
         world_sql(&w, sql);
         CHECK_CASE(trash_rows[i].name, world_reap(&w).objects == trash_rows[i].due);
@@ -153,8 +157,10 @@ static void trash_that_cannot_be_removed_stays(void **state UNUSED)
     struct error e;
 
     MUST(test_put(world_store(&w), ID_A, 3, "abc", 3, &loc, &e));
-    snprintf(sql, sizeof sql, "INSERT INTO glint_trash (store, url, created_at, attempts) VALUES "
-                              "('file', '%s', '2026-01-01', 0), ('file', '%s-gone-already', '2026-01-01', 0)", loc.url, loc.url);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO glint_trash (store, url, created_at, attempts) VALUES "
+             "('file', '%s', '2026-01-01', 0), ('file', '%s-gone-already', '2026-01-01', 0)",
+             loc.url, loc.url);
     world_sql(&w, sql);
     store_fault_wrap(world_store(&w));
     store_fault_arm(1, ERROR_UNAVAILABLE, false);

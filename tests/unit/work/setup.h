@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A small world for uploads: an SQLite file, a store below the same directory, images, and what must hold of them. */
+/* A small world for uploads: an SQLite file, a store below the same directory, images, and what must hold of
+ * them. */
 #ifndef TESTS_UNIT_WORK_SETUP_H
 #define TESTS_UNIT_WORK_SETUP_H
 
@@ -9,18 +10,18 @@
 #include "work/work.h"
 
 struct world {
-    char           dir[64], images[128];
-    struct db     *db;
+    char dir[64], images[128];
+    struct db *db;
     struct stores *stores;
-    struct arena  *arena;
+    struct arena *arena;
 };
 
 static const char *const world_vmdk_types[] = { "monolithicSparse", "streamOptimized" };
 
-#define MUST(call) \
-    do { \
-        if ((call) < 0) \
-            fail_msg("%s: %s (%s)", #call, e.message, e.detail); \
+#define MUST(call)                                                                                           \
+    do {                                                                                                     \
+        if ((call) < 0)                                                                                      \
+            fail_msg("%s: %s (%s)", #call, e.message, e.detail);                                             \
     } while (0)
 
 /* Opens what is in w->dir; scheme "sqlite" or "fault+sqlite". */
@@ -69,8 +70,13 @@ static inline struct store *world_store(struct world *w)
 static inline const char *world_image(struct world *w, const char *disk_format)
 {
     CLEANUP(db_release) struct db_conn *c = NULL;
-    struct image im = { .name = "test", .disk_format = disk_format, .container_format = "bare", .owner = "project",
-                        .size = -1, .virtual_size = -1, .visibility = IMAGE_SHARED };
+    struct image im = { .name = "test",
+                        .disk_format = disk_format,
+                        .container_format = "bare",
+                        .owner = "project",
+                        .size = -1,
+                        .virtual_size = -1,
+                        .visibility = IMAGE_SHARED };
     char *id = arena_alloc(w->arena, UUID_TEXT_MAX);
     struct error e;
 
@@ -163,9 +169,16 @@ static inline struct reap_counts world_reap(struct world *w)
 static inline struct upload_options world_options(struct world *w)
 {
     return (struct upload_options){
-        .db = w->db, .store = world_store(w), .hashing_algorithm = "sha512", .size_cap = 1ull << 40, .declared_size = -1,
-        .quota_left = -1, .quota_message = "over quota", .inspect = true,
-        .inspect_policy = { .require_match = true, .vmdk_types = world_vmdk_types,
+        .db = w->db,
+        .store = world_store(w),
+        .hashing_algorithm = "sha512",
+        .size_cap = 1ull << 40,
+        .declared_size = -1,
+        .quota_left = -1,
+        .quota_message = "over quota",
+        .inspect = true,
+        .inspect_policy = { .require_match = true,
+                            .vmdk_types = world_vmdk_types,
                             .n_vmdk_types = COUNT(world_vmdk_types) },
     };
 }
@@ -219,9 +232,10 @@ static inline bool world_active(struct world *w, const char *id, const void *dat
     bool good;
 
     world_digest(data, n, md5, hash);
-    good = im->status == IMAGE_ACTIVE && !im->deleted && im->size == (int64_t)n && str_eq(im->checksum, md5) &&
-           str_eq(im->os_hash_algo, "sha512") && str_eq(im->os_hash_value, hash) && im->n_locations == 1 &&
-           str_eq(im->locations[0].metadata, "{}") && test_holds(world_store(w), im->locations[0].url, data, n);
+    good =
+        im->status == IMAGE_ACTIVE && !im->deleted && im->size == (int64_t)n && str_eq(im->checksum, md5) &&
+        str_eq(im->os_hash_algo, "sha512") && str_eq(im->os_hash_value, hash) && im->n_locations == 1 &&
+        str_eq(im->locations[0].metadata, "{}") && test_holds(world_store(w), im->locations[0].url, data, n);
     arena_free(a);
     return good;
 }
@@ -231,8 +245,8 @@ static inline bool world_queued(struct world *w, const char *id)
 {
     struct arena *a = arena_make(4096);
     struct image *im = world_load(w, a, id);
-    bool good = im->status == IMAGE_QUEUED && !im->deleted && im->size == -1 && im->virtual_size == -1 && !im->checksum &&
-                !im->os_hash_value && im->n_locations == 0;
+    bool good = im->status == IMAGE_QUEUED && !im->deleted && im->size == -1 && im->virtual_size == -1 &&
+                !im->checksum && !im->os_hash_value && im->n_locations == 0;
 
     arena_free(a);
     return good;

@@ -34,11 +34,11 @@ static int upload_all(const char *id, const struct upload_options *o, size_t n, 
 
 static const struct {
     const char *name;
-    size_t      n;
-    int64_t     declared, quota_left;
+    size_t n;
+    int64_t declared, quota_left;
     const char *disk_format;
-    bool        inspect;
-    int64_t     virtual_size;
+    bool inspect;
+    int64_t virtual_size;
 } good[] = {
     { "unknown size", SIZE, -1, -1, "raw", true, SIZE },
     { "announced size", SIZE, SIZE, -1, "raw", true, SIZE },
@@ -72,19 +72,22 @@ static void an_upload_makes_the_image_active(void **state UNUSED)
 /* ---- what is refused ---- */
 
 static const struct {
-    const char     *name;
-    int64_t         declared, quota_left;
-    uint64_t        cap, breaks_at;
-    const char     *disk_format, *algorithm;
+    const char *name;
+    int64_t declared, quota_left;
+    uint64_t cap, breaks_at;
+    const char *disk_format, *algorithm;
     enum error_kind kind;
-    const char     *message;
+    const char *message;
 } bad[] = {
     { "over the cap", -1, -1, SIZE - 1, UINT64_MAX, "raw", "sha512", ERROR_TOO_LARGE,
       "The incoming image is too large: The provided image is too large." },
-    { "over the quota", -1, SIZE - 1, UINT64_MAX, UINT64_MAX, "raw", "sha512", ERROR_TOO_LARGE, "over quota" },
+    { "over the quota", -1, SIZE - 1, UINT64_MAX, UINT64_MAX, "raw", "sha512", ERROR_TOO_LARGE,
+      "over quota" },
     { "no quota left", -1, 0, UINT64_MAX, UINT64_MAX, "raw", "sha512", ERROR_TOO_LARGE, "over quota" },
-    { "more than announced", 30, -1, UINT64_MAX, UINT64_MAX, "raw", "sha512", ERROR_INVALID, "Size exceeds: expected 30 bytes" },
-    { "less than announced", SIZE + 1, -1, UINT64_MAX, UINT64_MAX, "raw", "sha512", ERROR_INVALID, "Size mismatch: expected" },
+    { "more than announced", 30, -1, UINT64_MAX, UINT64_MAX, "raw", "sha512", ERROR_INVALID,
+      "Size exceeds: expected 30 bytes" },
+    { "less than announced", SIZE + 1, -1, UINT64_MAX, UINT64_MAX, "raw", "sha512", ERROR_INVALID,
+      "Size mismatch: expected" },
     { "another format", -1, -1, UINT64_MAX, UINT64_MAX, "qcow2", "sha512", ERROR_MEDIA,
       "Image disk_format qcow2 does not match stream data raw" },
     { "the client goes before the first byte", -1, -1, UINT64_MAX, 0, "raw", "sha512", ERROR_ABORTED, NULL },
@@ -98,7 +101,9 @@ static void a_refused_upload_leaves_the_image_queued(void **state UNUSED)
         const char *id = world_image(&w, bad[i].disk_format);
         struct upload_options o = world_options(&w);
         struct stream_memory m = { .data = data, .len = SIZE };
-        struct stream_fail_at f = { .source = stream_memory_source(&m), .at = bad[i].breaks_at, .kind = ERROR_ABORTED };
+        struct stream_fail_at f = { .source = stream_memory_source(&m),
+                                    .at = bad[i].breaks_at,
+                                    .kind = ERROR_ABORTED };
         struct stream_source src = stream_fail_at_source(&f);
         struct error e;
 
@@ -110,7 +115,8 @@ static void a_refused_upload_leaves_the_image_queued(void **state UNUSED)
         CHECK_CASE(bad[i].name, e.kind == bad[i].kind);
         CHECK_CASE(bad[i].name, !bad[i].message || str_starts(e.message, bad[i].message));
         CHECK_CASE(bad[i].name, world_queued(&w, id));
-        CHECK_CASE(bad[i].name, world_leases(&w) == 0 && world_objects(&w) == 0 && world_temporaries(&w) == 0);
+        CHECK_CASE(bad[i].name,
+                   world_leases(&w) == 0 && world_objects(&w) == 0 && world_temporaries(&w) == 0);
 
         o = world_options(&w); /* it can be tried again */
         o.inspect = false;
@@ -151,7 +157,7 @@ static void an_object_that_nobody_owns_is_our_fault_and_stays(void **state UNUSE
 /* A source that does something once, in the middle. */
 struct meddler {
     struct stream_memory m;
-    const char          *id;
+    const char *id;
     void (*meddle)(const char *id);
     bool done;
 };
@@ -221,14 +227,17 @@ static void an_image_deleted_meanwhile_is_gone(void **state UNUSED)
 
     assert_int_equal(upload_meddled(id, delete_it, &e), -1);
     assert_int_equal(e.kind, ERROR_GONE);
-    snprintf(text, sizeof text, "Image %s could not be found after upload. The image may have been deleted during the "
-                                "upload, cleaning up the chunks uploaded.", id);
+    snprintf(text, sizeof text,
+             "Image %s could not be found after upload. The image may have been deleted during the "
+             "upload, cleaning up the chunks uploaded.",
+             id);
     assert_string_equal(e.message, text);
     assert_int_equal(world_status(&w, id), IMAGE_DELETED);
     assert_int_equal(world_leases(&w) + world_trash(&w) + world_objects(&w) + world_temporaries(&w), 0);
 }
 
-/* The slow uploader is given up for dead and another upload takes its place: the slow one changes nothing more. */
+/* The slow uploader is given up for dead and another upload takes its place: the slow one changes nothing
+ * more. */
 static void overtake(const char *id)
 {
     struct upload_options o = world_options(&w);
@@ -276,11 +285,11 @@ static void the_reaper_leaves_live_uploads_alone(void **state UNUSED)
 enum { RIVALS = 6, ROUNDS = 8 };
 
 struct rival {
-    const char        *id;
+    const char *id;
     pthread_barrier_t *start;
-    size_t             n;
-    int                result;
-    struct error       e;
+    size_t n;
+    int result;
+    struct error e;
 };
 
 static void *upload_rival(void *arg)
@@ -352,7 +361,8 @@ static void delete_and_upload_race_to_a_clean_end(void **state UNUSED)
         MUST(image_remove(w.db, w.stores, im, &e));
         pthread_join(thread, NULL);
         pthread_barrier_destroy(&start);
-        if (r.result < 0 && r.e.kind != ERROR_GONE && r.e.kind != ERROR_CONFLICT && r.e.kind != ERROR_NOT_FOUND)
+        if (r.result < 0 && r.e.kind != ERROR_GONE && r.e.kind != ERROR_CONFLICT &&
+            r.e.kind != ERROR_NOT_FOUND)
             fail_msg("uploader: %s (%s)", r.e.message, r.e.detail);
         assert_int_equal(world_status(&w, id), IMAGE_DELETED);
         assert_int_equal(world_leases(&w) + world_trash(&w) + world_objects(&w) + world_temporaries(&w), 0);
