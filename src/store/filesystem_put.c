@@ -36,7 +36,7 @@ enum {
 
 /* Space is claimed as bytes come: a claimed size alone takes none. */
 static const uint64_t allocate_step = 256 * MIB;
-/* Written pages are sent to the medium early, so that the last fsync is short, and never more than the lag. */
+/* Written pages are sent to the medium early, so that the last fsync is short; the lag bounds them. */
 static const uint64_t flush_step = 8 * MIB;
 static const uint64_t flush_lag = 64 * MIB;
 

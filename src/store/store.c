@@ -94,8 +94,9 @@ static int store_add(struct stores *all, const struct config *c, const char *nam
         return 0;
     if (standard)
         return -1;
-    log_debug("store %s is disabled: %s", s->id, e->message);
-    s->disabled = true;
+    log_debug("store %s is left out: %s", s->id, e->message);
+    mem_free(TAKE(s->id));
+    all->n--;
     return 0;
 }
 

@@ -15,6 +15,11 @@ static const struct {
       { "glance_store.stores=file,memory", "glance_store.default_store=memory" },
       "memory",
       2 },
+    { "another one that cannot be opened",
+      { "glance_store.stores=file,memory", "glance_store.default_store=memory",
+        "glance_store.filesystem_store_datadir=/etc/passwd" },
+      "memory",
+      1 },
     { "unknown among the stores", { "glance_store.stores=file,tape" }, NULL, 0 },
     { "unknown default", { "glance_store.default_store=tape" }, NULL, 0 },
     { "default not among the stores", { "glance_store.default_store=memory" }, NULL, 0 },
@@ -31,7 +36,8 @@ static void stores_open_what_is_named(void **state UNUSED)
     test_dir_make(dir);
     snprintf(datadir, sizeof datadir, "glance_store.filesystem_store_datadir=%s", dir);
     for (size_t i = 0; i < COUNT(openings); i++) {
-        const char *const pairs[] = { datadir, openings[i].pairs[0], openings[i].pairs[1], NULL };
+        const char *const pairs[] = { datadir, openings[i].pairs[0], openings[i].pairs[1],
+                                      openings[i].pairs[2], NULL };
         struct stores *s = NULL;
         struct error e;
         int r = test_stores_open(pairs, &s, &e);
