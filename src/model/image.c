@@ -127,8 +127,8 @@ static int load_children(struct db_conn *c, struct arena *a, struct image *im, s
     static const char *const sql[] = {
         "SELECT name, value FROM image_properties WHERE image_id = ?1 AND NOT deleted ORDER BY id",
         "SELECT value FROM image_tags WHERE image_id = ?1 AND NOT deleted ORDER BY id",
-        "SELECT id, value, meta_data, status FROM image_locations WHERE image_id = ?1 AND NOT deleted ORDER "
-        "BY id",
+        ("SELECT id, value, meta_data, status FROM image_locations "
+         "WHERE image_id = ?1 AND NOT deleted ORDER BY id"),
     };
     static void (*const add[])(struct db_stmt *, int, struct arena *, struct image *) = {
         image_row_property,
