@@ -280,6 +280,48 @@ static void the_reaper_leaves_live_uploads_alone(void **state UNUSED)
     assert_true(world_active(&w, id, data, SIZE));
 }
 
+static int64_t lease_end(void)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct lease *l;
+    size_t n;
+    struct error e;
+
+    MUST(db_acquire(w.db, DB_WAIT, &c, &e));
+    MUST(lease_list(c, w.arena, &l, &n, &e));
+    assert_int_equal(n, 1);
+    return l[0].expires_us;
+}
+
+static void delete_and_wait(const char *id)
+{
+    delete_it(id);
+    usleep((LEASE_RENEW_SECONDS * 1000 + 100) * 1000);
+}
+
+/* Renewing also tells that nobody waits for the image any more. */
+static void a_long_upload_renews_its_lease_on_the_way(void **state UNUSED)
+{
+    CLEANUP(upload_abort) struct upload *up = NULL;
+    struct meddler s = { .m = { .data = data, .len = SIZE, .piece = 100000 },
+                         .id = world_image(&w, "raw"),
+                         .meddle = delete_and_wait };
+    struct stream_source src = { meddler_read, &s };
+    struct upload_options o = world_options(&w);
+    int64_t before;
+    struct error e;
+
+    MUST(upload_begin(w.arena, world_load(&w, w.arena, s.id), &o, &up, &e));
+    before = lease_end();
+    assert_true(before > clock_now_us() + (LEASE_SECONDS - 5) * CLOCK_SECOND);
+    assert_int_equal(upload_pump(up, &src, &e), -1);
+    assert_int_equal(e.kind, ERROR_GONE);
+    assert_true(s.done && s.m.at < SIZE);
+    assert_true(lease_end() >= before + LEASE_RENEW_SECONDS * CLOCK_SECOND);
+    upload_abort(&up);
+    assert_int_equal(world_leases(&w) + world_trash(&w) + world_objects(&w) + world_temporaries(&w), 0);
+}
+
 /* ---- races ---- */
 
 enum { RIVALS = 6, ROUNDS = 8 };
@@ -374,15 +416,11 @@ static void delete_and_upload_race_to_a_clean_end(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(an_upload_makes_the_image_active),
-        T(a_refused_upload_leaves_the_image_queued),
-        T(an_active_image_takes_no_upload),
-        T(an_object_that_nobody_owns_is_our_fault_and_stays),
-        T(changes_made_meanwhile_are_kept),
-        T(an_image_deleted_meanwhile_is_gone),
-        T(whoever_lost_the_lease_changes_nothing),
-        T(the_reaper_leaves_live_uploads_alone),
-        T(of_many_uploads_one_wins),
+        T(an_upload_makes_the_image_active),          T(a_refused_upload_leaves_the_image_queued),
+        T(an_active_image_takes_no_upload),           T(an_object_that_nobody_owns_is_our_fault_and_stays),
+        T(changes_made_meanwhile_are_kept),           T(an_image_deleted_meanwhile_is_gone),
+        T(whoever_lost_the_lease_changes_nothing),    T(the_reaper_leaves_live_uploads_alone),
+        T(a_long_upload_renews_its_lease_on_the_way), T(of_many_uploads_one_wins),
         T(delete_and_upload_race_to_a_clean_end),
     };
 
