@@ -50,6 +50,8 @@ static int path_split(struct arena *a, const char *path, char *segments[SEGMENTS
             return -1;
         if (slash)
             *slash++ = '\0';
+        if (str_eq(text, ".") || str_eq(text, "..")) /* nobody's name, and somebody's way up */
+            return -1;
         segments[n] = text;
         text = slash;
     }

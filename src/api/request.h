@@ -89,9 +89,13 @@ void forwarded_read(struct request *rq);
 const char *request_base(struct request *rq);
 
 /* Handlers, by file. */
-handler image_create, image_show, image_delete_handle;               /* images.c */
-handler image_list_handle;                                           /* image_list.c */
-handler image_patch;                                                 /* image_patch.c */
+handler image_create, image_show, image_delete_handle;  /* images.c */
+handler image_list_handle;                              /* image_list.c */
+handler image_patch;                                    /* image_patch.c */
+handler image_deactivate, image_reactivate;             /* actions.c */
+handler member_list_handle, member_create, member_show; /* members.c */
+handler member_update, member_delete;
+handler tag_add, tag_delete;                                         /* tags.c */
 handler image_upload, image_download;                                /* image_data.c */
 handler schema_image_show, schema_images_show, schema_document_show; /* schemas.c */
 

@@ -13,6 +13,8 @@ enum {
         1 << 3, /* role:member, and the image is its project's, shared with it, shared, public or community */
     BY_READER_SEES = 1 << 4,  /* role:reader, likewise */
     BY_MEMBER_OWNER = 1 << 5, /* role:member, and the owner asked for is its own project */
+    BY_MEMBER_SHARED = 1 << 6, /* role:member, and the image is shared with its project */
+    BY_READER_SHARED = 1 << 7, /* role:reader, likewise */
 };
 
 static const struct {
@@ -24,7 +26,11 @@ static const struct {
     { "get_image", BY_ADMIN | BY_READER_SEES },     { "get_images", BY_ADMIN | BY_READER },
     { "modify_image", BY_ADMIN | BY_MEMBER },       { "publicize_image", BY_ADMIN },
     { "set_image_location", BY_ADMIN | BY_MEMBER }, { "delete_image_location", BY_ADMIN },
-    { "upload_image", BY_ADMIN | BY_MEMBER },
+    { "upload_image", BY_ADMIN | BY_MEMBER },       { "deactivate", BY_ADMIN | BY_MEMBER },
+    { "reactivate", BY_ADMIN | BY_MEMBER },         { "add_member", BY_ADMIN | BY_MEMBER },
+    { "delete_member", BY_ADMIN | BY_MEMBER },      { "modify_member", BY_ADMIN | BY_MEMBER_SHARED },
+    { "get_member", BY_ADMIN | BY_READER | BY_READER_SHARED },
+    { "get_members", BY_ADMIN | BY_READER | BY_READER_SHARED },
 };
 
 void policy_target_image(const struct image *im, const struct identity *id, struct policy_target *ret)
@@ -55,6 +61,9 @@ static bool lets(int let, const struct identity *id, const struct policy_target 
     if ((let & BY_MEMBER_OWNER) && member && str_eq(id->project, t->owner))
         return true;
     if ((let & BY_MEMBER_SEES) && member && sees(id, t))
+        return true;
+    if (id->project && str_eq(id->project, t->member) &&
+        (((let & BY_MEMBER_SHARED) && member) || ((let & BY_READER_SHARED) && reader)))
         return true;
     return (let & BY_READER_SEES) && reader && sees(id, t);
 }

@@ -22,7 +22,7 @@
     ACCEPTED("DEFAULT", "image_cache_dir"), ACCEPTED("DEFAULT", "image_cache_driver"),
     ACCEPTED("DEFAULT", "image_cache_max_size"), ACCEPTED("DEFAULT", "image_cache_sqlite_db"),
     ACCEPTED("DEFAULT", "image_cache_stall_time"), ACCEPTED("DEFAULT", "image_location_quota"),
-    ACCEPTED("DEFAULT", "image_member_quota"), ACCEPTED("DEFAULT", "instance_format"),
+    ACCEPTED("DEFAULT", "instance_format"),
     ACCEPTED("DEFAULT", "instance_uuid_format"), ACCEPTED("DEFAULT", "known_stores"),
     ACCEPTED("DEFAULT", "location_strategy"), ACCEPTED("DEFAULT", "lock_path"),
     ACCEPTED("DEFAULT", "log_color"), ACCEPTED("DEFAULT", "log_config"),

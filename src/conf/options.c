@@ -63,6 +63,8 @@ const struct option conf_options[] = {
       .help = "Custom properties an image may have; negative means no limit." },
     { "DEFAULT", "image_tag_quota", OPTION_INT, "128",
       .help = "Tags an image may have; negative means no limit." },
+    { "DEFAULT", "image_member_quota", OPTION_INT, "128",
+      .help = "Projects an image may be shared with; negative means no limit." },
     { "DEFAULT", "limit_param_default", OPTION_INT, "25", UNBOUNDED_FROM(1),
       .help = "Page size of a listing whose request names none." },
     { "DEFAULT", "api_limit_max", OPTION_INT, "1000", UNBOUNDED_FROM(1),

@@ -164,6 +164,27 @@ int image_storage_used(struct db_conn *c, const char *owner, const char *except_
 /* How many live images have each status. */
 int image_count_by_status(struct db_conn *c, int64_t ret[IMAGE_STATUSES], struct error *e) MUST_CHECK;
 
+/* ---- members: projects with which an image is shared (image_members) ---- */
+
+struct member {
+    const char *project, *status; /* status: "pending" "accepted" "rejected" */
+    int64_t created_us, updated_us;
+};
+bool member_status_valid(const char *status);
+/* Live members in the order in which they were first added; only: just that project (NULL: all). */
+int member_list(struct db_conn *c, struct arena *a, const char *image_id, const char *only,
+                struct member **ret, size_t *ret_n, struct error *e) MUST_CHECK;
+/* ERROR_NOT_FOUND in Glance's words when the project is no live member. */
+int member_load(struct db_conn *c, struct arena *a, const char *image_id, const char *project,
+                struct member **ret, struct error *e) MUST_CHECK;
+int member_count(struct db_conn *c, const char *image_id, int64_t *ret, struct error *e) MUST_CHECK;
+/* As pending; an earlier membership is revived with its created_at. ERROR_CONFLICT when it is one already. */
+int member_add(struct db_conn *c, struct arena *a, const char *image_id, const char *project,
+               struct error *e) MUST_CHECK;
+int member_status_set(struct db_conn *c, const char *image_id, const char *project, const char *status,
+                      struct error *e) MUST_CHECK;
+int member_remove(struct db_conn *c, const char *image_id, const char *project, struct error *e) MUST_CHECK;
+
 /* ---- upload leases (glint_leases) ----
  *
  * While an upload runs the image is `saving` and one row here says who moves its bytes, until when that is

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /v2/images/{image_id}/members. The order of the checks is Glance 33's: body, image, may the caller see it,
+ * is it shared, the member, the rule. */
+#include "api/request.h"
+
+#include "db/db.h"
+
+static void member_write(struct str *out, const struct image *im, const struct member *m,
+                         const json_t *as_given)
+{
+    char when[CLOCK_TEXT_MAX];
+
+    str_add(out, "{\"member_id\": ");
+    if (as_given)
+        json_add_value(out, as_given, false);
+    else
+        json_add_text(out, m->project, false);
+    str_addf(out, ", \"image_id\": \"%s\", \"status\": \"%s\", ", im->id, m->status);
+    str_addf(out, "\"created_at\": \"%s\", ", clock_iso(m->created_us, when));
+    str_addf(out, "\"updated_at\": \"%s\", \"schema\": \"/v2/schemas/member\"}",
+             clock_iso(m->updated_us, when));
+}
+
+static int member_answer(struct request *rq, const struct image *im, const struct member *m,
+                         const json_t *as_given)
+{
+    CLEANUP(str_done) struct str body = STR_INIT;
+
+    member_write(&body, im, m, as_given);
+    return respond_json(rq, 200, &body);
+}
+
+/* The image, when the caller may see it. */
+static int load(struct request *rq, struct image **ret, struct error *e)
+{
+    if (request_image(rq, ret, e) < 0) {
+        if (e->kind == ERROR_NOT_FOUND)
+            error_as(e, 404, "Image %s not found.", rq->args[0]);
+        return -1;
+    }
+    return request_allowed(rq, "get_image", *ret, e);
+}
+
+static int load_shared(struct request *rq, const char *verb, struct image **ret, struct error *e)
+{
+    if (load(rq, ret, e) < 0)
+        return -1;
+    if ((*ret)->visibility != IMAGE_SHARED)
+        return error_set(e, ERROR_FORBIDDEN, "Not allowed to %s members for image %s.", verb, (*ret)->id);
+    return 0;
+}
+
+/* Whose memberships the caller sees: NULL is everybody's, for the owner and the administrator. */
+static const char *sees_only(const struct request *rq, const struct image *im)
+{
+    if (rq->identity.is_admin || str_eq(im->owner, rq->identity.project))
+        return NULL;
+    return rq->identity.project ? rq->identity.project : "";
+}
+
+static int load_member(struct request *rq, struct db_conn *c, const struct image *im, struct member **ret,
+                       struct error *e)
+{
+    const char *only = sees_only(rq, im), *project = rq->args[1];
+
+    if (only && !str_eq(only, project))
+        return error_set(e, ERROR_NOT_FOUND, "%s not found in the member list of the image %s.", project,
+                         im->id);
+    return member_load(c, rq->arena, im->id, project, ret, e);
+}
+
+int member_list_handle(struct request *rq, struct error *e)
+{
+    CLEANUP(str_done) struct str body = STR_INIT;
+    struct member *members;
+    struct image *im;
+    struct db_conn *c;
+    size_t n;
+
+    if (load(rq, &im, e) < 0)
+        return -1;
+    if (im->visibility != IMAGE_SHARED)
+        return error_set(e, ERROR_FORBIDDEN,
+                         "Not allowed to list members for image %s: Only shared images have members.",
+                         im->id);
+    if (request_allowed(rq, "get_members", im, e) < 0 || request_db(rq, &c, e) < 0 ||
+        member_list(c, rq->arena, im->id, sees_only(rq, im), &members, &n, e) < 0)
+        return -1;
+    str_add(&body, "{\"members\": [");
+    for (size_t i = 0; i < n; i++) {
+        str_add(&body, i ? ", " : "");
+        member_write(&body, im, &members[i], NULL);
+    }
+    str_add(&body, "], \"schema\": \"/v2/schemas/members\"}");
+    return respond_json(rq, 200, &body);
+}
+
+int member_show(struct request *rq, struct error *e)
+{
+    struct member *m;
+    struct image *im;
+    struct db_conn *c;
+
+    if (load(rq, &im, e) < 0)
+        return -1;
+    if (im->visibility != IMAGE_SHARED)
+        return error_set(e, ERROR_NOT_FOUND, "Only shared images have members.");
+    if (request_db(rq, &c, e) < 0 || load_member(rq, c, im, &m, e) < 0)
+        return -1;
+    if (request_allowed(rq, "get_member", im, e) < 0)
+        return e->kind == ERROR_FORBIDDEN ? error_set(e, ERROR_NOT_FOUND, "%s", "") : -1;
+    return member_answer(rq, im, m, NULL);
+}
+
+/* The project's name out of the body. Numbers are taken as their text and shown as they came. */
+static int project_read(struct request *rq, const json_t **ret_given, const char **ret, struct error *e)
+{
+    const json_t *given = json_object_get(rq->body, "member");
+    CLEANUP(str_done) struct str text = STR_INIT;
+
+    if (!json_is_object(rq->body))
+        return error_set(e, ERROR_INVALID, "Expected a member in the form: {\"member\": \"image_id\"}");
+    if (!given)
+        return error_set(e, ERROR_INVALID, "Member to be added not specified");
+    if (json_is_string(given))
+        str_add(&text, json_string_value(given));
+    else if (json_is_true(given))
+        str_add(&text, "1");
+    else if (json_is_number(given) && (json_number_value(given) < 0 || json_number_value(given) > 0))
+        json_add_value(&text, given, false);
+    else if (json_array_size(given) > 0 || json_object_size(given) > 0)
+        return error_set(e, ERROR_INVALID, "Expected a member in the form: {\"member\": \"image_id\"}");
+    if (text.len == 0)
+        return error_set(e, ERROR_INVALID, "Member can't be empty");
+    if (str_utf8_len(str_text(&text), text.len) > 255)
+        return error_set(e, ERROR_INVALID, "Member can't be longer than 255 characters.");
+    *ret_given = given;
+    *ret = arena_str(rq->arena, str_text(&text));
+    return text_storable(*ret, "Member", e);
+}
+
+static int add(struct request *rq, struct db_conn *c, const struct image *im, const char *project,
+               struct member **ret, struct error *e)
+{
+    int64_t quota = config_int(rq->settings->config, "DEFAULT", "image_member_quota"), n;
+
+    if (db_begin_write(c, e) < 0 || member_count(c, im->id, &n, e) < 0 ||
+        quota_check(quota, (size_t)n + 1, "members", e) < 0 ||
+        member_add(c, rq->arena, im->id, project, e) < 0 ||
+        member_load(c, rq->arena, im->id, project, ret, e) < 0) {
+        db_rollback(c);
+        return -1;
+    }
+    return db_commit(c, e);
+}
+
+int member_create(struct request *rq, struct error *e)
+{
+    const json_t *given = NULL;
+    const char *project = NULL;
+    struct member *m = NULL;
+    struct image *im;
+    struct db_conn *c;
+
+    if (project_read(rq, &given, &project, e) < 0 || load_shared(rq, "create", &im, e) < 0 ||
+        request_allowed(rq, "add_member", im, e) < 0 || request_db(rq, &c, e) < 0 ||
+        add(rq, c, im, project, &m, e) < 0)
+        return -1;
+    return member_answer(rq, im, m, json_is_string(given) ? NULL : given);
+}
+
+static int set_status(struct request *rq, struct db_conn *c, const struct image *im, const char *status,
+                      struct member **ret, struct error *e)
+{
+    if (db_begin_write(c, e) < 0 || member_status_set(c, im->id, rq->args[1], status, e) < 0 ||
+        member_load(c, rq->arena, im->id, rq->args[1], ret, e) < 0) {
+        db_rollback(c);
+        return -1;
+    }
+    return db_commit(c, e);
+}
+
+int member_update(struct request *rq, struct error *e)
+{
+    const json_t *status = json_object_get(rq->body, "status");
+    struct member *m = NULL;
+    struct image *im;
+    struct db_conn *c;
+
+    if (!json_is_object(rq->body))
+        return error_set(e, ERROR_INVALID, "Expected a status in the form: {\"status\": \"status\"}");
+    if (!status)
+        return error_set(e, ERROR_INVALID, "Status not specified");
+    if (load_shared(rq, "update", &im, e) < 0 || request_db(rq, &c, e) < 0 ||
+        load_member(rq, c, im, &m, e) < 0 || request_allowed(rq, "modify_member", im, e) < 0)
+        return -1;
+    if (!json_is_string(status) || !member_status_valid(json_string_value(status)))
+        return error_set(e, ERROR_INVALID,
+                         "Incorrect request: Status must be \"pending\", \"accepted\" or \"rejected\".");
+    if (set_status(rq, c, im, json_string_value(status), &m, e) < 0)
+        return -1;
+    return member_answer(rq, im, m, NULL);
+}
+
+static int drop(struct request *rq, struct db_conn *c, const struct image *im, struct error *e)
+{
+    if (db_begin_write(c, e) < 0 || member_remove(c, im->id, rq->args[1], e) < 0) {
+        db_rollback(c);
+        return -1;
+    }
+    return db_commit(c, e);
+}
+
+int member_delete(struct request *rq, struct error *e)
+{
+    struct member *m;
+    struct image *im;
+    struct db_conn *c;
+
+    if (load_shared(rq, "delete", &im, e) < 0 || request_db(rq, &c, e) < 0 ||
+        load_member(rq, c, im, &m, e) < 0 || request_allowed(rq, "delete_member", im, e) < 0 ||
+        drop(rq, c, im, e) < 0)
+        return -1;
+    return respond_empty(rq, 204, NULL);
+}

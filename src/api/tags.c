@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PUT and DELETE /v2/images/{image_id}/tags/{tag}. */
+#include "api/request.h"
+
+#include <string.h>
+
+#include "db/db.h"
+
+static int load(struct request *rq, struct image **ret, struct error *e)
+{
+    if (request_image(rq, ret, e) < 0) {
+        if (e->kind == ERROR_NOT_FOUND)
+            error_as(e, 404, "Image %s not found.", rq->args[0]);
+        return -1;
+    }
+    return request_allowed(rq, "modify_image", *ret, e);
+}
+
+static size_t find(const struct image *im, const char *tag)
+{
+    size_t i = 0;
+
+    while (i < im->n_tags && !str_eq(im->tags[i], tag))
+        i++;
+    return i;
+}
+
+static int tag_check(const struct request *rq, const char *tag, struct error *e)
+{
+    CLEANUP(json_drop) json_t *probe = json_pack("{s:[s]}", "tags", tag);
+
+    if (!probe)
+        return error_set(e, ERROR_INVALID, "A tag must be UTF-8.");
+    for (const unsigned char *p = (const unsigned char *)tag; *p; p++)
+        if (*p >= 0xF0)
+            return error_set(e, ERROR_INVALID, "Param values can't contain 4 byte unicode.");
+    return schema_check_image(rq->settings->schema, probe, e);
+}
+
+static int add(struct request *rq, struct image *im, struct error *e)
+{
+    const char *tag = rq->args[1];
+    int64_t quota = rq->settings->tag_quota;
+
+    if (find(im, tag) < im->n_tags)
+        return 0;
+    if (tag_check(rq, tag, e) < 0)
+        return -1;
+    if (quota >= 0 && (int64_t)im->n_tags + 1 > quota)
+        return error_set(
+            e, ERROR_TOO_LARGE,
+            "Image tag limit exceeded for image %s: The limit has been exceeded on the number of "
+            "allowed image tags. Attempted: %zu, Maximum: %lld:",
+            im->id, im->n_tags + 1, (long long)quota);
+    *ARENA_PUSH(rq->arena, im->tags, im->n_tags, im->cap_tags) = tag;
+    return 0;
+}
+
+static int drop(struct request *rq, struct image *im, struct error *e)
+{
+    size_t i = find(im, rq->args[1]);
+
+    if (i == im->n_tags)
+        return error_set(e, ERROR_NOT_FOUND, "%s", "");
+    memmove(im->tags + i, im->tags + i + 1, (--im->n_tags - i) * sizeof *im->tags);
+    return 0;
+}
+
+/* On the image as it is now, in one transaction. */
+static int change(struct request *rq, int (*apply)(struct request *, struct image *, struct error *),
+                  struct error *e)
+{
+    struct image *im;
+    struct db_conn *c;
+
+    if (load(rq, &im, e) < 0 || request_db(rq, &c, e) < 0 || db_begin_write(c, e) < 0)
+        return -1;
+    if (load(rq, &im, e) < 0 || apply(rq, im, e) < 0 || image_save(c, im, im->status, e) < 0) {
+        db_rollback(c);
+        return -1;
+    }
+    if (db_commit(c, e) < 0)
+        return -1;
+    return respond_empty(rq, 204, "text/html; charset=UTF-8");
+}
+
+int tag_add(struct request *rq, struct error *e)
+{
+    return change(rq, add, e);
+}
+
+int tag_delete(struct request *rq, struct error *e)
+{
+    return change(rq, drop, e);
+}
