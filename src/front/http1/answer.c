@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The answer: its head and what follows it are collected and sent together while they are small. Whether the
- * connection stays open is decided as late as the first byte goes out, because an unread body may come yet. */
+/* The answer: its head and what follows it are collected and sent together while they are small. Whether
+ * the connection stays is decided as late as the first byte goes out: an unread body may come yet. */
 #include "front/http1/http1_private.h"
 
 #include <limits.h>
@@ -10,8 +10,8 @@
 
 enum {
     COLLECT_MAX = 16 * 1024,
-    FILE_PIECE  = 2 * 1024 * 1024,
-    COPY_PIECE  = 256 * 1024,
+    FILE_PIECE = 2 * 1024 * 1024,
+    COPY_PIECE = 256 * 1024,
     INLINE_FILE_MAX = 64 * 1024, /* of a file that a loop reads by itself */
 };
 
@@ -45,8 +45,8 @@ static bool is_clean(const struct http_header *h)
     return *h->name != '\0' && !strpbrk(h->name, "\r\n: ") && !strpbrk(h->value, "\r\n");
 }
 
-/* The framing and the connection are ours to declare. A Content-Length of the service stands where there is no
- * body that it could contradict: Glance sends one with 204, and HEAD tells of a body that is not sent. */
+/* The framing and the connection are ours to declare. A Content-Length of the service stands where there
+ * is no body that it could contradict: Glance sends one with 204, and HEAD tells of a body not sent. */
 static bool is_passed(struct gateway *g, const struct http_header *h, int64_t length)
 {
     int64_t given;
@@ -64,7 +64,8 @@ static bool is_passed(struct gateway *g, const struct http_header *h, int64_t le
 }
 
 /* Adds the service's headers; tells by its results which of ours they make needless. */
-static void add_headers(struct gateway *g, const struct http_headers *h, int64_t length, bool *dated, bool *sized)
+static void add_headers(struct gateway *g, const struct http_headers *h, int64_t length, bool *dated,
+                        bool *sized)
 {
     *dated = *sized = false;
     for (size_t i = 0; h && i < h->n; i++) {
@@ -133,7 +134,7 @@ int answer_send(struct gateway *g, struct iovec *iov, int n, bool more)
         sent = wire_write(&g->c->wire, iov, n, more);
         if (sent == WIRE_WAIT ? !gateway_wait(g, false) : sent < 0)
             g->gone = true;
-        for (; sent > 0; iov++, n--) {
+        for (; sent > 0 && n > 0; iov++, n--) {
             size_t part = (size_t)sent < iov->iov_len ? (size_t)sent : iov->iov_len;
 
             iov->iov_base = (char *)iov->iov_base + part;
@@ -146,8 +147,8 @@ int answer_send(struct gateway *g, struct iovec *iov, int n, bool more)
     return g->gone ? -1 : 0;
 }
 
-/* The head is about to leave: now it is known whether the connection stays. A body that is still unread may be
- * read later by a service that streams, but hardly after a refusal. */
+/* The head is about to leave: now it is known whether the connection stays. A body that is still unread
+ * may be read later by a service that streams, but hardly after a refusal. */
 void answer_settle(struct gateway *g)
 {
     bool unread = g->body == BODY_OPEN && (g->continue_due || (g->rq.status >= 300 && !body_drain(g)));

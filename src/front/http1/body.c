@@ -6,9 +6,9 @@
 #include <string.h>
 
 enum {
-    DIRECT_MIN = 4 * 1024,       /* readers with less room go through a buffer */
-    BUFFER     = 16 * 1024,
-    DRAIN_MAX  = 64 * 1024,      /* cheaper to read than to lose the connection */
+    DIRECT_MIN = 4 * 1024, /* readers with less room go through a buffer */
+    BUFFER = 16 * 1024,
+    DRAIN_MAX = 64 * 1024, /* cheaper to read than to lose the connection */
 };
 #define RATE_WINDOW_US (60 * CLOCK_SECOND)
 
@@ -91,7 +91,7 @@ static ssize_t decode_input(struct gateway *g, void *buf, size_t n)
     return (ssize_t)made;
 }
 
-/* Reads into the caller's memory and takes the framing out there; what belongs to the next request is kept. */
+/* Reads into the caller's memory and takes the framing out there; what comes after the body is kept. */
 static ssize_t decode_direct(struct gateway *g, char *buf, size_t n, bool patient)
 {
     ssize_t got = take_raw(g, buf, n, patient);

@@ -1,13 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The chunked transfer coding (RFC 9112 section 7.1), a byte at a time but for the data itself.
  *
- *   SIZE -> (EXTENSION ->) SIZE_LF -> DATA -> DATA_CR -> DATA_LF -> SIZE …
- *                            `- size 0 -> TRAILER -> (NAME -> VALUE -> VALUE_LF -> TRAILER …) -> END_LF -> DONE */
+ *   SIZE -> (BLANK ->) (EXTENSION ->) SIZE_LF -> DATA -> DATA_CR -> DATA_LF -> SIZE …
+ *   after size 0: SIZE_LF -> TRAILER -> (NAME -> VALUE -> VALUE_LF -> TRAILER …) -> END_LF -> DONE */
 #include "front/http1/http1.h"
 
 #include <string.h>
 
-enum { SIZE, BLANK, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER, NAME, VALUE, VALUE_LF, END_LF, DONE, BAD };
+enum {
+    SIZE,
+    BLANK,
+    EXTENSION,
+    SIZE_LF,
+    DATA,
+    DATA_CR,
+    DATA_LF,
+    TRAILER,
+    NAME,
+    VALUE,
+    VALUE_LF,
+    END_LF,
+    DONE,
+    BAD
+};
 
 enum { DIGITS_MAX = 16 };
 

@@ -10,10 +10,10 @@
 #include <sys/socket.h>
 
 enum {
-    PIPELINE_MAX = 32,          /* requests of one connection before others have their turn */
-    INPUT_FIRST  = 1024,
-    OUT_KEPT     = 256 * 1024,  /* of a loop's buffer for answers, between them */
-    DISCARDS_MAX = 16,          /* reads of one lingering connection before others have their turn */
+    PIPELINE_MAX = 32, /* requests of one connection before others have their turn */
+    INPUT_FIRST = 1024,
+    OUT_KEPT = 256 * 1024, /* of a loop's buffer for answers, between them */
+    DISCARDS_MAX = 16,     /* reads of one lingering connection before others have their turn */
 };
 
 /* ---- lists and the epoll set ---- */
@@ -245,7 +245,7 @@ static bool is_inline(struct gateway *g)
     return *g->rq.path == '*' || (s->may_inline && s->may_inline(s->arg, &g->rq));
 }
 
-/* Answers the request in l->gateway into l->out. False when it is a worker's: then nothing is left of the attempt. */
+/* Answers the request in l->gateway into l->out. False when it is a worker's: nothing was done then. */
 static bool serve_inline(struct conn *c, enum verdict *v)
 {
     struct loop *l = c->loop;

@@ -50,13 +50,13 @@ static bool gateway_aborted(struct gateway *g)
 }
 
 const struct gateway_ops http1_gateway_ops = {
-    .name     = "http1",
-    .read     = body_read,
-    .head     = answer_head,
-    .write    = answer_write,
+    .name = "http1",
+    .read = body_read,
+    .head = answer_head,
+    .write = answer_write,
     .sendfile = answer_sendfile,
-    .header   = gateway_header,
-    .aborted  = gateway_aborted,
+    .header = gateway_header,
+    .aborted = gateway_aborted,
 };
 
 void gateway_begin(struct gateway *g, struct conn *c, struct str *out, struct date *date, struct arena *a)
@@ -98,8 +98,8 @@ void gateway_begin(struct gateway *g, struct conn *c, struct str *out, struct da
 struct gateway *gateway_move(const struct gateway *from, const char *head, size_t n)
 {
     struct gateway *g = mem_resize(NULL, sizeof *g);
-    const char **pointers[] = { &g->rq.method, &g->rq.path, &g->rq.query, &g->rq.host,
-                                &g->head.method, &g->head.target, &g->head.host, &g->head.path, &g->head.query };
+    const char **pointers[] = { &g->rq.method,   &g->rq.path,   &g->rq.query,  &g->rq.host,   &g->head.method,
+                                &g->head.target, &g->head.host, &g->head.path, &g->head.query };
 
     *g = *from;
     g->rq.gateway = g;

@@ -8,20 +8,28 @@
 enum { LOOPS_MAX = 64, CONNECTIONS_DEFAULT = 10000 };
 
 static struct metric connections = {
-    .name = "glint_http_connections", .help = "Open client connections.",
-    .type = METRIC_GAUGE, .labels = { "listener" },
+    .name = "glint_http_connections",
+    .help = "Open client connections.",
+    .type = METRIC_GAUGE,
+    .labels = { "listener" },
 };
 static struct metric accepted = {
-    .name = "glint_http_connections_total", .help = "Client connections accepted.",
-    .type = METRIC_COUNTER, .labels = { "listener" },
+    .name = "glint_http_connections_total",
+    .help = "Client connections accepted.",
+    .type = METRIC_COUNTER,
+    .labels = { "listener" },
 };
 static struct metric bodies = {
-    .name = "glint_http_listener_bytes_total", .help = "Bytes of bodies in and out, by listener.",
-    .type = METRIC_COUNTER, .labels = { "listener", "direction" },
+    .name = "glint_http_listener_bytes_total",
+    .help = "Bytes of bodies in and out, by listener.",
+    .type = METRIC_COUNTER,
+    .labels = { "listener", "direction" },
 };
 static struct metric refused = {
-    .name = "glint_http_refused_total", .help = "Requests refused before they reached the service.",
-    .type = METRIC_COUNTER, .labels = { "listener", "status" },
+    .name = "glint_http_refused_total",
+    .help = "Requests refused before they reached the service.",
+    .type = METRIC_COUNTER,
+    .labels = { "listener", "status" },
 };
 
 void http1_count_refusal(struct http1 *h, int status)
@@ -152,7 +160,8 @@ int http1_reload(struct http1 *h, const struct http1_options *o, struct error *e
 static bool wait_empty(struct http1 *h, int64_t us)
 {
     int64_t until = clock_mono_us() + us;
-    struct timespec t = { .tv_sec = (time_t)(until / CLOCK_SECOND), .tv_nsec = (long)(until % CLOCK_SECOND) * 1000 };
+    struct timespec t = { .tv_sec = (time_t)(until / CLOCK_SECOND),
+                          .tv_nsec = (long)(until % CLOCK_SECOND) * 1000 };
     int late = 0;
     WITH_MUTEX(&h->lock);
 

@@ -27,21 +27,21 @@
 enum { WIRE_GONE = -1, WIRE_WAIT = -2 };
 
 struct wire {
-    int   fd;
+    int fd;
     short want; /* POLLIN or POLLOUT: what the last WIRE_WAIT waits for */
-    SSL  *ssl;  /* NULL: plain */
+    SSL *ssl;   /* NULL: plain */
 };
 
 ssize_t wire_read(struct wire *w, void *buf, size_t n); /* > 0; 0: nothing more will come; GONE, WAIT */
 ssize_t wire_write(struct wire *w, const struct iovec *iov, int n, bool more); /* > 0, GONE, WAIT */
 /* As sendfile(2); 0 at the end of the file. Only for a plain wire. */
 ssize_t wire_sendfile(struct wire *w, int fd, uint64_t offset, size_t n);
-ssize_t wire_handshake(struct wire *w); /* 0: done; GONE, WAIT */
-bool    wire_pending(const struct wire *w); /* bytes that no poll will tell of */
-bool    wire_vanished(const struct wire *w);
-void    wire_shut(struct wire *w);  /* nothing more will be written */
-void    wire_reset(struct wire *w); /* the peer shall see a break, not an end */
-void    wire_close(struct wire *w);
+ssize_t wire_handshake(struct wire *w);  /* 0: done; GONE, WAIT */
+bool wire_pending(const struct wire *w); /* bytes that no poll will tell of */
+bool wire_vanished(const struct wire *w);
+void wire_shut(struct wire *w);  /* nothing more will be written */
+void wire_reset(struct wire *w); /* the peer shall see a break, not an end */
+void wire_close(struct wire *w);
 
 /* ---- tls.c ---- */
 
@@ -54,33 +54,47 @@ struct gateway;
 
 enum source { SOURCE_WAKE, SOURCE_DOOR, SOURCE_CONN }; /* first member of what epoll hands back */
 
-enum conn_state { CONN_HANDSHAKE, CONN_IDLE, CONN_HEAD, CONN_READY, CONN_BUSY, CONN_SEND, CONN_LINGER, CONN_STATES };
+enum conn_state {
+    CONN_HANDSHAKE,
+    CONN_IDLE,
+    CONN_HEAD,
+    CONN_READY,
+    CONN_BUSY,
+    CONN_SEND,
+    CONN_LINGER,
+    CONN_STATES
+};
 
-enum verdict { VERDICT_KEEP, VERDICT_CLOSE, VERDICT_LINGER, VERDICT_BREAK }; /* what becomes of it after an answer */
+enum verdict {
+    VERDICT_KEEP,
+    VERDICT_CLOSE,
+    VERDICT_LINGER,
+    VERDICT_BREAK
+}; /* what becomes of it after an answer */
 
 /* Bytes read and not yet used: data[off..len). */
 struct input {
-    char    *data;
+    char *data;
     uint32_t off, len, cap;
 };
 
 struct conn {
-    enum source      source;
-    uint8_t          state;    /* enum conn_state */
-    uint8_t          verdict;  /* enum verdict: after SEND, or from the worker */
-    uint8_t          interest; /* poll events in the epoll set; 0: not in it */
-    struct wire      wire;
-    struct loop     *loop;
+    enum source source;
+    uint8_t state;    /* enum conn_state */
+    uint8_t verdict;  /* enum verdict: after SEND, or from the worker */
+    uint8_t interest; /* poll events in the epoll set; 0: not in it */
+    struct wire wire;
+    struct loop *loop;
     struct listener *listener;
-    struct conn     *prev, *next; /* in the state's list: the loop's, even while BUSY */
-    struct conn     *link;     /* in a pool's queue, then among the returned */
-    int64_t          since;
-    struct input     in;       /* allocated only while it holds something */
-    uint32_t         scanned;  /* of in, for the parser */
-    struct str       out;      /* the rest of an answer while SEND */
-    size_t           out_sent;
-    struct gateway  *job;      /* while BUSY */
-    char             peer[INET6_ADDRSTRLEN];
+    struct conn *prev, *next; /* in the state's list: the loop's, even while BUSY */
+    struct conn *link;        /* in a pool's queue, then among the returned */
+    int64_t since;
+    struct input in;  /* allocated only while it holds something */
+    uint32_t scanned; /* of in, for the parser */
+    struct str out;   /* the rest of an answer while SEND */
+    size_t out_sent;
+    struct gateway *job; /* while BUSY */
+    char peer[INET6_ADDRSTRLEN];
 };
 
 struct conn_list {
@@ -95,12 +109,12 @@ void input_free(struct input *in);
 /* The Date header's text, made once a second by the thread that it belongs to. */
 struct date {
     int64_t second;
-    char    text[CLOCK_TEXT_MAX];
+    char text[CLOCK_TEXT_MAX];
 };
 
 /* How fast a body comes, counting only the time that we waited for it. */
 struct rate {
-    int64_t  waited_us;
+    int64_t waited_us;
     uint64_t bytes;
 };
 /* False when less than min_rate bytes a second came in a whole window of waiting. */
@@ -109,25 +123,25 @@ bool rate_waited(struct rate *r, int64_t us, unsigned min_rate);
 enum body_state { BODY_OPEN, BODY_COMPLETE, BODY_GONE, BODY_SLOW, BODY_BAD };
 
 struct gateway {
-    struct http_request   rq;
-    struct http1         *h;
-    struct conn          *c;
-    struct date          *date;
-    struct str           *out;        /* not yet sent: earlier pipelined answers, then ours */
-    struct str            own;        /* *out on a worker */
-    char                 *memory;     /* the head's bytes on a worker */
-    size_t                connection_at; /* where in *out a Connection header would go; 0: head is sent */
-    enum body_state       body;
-    uint64_t              body_left;  /* by Content-Length */
-    struct http1_chunked  chunks;
-    struct rate           rate;
-    bool                  continue_due; /* the client waits for 100 */
-    bool                  keep;       /* the connection stays open after this */
-    bool                  headed, bodyless, chunked;
-    bool                  must_wait;  /* on a loop: only a worker can serve this */
-    bool                  gone;       /* nothing can be sent any more */
-    int64_t               answer_left;/* of the promised length; < 0: unknown */
-    struct http1_head     head;
+    struct http_request rq;
+    struct http1 *h;
+    struct conn *c;
+    struct date *date;
+    struct str *out;      /* not yet sent: earlier pipelined answers, then ours */
+    struct str own;       /* *out on a worker */
+    char *memory;         /* the head's bytes on a worker */
+    size_t connection_at; /* where in *out a Connection header would go; 0: head is sent */
+    enum body_state body;
+    uint64_t body_left; /* by Content-Length */
+    struct http1_chunked chunks;
+    struct rate rate;
+    bool continue_due; /* the client waits for 100 */
+    bool keep;         /* the connection stays open after this */
+    bool headed, bodyless, chunked;
+    bool must_wait;      /* on a loop: only a worker can serve this */
+    bool gone;           /* nothing can be sent any more */
+    int64_t answer_left; /* of the promised length; < 0: unknown */
+    struct http1_head head;
 };
 
 extern const struct gateway_ops http1_gateway_ops;
@@ -145,15 +159,15 @@ void gateway_free(struct gateway *g);
 bool gateway_wait(struct gateway *g, bool for_body);
 
 ssize_t body_read(struct gateway *g, void *buf, size_t n);
-bool    body_drain(struct gateway *g); /* reads a small rest that is there already; true when complete */
+bool body_drain(struct gateway *g); /* reads a small rest that is there already; true when complete */
 
-int  answer_head(struct gateway *g, int status, const struct http_headers *h, int64_t length);
-int  answer_write(struct gateway *g, const void *buf, size_t n);
-int  answer_sendfile(struct gateway *g, int fd, uint64_t offset, uint64_t len);
+int answer_head(struct gateway *g, int status, const struct http_headers *h, int64_t length);
+int answer_write(struct gateway *g, const void *buf, size_t n);
+int answer_sendfile(struct gateway *g, int fd, uint64_t offset, uint64_t len);
 void answer_settle(struct gateway *g); /* decides about keep and declares it */
-int  answer_flush(struct gateway *g, bool more);
+int answer_flush(struct gateway *g, bool more);
 bool answer_end(struct gateway *g); /* false when less was written than promised */
-int  answer_send(struct gateway *g, struct iovec *iov, int n, bool more);
+int answer_send(struct gateway *g, struct iovec *iov, int n, bool more);
 /* A whole answer to a head that was refused. */
 void answer_refusal(struct str *out, struct date *d, int status, const char *problem);
 
@@ -162,42 +176,42 @@ void answer_refusal(struct str *out, struct date *d, int status, const char *pro
 struct worker;
 
 struct pool {
-    struct http1         *h;
-    const char           *name;
-    unsigned              max;
-    pthread_mutex_t       lock;
-    struct conn          *first, *last; /* waiting, in order; linked by link */
-    struct worker        *idle;         /* the last to become idle is the first to work: others can end */
-    struct worker        *ended;        /* to be joined */
-    unsigned              threads;
-    bool                  closing;
-    pthread_cond_t        none;         /* threads is 0 */
+    struct http1 *h;
+    const char *name;
+    unsigned max;
+    pthread_mutex_t lock;
+    struct conn *first, *last; /* waiting, in order; linked by link */
+    struct worker *idle;       /* the last to become idle is the first to work: others can end */
+    struct worker *ended;      /* to be joined */
+    unsigned threads;
+    bool closing;
+    pthread_cond_t none; /* threads is 0 */
     struct metric_series *busy, *waiting;
 };
 
 void pool_open(struct pool *p, struct http1 *h, const char *name, unsigned max);
-int  pool_submit(struct pool *p, struct conn *c); /* -1: no thread could be had */
-void pool_close(struct pool *p); /* when nothing is queued or running any more */
+int pool_submit(struct pool *p, struct conn *c); /* -1: no thread could be had */
+void pool_close(struct pool *p);                 /* when nothing is queued or running any more */
 
 /* ---- listen.c ---- */
 
 struct listener {
     struct listener *next;
-    int              fd;       /* shared by all loops, else -1 */
-    bool             tls;
-    char             host[80]; /* stands in for a missing Host */
-    char            *path;     /* of a Unix socket that we made, else NULL */
-    dev_t            dev;
-    ino_t            ino;
+    int fd; /* shared by all loops, else -1 */
+    bool tls;
+    char host[80]; /* stands in for a missing Host */
+    char *path;    /* of a Unix socket that we made, else NULL */
+    dev_t dev;
+    ino_t ino;
 };
 
 /* A listening descriptor as one loop sees it. */
 struct door {
-    enum source      source;
-    int              fd;
-    bool             shared;  /* with other loops: another door closes it */
+    enum source source;
+    int fd;
+    bool shared; /* with other loops: another door closes it */
     struct listener *listener;
-    struct door     *next;
+    struct door *next;
 };
 
 void listeners_unlink(struct http1 *h); /* nobody finds them any more */
@@ -206,29 +220,29 @@ void listeners_close(struct http1 *h);
 /* ---- loop.c, listen.c, conn.c ---- */
 
 struct loop {
-    struct http1     *h;
-    pthread_t         thread;
-    bool              started;
-    int               epoll, event;
-    enum source       wake;        /* for epoll */
-    struct door      *doors;       /* under h->lock */
-    bool              doors_shut;  /* not in the epoll set */
-    int64_t           doors_retry; /* when shut for want of descriptors */
-    bool              complained;  /* about that */
-    bool              stopping, killed;
-    struct conn_list  lists[CONN_STATES];
-    unsigned          conns;
-    unsigned          broken;      /* requests broken off at the end */
+    struct http1 *h;
+    pthread_t thread;
+    bool started;
+    int epoll, event;
+    enum source wake;    /* for epoll */
+    struct door *doors;  /* under h->lock */
+    bool doors_shut;     /* not in the epoll set */
+    int64_t doors_retry; /* when shut for want of descriptors */
+    bool complained;     /* about that */
+    bool stopping, killed;
+    struct conn_list lists[CONN_STATES];
+    unsigned conns;
+    unsigned broken;               /* requests broken off at the end */
     struct conn *_Atomic returned; /* last first, linked by link */
-    int64_t           now;
-    struct input      scratch;
-    struct str        out;
-    struct arena     *arena;
-    struct date       date;
-    struct gateway    gateway;
+    int64_t now;
+    struct input scratch;
+    struct str out;
+    struct arena *arena;
+    struct date date;
+    struct gateway gateway;
 };
 
-int  loop_open(struct loop *l, struct http1 *h, unsigned index, struct error *e) MUST_CHECK;
+int loop_open(struct loop *l, struct http1 *h, unsigned index, struct error *e) MUST_CHECK;
 void loop_join(struct loop *l);
 void loop_close(struct loop *l);
 void loop_wake(struct loop *l);
@@ -236,8 +250,8 @@ void loop_return(struct conn *c); /* a worker gives a connection back, c->verdic
 
 void loop_accept(struct loop *l, struct door *d);
 void loop_shut_doors(struct loop *l, int64_t retry); /* for a while; retry: when to try again, or INT64_MAX */
-void loop_try_doors(struct loop *l); /* opens them again when that is possible */
-void loop_close_doors(struct loop *l); /* for good */
+void loop_try_doors(struct loop *l);                 /* opens them again when that is possible */
+void loop_close_doors(struct loop *l);               /* for good */
 
 void conn_open(struct loop *l, struct listener *from, int fd, SSL *ssl, const char *peer);
 void conn_close(struct conn *c);
@@ -247,21 +261,21 @@ void conn_expire(struct conn *c); /* it is too long in its state */
 void conn_finish(struct conn *c, enum verdict v); /* an answer is sent */
 
 struct http1 {
-    struct http1_options  o; /* strings are copies; limits are in the atomics below */
-    _Atomic int64_t       head_us, idle_us, body_us, linger_us;
-    _Atomic unsigned      min_rate;
-    _Atomic bool          stopping, killing;
-    _Atomic unsigned      open;   /* connections */
-    _Atomic unsigned      shut;   /* loops that do not accept because of connections_max */
-    pthread_mutex_t       lock;
-    pthread_cond_t        empty;  /* running went to 0 */
-    unsigned              running;
-    struct loop          *loops;
-    unsigned              n_loops;
-    struct pool           workers, transfers;
-    struct listener      *listeners;
-    uint16_t              port;
-    SSL_CTX              *tls;    /* under lock */
+    struct http1_options o; /* strings are copies; limits are in the atomics below */
+    _Atomic int64_t head_us, idle_us, body_us, linger_us;
+    _Atomic unsigned min_rate;
+    _Atomic bool stopping, killing;
+    _Atomic unsigned open; /* connections */
+    _Atomic unsigned shut; /* loops that do not accept because of connections_max */
+    pthread_mutex_t lock;
+    pthread_cond_t empty; /* running went to 0 */
+    unsigned running;
+    struct loop *loops;
+    unsigned n_loops;
+    struct pool workers, transfers;
+    struct listener *listeners;
+    uint16_t port;
+    SSL_CTX *tls; /* under lock */
     struct metric_series *connections, *accepted, *bytes_in, *bytes_out;
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Listening sockets. TCP has one socket per loop (SO_REUSEPORT), so that the kernel spreads connections and no
- * loop wakes in vain; what can exist only once, Unix and inherited sockets, all loops share. */
+/* Listening sockets. TCP has one socket per loop (SO_REUSEPORT), so that the kernel spreads connections and
+ * no loop wakes in vain; what can exist only once, Unix and inherited sockets, all loops share. */
 #include "front/http1/http1_private.h"
 
 #include <arpa/inet.h>
@@ -192,7 +192,8 @@ static void close_fd(int *fd)
 
 static int fail(struct error *e, const char *what, const char *name)
 {
-    return error_errno(e, errno == EADDRINUSE ? ERROR_CONFLICT : ERROR_INVALID, errno, "cannot %s %s", what, name);
+    return error_errno(e, errno == EADDRINUSE ? ERROR_CONFLICT : ERROR_INVALID, errno, "cannot %s %s", what,
+                       name);
 }
 
 static void host_text(char *out, size_t size, const char *host, uint16_t port)
@@ -224,7 +225,8 @@ static int tcp_socket(const struct addrinfo *a, bool reuse_port)
 
 static uint16_t *port_of(struct sockaddr *a)
 {
-    return a->sa_family == AF_INET6 ? &((struct sockaddr_in6 *)a)->sin6_port : &((struct sockaddr_in *)a)->sin_port;
+    return a->sa_family == AF_INET6 ? &((struct sockaddr_in6 *)a)->sin6_port
+                                    : &((struct sockaddr_in *)a)->sin_port;
 }
 
 /* Sockets that share a port do not notice another program of the same user on it; one that does not, does. */
@@ -242,7 +244,7 @@ static int check_free(const struct addrinfo *a)
 static int listen_address(struct http1 *h, const char *host, struct addrinfo *a, int backlog)
 {
     struct listener *from = listener_add(h, "");
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = { 0 };
 
     if (check_free(a) < 0)
         return -1;
@@ -275,7 +277,9 @@ static void free_addresses(struct addrinfo **a)
 /* "*" and "::" mean every address of either family, where there is IPv6 at all. */
 static int resolve(const char *host, uint16_t port, struct addrinfo **ret)
 {
-    struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
+    struct addrinfo hints = { .ai_family = AF_UNSPEC,
+                              .ai_socktype = SOCK_STREAM,
+                              .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
     bool any = str_eq(host, "*") || str_eq(host, "::");
     char service[8];
     int fd;

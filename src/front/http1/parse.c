@@ -9,10 +9,10 @@ enum { BLANK_LINES_MAX = 2 };
 
 /* What a byte may be part of. */
 enum {
-    TOKEN  = 1, /* tchar, RFC 9110 5.6.2 */
-    TEXT   = 2, /* field value: visible, blank, tab or obs-text */
+    TOKEN = 1,  /* tchar, RFC 9110 5.6.2 */
+    TEXT = 2,   /* field value: visible, blank, tab or obs-text */
     TARGET = 4, /* not a blank, not a control, not '#' */
-    HOST   = 8, /* uri-host and port, RFC 3986 3.2.2 */
+    HOST = 8,   /* uri-host and port, RFC 3986 3.2.2 */
 };
 
 #define IN_TOKEN (TOKEN | TEXT | TARGET)
@@ -202,7 +202,8 @@ static int parse_target(char *target, size_t n, struct http1_head *h)
 
 static int parse_version(const char *p, size_t n, struct http1_head *h)
 {
-    if (n != 8 || memcmp(p, "HTTP/", 5) != 0 || p[6] != '.' || p[5] < '0' || p[5] > '9' || p[7] < '0' || p[7] > '9')
+    if (n != 8 || memcmp(p, "HTTP/", 5) != 0 || p[6] != '.' || p[5] < '0' || p[5] > '9' || p[7] < '0' ||
+        p[7] > '9')
         return refuse(h, 400, "the request line does not end with an HTTP version");
     if (p[5] > '1')
         return refuse(h, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
@@ -252,7 +253,9 @@ static int parse_field(char *p, char *end, struct http1_head *h)
     p[name] = '\0';
     *end = '\0';
     f = &h->fields[h->n_fields++];
-    *f = (struct http1_field){ .name = p, .value = value, .name_len = name, .value_len = (size_t)(end - value) };
+    *f = (struct http1_field){
+        .name = p, .value = value, .name_len = name, .value_len = (size_t)(end - value)
+    };
     return 0;
 }
 
@@ -287,7 +290,7 @@ static bool list_next(const char **p, const char **item, size_t *n)
 /* What the fields together say about the framing, before it is judged. */
 struct framing {
     unsigned hosts, lengths;
-    bool     coded, chunked, close, keep_alive;
+    bool coded, chunked, close, keep_alive;
 };
 
 static int take_host(const struct http1_field *f, struct http1_head *h, struct framing *s)
@@ -353,14 +356,14 @@ static int take_expect(const struct http1_field *f, struct http1_head *h, struct
 
 static const struct {
     const char *name;
-    size_t      len;
-    int       (*take)(const struct http1_field *, struct http1_head *, struct framing *);
+    size_t len;
+    int (*take)(const struct http1_field *, struct http1_head *, struct framing *);
 } known[] = {
-    { "host",              4,  take_host },
-    { "content-length",    14, take_length },
+    { "host", 4, take_host },
+    { "content-length", 14, take_length },
     { "transfer-encoding", 17, take_coding },
-    { "connection",        10, take_connection },
-    { "expect",            6,  take_expect },
+    { "connection", 10, take_connection },
+    { "expect", 6, take_expect },
 };
 
 static int judge(struct http1_head *h, const struct framing *s)

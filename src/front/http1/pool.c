@@ -9,13 +9,13 @@
 enum { IDLE_SECONDS = 10, ARENA_FIRST = 8 * 1024 };
 
 struct worker {
-    struct pool    *pool;
-    struct worker  *next; /* in idle or ended */
-    pthread_t       thread;
-    pthread_cond_t  wake;
-    bool            called;
-    struct arena   *arena;
-    struct date     date;
+    struct pool *pool;
+    struct worker *next; /* in idle or ended */
+    pthread_t thread;
+    pthread_cond_t wake;
+    bool called;
+    struct arena *arena;
+    struct date date;
 };
 
 static void init_cond(pthread_cond_t *c)
@@ -31,12 +31,16 @@ static void init_cond(pthread_cond_t *c)
 void pool_open(struct pool *p, struct http1 *h, const char *name, unsigned max)
 {
     static struct metric busy = {
-        .name = "glint_http_workers_busy", .help = "Threads that serve a request.",
-        .type = METRIC_GAUGE, .labels = { "listener", "pool" },
+        .name = "glint_http_workers_busy",
+        .help = "Threads that serve a request.",
+        .type = METRIC_GAUGE,
+        .labels = { "listener", "pool" },
     };
     static struct metric waiting = {
-        .name = "glint_http_requests_waiting", .help = "Requests that wait for a thread.",
-        .type = METRIC_GAUGE, .labels = { "listener", "pool" },
+        .name = "glint_http_requests_waiting",
+        .help = "Requests that wait for a thread.",
+        .type = METRIC_GAUGE,
+        .labels = { "listener", "pool" },
     };
 
     *p = (struct pool){ .h = h, .name = name, .max = max > 0 ? max : 1 };

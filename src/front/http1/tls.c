@@ -15,8 +15,8 @@ static int fail(struct error *e, const char *what, const char *file)
     return error_detail(e, "%s", text);
 }
 
-static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
-                           unsigned in_len, void *arg)
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                           const unsigned char *in, unsigned in_len, void *arg)
 {
     static const unsigned char ours[] = "\x08http/1.1";
     unsigned char *found;
@@ -31,7 +31,7 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
 
 static int set_client_ca(SSL_CTX *ctx, const char *file, struct error *e)
 {
-    STACK_OF(X509_NAME) *names;
+    STACK_OF(X509_NAME) * names;
 
     if (SSL_CTX_load_verify_file(ctx, file) != 1)
         return fail(e, "no usable CA certificate in", file);
@@ -57,8 +57,8 @@ int tls_open(const struct http1_options *o, SSL_CTX **ret, struct error *e)
     if (!ctx)
         return error_set(e, ERROR_INTERNAL, "TLS is not available");
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-                                 SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
     /* Idle connections give their record buffers back; our buffers may move between attempts to write. */
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                               SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);

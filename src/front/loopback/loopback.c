@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 struct gateway {
-    struct http_request            rq;
+    struct http_request rq;
     const struct loopback_request *in;
-    struct loopback_answer        *out;
-    uint64_t                       written; /* counts what HEAD drops, too */
-    bool                           no_body, gone;
+    struct loopback_answer *out;
+    uint64_t written; /* counts what HEAD drops, too */
+    bool no_body, gone;
 };
 
 static ssize_t loop_read(struct gateway *g, void *buf, size_t n)
@@ -27,7 +27,7 @@ static ssize_t loop_read(struct gateway *g, void *buf, size_t n)
         g->gone = true;
         return -1;
     }
-    if (n)
+    if (n > 0 && in->body)
         memcpy(buf, (const char *)in->body + at, n);
     g->out->body_read += n;
     return (ssize_t)n;
@@ -100,13 +100,13 @@ static bool loop_aborted(struct gateway *g)
 }
 
 static const struct gateway_ops loopback_ops = {
-    .name     = "loopback",
-    .read     = loop_read,
-    .head     = loop_head,
-    .write    = loop_write,
+    .name = "loopback",
+    .read = loop_read,
+    .head = loop_head,
+    .write = loop_write,
     .sendfile = loop_sendfile,
-    .header   = loop_header,
-    .aborted  = loop_aborted,
+    .header = loop_header,
+    .aborted = loop_aborted,
 };
 
 static int64_t body_length(const struct loopback_request *in)
@@ -154,14 +154,16 @@ void loopback_run(const struct http_service *service, const struct loopback_requ
         ret->was_inline = service->serve(service->arg, &g.rq) == 0;
         if (!ret->was_inline) {
             str_clear(&ret->body);
-            *ret = (struct loopback_answer){ .arena = ret->arena, .body = ret->body, .length = HTTP_BODY_UNKNOWN };
+            *ret = (struct loopback_answer){ .arena = ret->arena,
+                                             .body = ret->body,
+                                             .length = HTTP_BODY_UNKNOWN };
             gateway_init(&g, in, ret);
         }
     }
     if (!ret->was_inline)
         (void)service->serve(service->arg, &g.rq);
-    ret->complete = ret->status != 0 && !g.gone &&
-                    (g.no_body || ret->length < 0 || g.written == (uint64_t)ret->length);
+    ret->complete =
+        ret->status != 0 && !g.gone && (g.no_body || ret->length < 0 || g.written == (uint64_t)ret->length);
 }
 
 void loopback_done(struct loopback_answer *answer)

@@ -5,8 +5,12 @@
 
 #include "front/http1/http1.h"
 
-#define CASE(name, text, result, body, rest) { name, text, sizeof text - 1, result, body, rest }
+#define CASE(name, text, result, body, rest)                                                                 \
+    {                                                                                                        \
+        name, text, sizeof text - 1, result, body, rest                                                      \
+    }
 
+/* clang-format off */
 static const struct {
     const char *name, *text;
     size_t      len;
@@ -53,10 +57,12 @@ static const struct {
     CASE("a folded trailer", "0\r\nA: b\r\n c\r\n\r\n", -1, "", 0),
     CASE("NUL in a trailer", "0\r\nA: \0\r\n\r\n", -1, "", 0),
 };
+/* clang-format on */
 
 /* Decodes text in pieces of at most `piece` bytes with room for `room` bytes at a time, like a reader whose
  * buffers are that small; pieces end at `cut`, too. */
-static int decode(const char *text, size_t len, size_t piece, size_t room, size_t cut, struct str *body, size_t *used)
+static int decode(const char *text, size_t len, size_t piece, size_t room, size_t cut, struct str *body,
+                  size_t *used)
 {
     struct http1_chunked c;
     char out[64];
@@ -68,7 +74,7 @@ static int decode(const char *text, size_t len, size_t piece, size_t room, size_
     while (result == 0 && *used < len) {
         size_t n = len - *used < piece ? len - *used : piece, made = room;
 
-        if (*used < cut && *used + n > cut)
+        if (*used<cut && * used + n> cut)
             n = cut - *used;
         result = http1_chunked_decode(&c, text + *used, &n, out, &made);
         assert_true(n > 0 || made == room || result != 0);

@@ -32,11 +32,15 @@ static void render(const struct http1_head *h, int result, struct str *out)
     }
 }
 
-#define H "Host: h\r\n"
+#define H   "Host: h\r\n"
 #define GET "GET / HTTP/1.1\r\n"
 #define PUT "PUT /f HTTP/1.1\r\n" H
-#define CASE(name, text, expected) { name, text, sizeof text - 1, expected }
+#define CASE(name, text, expected)                                                                           \
+    {                                                                                                        \
+        name, text, sizeof text - 1, expected                                                                \
+    }
 
+/* clang-format off */
 static const struct {
     const char *name, *text;
     size_t      len;
@@ -167,6 +171,7 @@ static const struct {
     CASE("two expectations", PUT "Content-Length: 1\r\nExpect: 100-continue, x\r\n\r\n", "417"),
     CASE("the start of a TLS handshake", "\x16\x03\x01\x02\n\x01\x00", "400"),
 };
+/* clang-format on */
 
 static int parse_copy(const char *text, size_t len, size_t *scanned, struct http1_head *h, char *copy)
 {
@@ -228,8 +233,8 @@ static void byte_by_byte_with_a_rest(void **state)
 /* Limits: a head of the given shape is taken or refused, whole and as it arrives. */
 static const struct {
     const char *name;
-    size_t      target, value, fields; /* lengths; number of fields besides Host */
-    int         status;
+    size_t target, value, fields; /* lengths; number of fields besides Host */
+    int status;
 } limits[] = {
     { "the longest target", HTTP_TARGET_MAX, 1, 0, 0 },
     { "a target too long", HTTP_TARGET_MAX + 1, 1, 0, 414 },
@@ -270,7 +275,8 @@ static void size_limits(void **state)
     }
 }
 
-/* Neither a client that never ends its line nor one that never ends its head makes us keep more than the limit. */
+/* Neither a client that never ends its line nor one that never ends its head makes us keep more than the
+ * limit. */
 static void endless_heads(void **state)
 {
     static struct http1_head h;

@@ -50,6 +50,7 @@ static bool may_inline(void *arg, const struct http_request *rq)
 static const struct http_service service = { .may_inline = may_inline, .serve = serve };
 static const struct http_header twice[] = { { "X-A", "1" }, { "x-a", "2" } };
 
+/* clang-format off */
 static const struct {
     const char             *name;
     struct loopback_request rq;
@@ -76,6 +77,7 @@ static const struct {
     { "no answer at all", { .target = "/none" }, 0, NULL, "", false },
     { "both headers", { .target = "/a", .headers = twice, .n_headers = 2 }, 200, "GET /a?- inline", "", true },
 };
+/* clang-format on */
 
 static void runs(void **state)
 {
