@@ -43,9 +43,10 @@ void config_suggest(const struct option *options, const char *group, const char 
 
     /* The same name in another section is the likeliest slip, then a neighbour's name, then anybody's. */
     for (const struct option *o = options; o->name; o++) {
-        size_t score = 2 * distance(name, o->name) + (config_group_eq(group, o->group) ? 0 : 1);
+        bool neighbour = config_group_eq(group, o->group);
+        size_t score = 2 * distance(name, o->name) + (neighbour ? 0 : 1);
 
-        if (score < best) {
+        if (score < best && (neighbour || !(o->flags & OPTION_NO_EFFECT))) {
             best = score;
             found = o;
         }

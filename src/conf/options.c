@@ -18,18 +18,17 @@ const struct option conf_options[] = {
     /* ---- listening ---- */
     { "DEFAULT", "bind_host", OPTION_STRING, "0.0.0.0", .flags = OPTION_RESTART,
       .help = "Address or name to listen on; * or :: for every address. 127.0.0.1 when there is no "
-              "configuration file. "
-              "Ignored when systemd hands over sockets." },
+              "configuration file. Ignored when systemd hands over sockets." },
     { "DEFAULT", "bind_port", OPTION_PORT, "9292", .flags = OPTION_RESTART,
       .help = "TCP port to listen on; 0 lets the kernel choose one." },
     { "DEFAULT", "backlog", OPTION_INT, "4096", UNBOUNDED_FROM(1), .flags = OPTION_RESTART,
       .help = "Connections that the kernel keeps waiting for each listening socket." },
     { "DEFAULT", "workers", OPTION_INT, "0", .min = 0, .max = 1024, .flags = OPTION_RESTART,
-      .help = "Event loops that watch connections; 0 means one for each processor. One process serves all "
-              "of them: "
-              "where Glance needed processes, threads do here." },
+      .help = "Event loops that watch connections; 0 means one for each processor. One process serves "
+              "all of them: where Glance needed processes, threads do here." },
     { "DEFAULT", "cert_file", OPTION_STRING, NULL,
-      .help = "Certificate chain (PEM) for TLS on the TCP listener. Unset: plain HTTP. Read again on reload.",
+      .help = "Certificate chain (PEM) for TLS on the TCP listener. Unset: plain HTTP. Read again on "
+              "reload.",
       .old = "ssl/cert_file" },
     { "DEFAULT", "key_file", OPTION_STRING, NULL, .help = "Private key (PEM) of cert_file.",
       .old = "ssl/key_file" },
@@ -38,15 +37,14 @@ const struct option conf_options[] = {
               "client certificates.",
       .old = "ssl/ca_file" },
     { "DEFAULT", "public_endpoint", OPTION_STRING, NULL,
-      .help = "URL prefix of the links in the versions document, for a service behind a proxy. Unset: as "
-              "the request "
-              "named the service." },
+      .help = "URL prefix of the links in the versions document, for a service behind a proxy. Unset: "
+              "as the request named the service." },
 
     /* ---- logging ---- */
     { "DEFAULT", "debug", OPTION_BOOL, "false", .help = "Log debug messages too." },
     { "DEFAULT", "log_file", OPTION_STRING, NULL,
-      .help = "File to log to; relative names are below log_dir. Unset: standard error. SIGHUP and SIGUSR1 "
-              "reopen it.",
+      .help = "File to log to; relative names are below log_dir. Unset: standard error. SIGHUP and "
+              "SIGUSR1 reopen it.",
       .old = "DEFAULT/logfile" },
     { "DEFAULT", "log_dir", OPTION_STRING, NULL,
       .help = "Directory of log_file; without log_file the log is glance-api.log in it.",
@@ -54,6 +52,9 @@ const struct option conf_options[] = {
 
     /* ---- the Images API ---- */
     { "DEFAULT", "hashing_algorithm", OPTION_STRING, "sha512",
+      .choices =
+          "md5|sha1|sha224|sha256|sha384|sha512|sha512_224|sha512_256|sha3_224|sha3_256|sha3_384|sha3_512|"
+          "blake2b|blake2s|sm3",
       .help = "Digest of image data that os_hash_algo and os_hash_value tell, next to the MD5 checksum." },
     { "DEFAULT", "image_size_cap", OPTION_INT, "1099511627776", UNBOUNDED_FROM(1),
       .help = "Largest image in bytes." },
@@ -93,9 +94,8 @@ const struct option conf_options[] = {
 
     /* ---- the database ---- */
     { "database", "connection", OPTION_STRING, NULL, .flags = OPTION_RESTART,
-      .help = "SQLAlchemy URL of the database: sqlite:////absolute/path or sqlite:///relative/path. Without "
-              "any "
-              "configuration file: glance.sqlite in the data directory.",
+      .help = "SQLAlchemy URL of the database: sqlite:////absolute/path or sqlite:///relative/path. "
+              "Without any configuration file: glance.sqlite in the data directory.",
       .old = "DEFAULT/sql_connection,database/sql_connection,sql/connection" },
     { "database", "max_pool_size", OPTION_INT, "5", .min = 0, .max = 1024, .flags = OPTION_RESTART,
       .help = "Idle database connections that are kept.",
@@ -112,9 +112,8 @@ const struct option conf_options[] = {
       .flags = OPTION_RESTART | OPTION_ANY_GROUP, .help = "Directory of image files; made when absent.",
       .old = "DEFAULT/filesystem_store_datadir" },
     { "*", "filesystem_store_datadirs", OPTION_MULTI, NULL, .flags = OPTION_RESTART | OPTION_ANY_GROUP,
-      .help = "Several directories, each path:priority. New files go to the highest priority, among equals "
-              "to the most "
-              "free space." },
+      .help = "Several directories, each path:priority. New files go to the highest priority, among "
+              "equals to the most free space." },
     { "*", "filesystem_store_metadata_file", OPTION_STRING, NULL, .flags = OPTION_RESTART | OPTION_ANY_GROUP,
       .help = "JSON file whose object is added to the metadata of new locations." },
     { "*", "filesystem_store_file_perm", OPTION_OCTAL, "0", .flags = OPTION_RESTART | OPTION_ANY_GROUP,
@@ -129,13 +128,13 @@ const struct option conf_options[] = {
       .help = "Which pipeline of the paste file serves: empty for the one without authentication." },
     { "paste_deploy", "config_file", OPTION_STRING, NULL, .flags = OPTION_RESTART,
       .help = "The paste file. Unset: the one beside the last configuration file (glance-api.conf: "
-              "glance-api-paste.ini), "
-              "else Glance 33's shipped one, which is built in." },
+              "glance-api-paste.ini), else Glance 33's shipped one, which is built in." },
     { "oslo_policy", "enforce_new_defaults", OPTION_BOOL, "true",
-      .help = "Decide by the policy defaults with scope and reader role. Without any configuration file it "
-              "is false." },
+      .help = "Decide by the policy defaults with scope and reader role. Without any configuration file "
+              "it is false." },
     { "oslo_policy", "policy_file", OPTION_STRING, "policy.yaml", .flags = OPTION_RESTART,
-      .help = "Policy file. Rules in it are not supported yet: the start is refused where there are any.",
+      .help = "Policy file. Rules in it are not supported yet: the start is refused where there are "
+              "any.",
       .old = "DEFAULT/policy_file" },
     { "oslo_policy", "policy_dirs", OPTION_MULTI, "policy.d", .flags = OPTION_RESTART,
       .help = "Directories of further policy files, as policy_file.", .old = "DEFAULT/policy_dirs" },
@@ -161,8 +160,7 @@ const struct option conf_options[] = {
     /* ---- Glint's own ---- */
     { "glint", "data_dir", OPTION_STRING, NULL, .flags = OPTION_RESTART,
       .help = "Where database and images are when there is no configuration file: $GLINT_DATA_DIR, "
-              "systemd's state "
-              "directory, /var/lib/glint for root, else ~/.local/share/glint." },
+              "systemd's state directory, /var/lib/glint for root, else ~/.local/share/glint." },
     { "glint", "bind_unix", OPTION_STRING, NULL, .flags = OPTION_RESTART,
       .help = "Path of a Unix socket to listen on too, for a proxy on the same machine." },
     { "glint", "bind_unix_mode", OPTION_OCTAL, "0660", .flags = OPTION_RESTART,
@@ -173,7 +171,8 @@ const struct option conf_options[] = {
       .help = "Port of /metrics; 0 turns it off. At its default a port in use is only a warning." },
     { "glint", "access_log", OPTION_BOOL, "true", .help = "Log one line for each request." },
     { "glint", "workers_max", OPTION_INT, "64", .min = 1, .max = 4096, .flags = OPTION_RESTART,
-      .help = "Threads for requests that wait for the database or a store. They are started when needed." },
+      .help = "Threads for requests that wait for the database or a store. They are started when "
+              "needed." },
     { "glint", "transfers_max", OPTION_INT, "64", .min = 1, .max = 4096, .flags = OPTION_RESTART,
       .help = "Threads for uploads and downloads, counted apart so that they cannot take all of "
               "workers_max." },
@@ -188,13 +187,14 @@ const struct option conf_options[] = {
     { "glint", "body_min_rate", OPTION_INT, "1024", .min = 0, .max = 1073741824,
       .help = "Bytes a second, over a minute, below which an upload is broken off; 0 means any rate." },
     { "glint", "linger_timeout", OPTION_FLOAT, "5", .min = 0, .max = 3600,
-      .help = "Seconds an early refusal waits for the rest of the body, so that the client sees the answer "
-              "and no reset." },
+      .help = "Seconds an early refusal waits for the rest of the body, so that the client sees the "
+              "answer and no reset." },
     { "glint", "shutdown_timeout", OPTION_FLOAT, "60", .min = 0, .max = 86400,
-      .help = "Seconds that requests may take to finish after SIGTERM; a second SIGTERM breaks them off." },
+      .help = "Seconds that requests may take to finish after SIGTERM; a second SIGTERM breaks them "
+              "off." },
     { "glint", "supervise_worker", OPTION_BOOL, "true", .flags = OPTION_RESTART,
-      .help = "Let glint serve start glint worker and restart it. Turn it off where the worker is a unit of "
-              "its own." },
+      .help = "Let glint serve start glint worker and restart it. Turn it off where the worker is a "
+              "unit of its own." },
     { "glint", "reap_interval", OPTION_INT, "60", .min = 1, .max = 86400, .flags = OPTION_RESTART,
       .help = "Seconds between two rounds of cleaning up after interrupted uploads (glint worker)." },
 

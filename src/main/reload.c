@@ -54,7 +54,9 @@ static int take_over(struct server *s, struct config **c, struct pipeline **p, s
     s->pipeline = TAKE(*p);
     config_free(old_config);
     pipeline_free(old_pipeline);
-    return start_log(s->config, e);
+    if (start_log(s->config, e) < 0)
+        start_say("the log stays where it is: ", e);
+    return 0;
 }
 
 void serve_reload(struct server *s)
