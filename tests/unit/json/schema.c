@@ -129,8 +129,8 @@ static void declared_properties(void **state)
                                  "\"b\"]}}, \"required\": [\"cpu\"]}",
                                  &e);
     CLEANUP(json_drop)
-    json_t *none = json_loads("{}", 0, NULL),
-           *bad = json_loads("{\"cpu\": \"c\"}", 0, NULL), *good = json_loads("{\"cpu\": \"a\"}", 0, NULL);
+    json_t *none = json_loads("{}", 0, NULL), *bad = json_loads("{\"cpu\": \"c\"}", 0, NULL),
+           *good = json_loads("{\"cpu\": \"a\"}", 0, NULL);
 
     (void)state;
     assert_non_null(s);
