@@ -183,6 +183,7 @@ struct pool {
     struct conn *first, *last; /* waiting, in order; linked by link */
     struct worker *idle;       /* the last to become idle is the first to work: others can end */
     struct worker *ended;      /* to be joined */
+    struct worker *spare;      /* joined, to be used again */
     unsigned threads;
     bool closing;
     pthread_cond_t none; /* threads is 0 */

@@ -141,14 +141,8 @@ static void *worker_main(void *arg)
 
 /* ---- the loops' side ---- */
 
-static void worker_free(struct worker *w)
-{
-    arena_free(w->arena);
-    pthread_cond_destroy(&w->wake);
-    mem_free(w);
-}
-
-/* Joins those that have ended; under the lock, which they have let go for good. */
+/* Joins those that have ended; under the lock, which they have let go for good. Their structs stay until
+ * the pool closes: a late signal may still come for them. */
 static void join_ended(struct pool *p)
 {
     while (p->ended) {
@@ -156,33 +150,49 @@ static void join_ended(struct pool *p)
 
         p->ended = w->next;
         pthread_join(w->thread, NULL);
-        worker_free(w);
+        arena_free(TAKE(w->arena));
+        w->next = p->spare;
+        p->spare = w;
     }
+}
+
+static struct worker *worker_make(struct pool *p)
+{
+    struct worker *w = p->spare;
+
+    if (w) {
+        p->spare = w->next;
+    } else {
+        w = mem_new(sizeof *w);
+        init_cond(&w->wake);
+    }
+    w->pool = p;
+    w->arena = arena_make(ARENA_FIRST);
+    return w;
 }
 
 static int start_worker(struct pool *p)
 {
-    struct worker *w = mem_new(sizeof *w);
+    struct worker *w;
     int err;
 
     join_ended(p);
-    w->pool = p;
-    w->arena = arena_make(ARENA_FIRST);
-    init_cond(&w->wake);
+    w = worker_make(p);
     err = thread_start(&w->thread, p->name, THREAD_STACK, worker_main, w);
     if (err != 0) {
         log_warning("http %s: no further thread for %s: error %d", p->h->o.name, p->name, err);
-        worker_free(w);
+        arena_free(TAKE(w->arena));
+        w->next = p->spare;
+        p->spare = w;
         return -1;
     }
     p->threads++;
     return 0;
 }
 
-int pool_submit(struct pool *p, struct conn *c)
+/* Under the lock. Puts c in the queue; whom to wake for it is *ret. */
+static int enqueue(struct pool *p, struct conn *c, struct worker **ret)
 {
-    WITH_MUTEX(&p->lock);
-
     if (!p->idle && p->threads < p->max && start_worker(p) < 0 && p->threads == 0)
         return -1;
     c->link = NULL;
@@ -192,14 +202,26 @@ int pool_submit(struct pool *p, struct conn *c)
         p->first = c;
     p->last = c;
     metric_add(p->waiting, 1);
+    *ret = p->idle;
     if (p->idle) {
-        struct worker *w = p->idle;
-
-        p->idle = w->next;
-        w->called = true;
-        pthread_cond_signal(&w->wake);
+        p->idle->called = true;
+        p->idle = p->idle->next;
     }
     return 0;
+}
+
+int pool_submit(struct pool *p, struct conn *c)
+{
+    struct worker *w = NULL;
+    int result;
+
+    pthread_mutex_lock(&p->lock);
+    result = enqueue(p, c, &w);
+    pthread_mutex_unlock(&p->lock);
+    /* After the unlock, or it would wake only to wait for the lock. */
+    if (w)
+        pthread_cond_signal(&w->wake);
+    return result;
 }
 
 void pool_close(struct pool *p)
@@ -212,6 +234,13 @@ void pool_close(struct pool *p)
         pthread_cond_wait(&p->none, &p->lock);
     join_ended(p);
     pthread_mutex_unlock(&p->lock);
+    while (p->spare) {
+        struct worker *w = p->spare;
+
+        p->spare = w->next;
+        pthread_cond_destroy(&w->wake);
+        mem_free(w);
+    }
     pthread_cond_destroy(&p->none);
     pthread_mutex_destroy(&p->lock);
 }
