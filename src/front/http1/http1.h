@@ -26,7 +26,7 @@ struct http1_options {
     int64_t linger_us;        /* how long an early refusal waits for the rest of a body */
     const char *tls_cert_file, *tls_key_file,
         *tls_ca_file; /* NULL cert: no TLS; ca: clients must have a certificate */
-    bool access_log;  /* one line per request at LOG_INFO */
+    bool access_log;  /* a line at LOG_INFO for each request refused here; the service logs its own */
 };
 
 int http1_start(const struct http1_options *o, struct http1 **ret, struct error *e) MUST_CHECK;
