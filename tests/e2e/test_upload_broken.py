@@ -28,8 +28,7 @@ def test_interrupted_upload(glint_server, sent, chunked):
     member = s.client()
     image_id = member.create()['id']
     socket = member.half_upload(image_id, None if chunked else 10 * MIB, sent)
-    if sent:
-        assert eventually(lambda: status_of(member, image_id) == 'saving')
+    assert eventually(lambda: status_of(member, image_id) == 'saving')
     socket.close()
     assert eventually(lambda: status_of(member, image_id) == 'queued' and s.stored() == [])
     image = member.show(image_id)
