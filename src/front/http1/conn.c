@@ -87,6 +87,7 @@ void conn_close(struct conn *c)
     struct http1 *h = l->h;
 
     list_drop(c);
+    conn_watch(c, 0); /* closing alone ends nothing while a forked child still holds the descriptor */
     wire_close(&c->wire);
     input_free(&c->in);
     str_done(&c->out);
