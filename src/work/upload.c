@@ -266,8 +266,6 @@ static int save(struct upload *up, struct db_conn *c, const struct facts *f, str
 
     if (image_load_any(c, a, up->id, &im, e) < 0)
         return e->kind == ERROR_NOT_FOUND ? gone(up, e) : -1;
-    if (im->deleted || im->status != IMAGE_SAVING)
-        return gone(up, e);
     im->size = (int64_t)up->bytes;
     im->virtual_size = f->virtual_size;
     im->checksum = f->md5;

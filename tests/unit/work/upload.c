@@ -264,6 +264,74 @@ static void whoever_lost_the_lease_changes_nothing(void **state UNUSED)
     assert_int_equal(world_temporaries(&w), 0);
 }
 
+/* As overtake(), but the other upload is still under way when the slow one wants to publish. */
+static struct upload *other;
+
+static void overtake_slowly(const char *id)
+{
+    struct upload_options o = world_options(&w);
+    struct stream_memory m = { .data = data, .len = 1000 };
+    struct stream_source src = stream_memory_source(&m);
+    struct error e;
+
+    world_sql(&w, "UPDATE glint_leases SET expires_at = 1");
+    assert_int_equal(world_reap(&w).uploads, 1);
+    MUST(upload_begin(w.arena, world_load(&w, w.arena, id), &o, &other, &e));
+    MUST(upload_pump(other, &src, &e));
+}
+
+static void nobody_takes_anothers_lease_for_his_own(void **state UNUSED)
+{
+    const char *id = world_image(&w, "raw");
+    struct error e;
+
+    assert_int_equal(upload_meddled(id, overtake_slowly, &e), -1);
+    assert_int_equal(e.kind, ERROR_GONE);
+    assert_int_equal(world_status(&w, id), IMAGE_SAVING);
+    assert_int_equal(world_leases(&w), 1);
+    MUST(upload_commit(&other, &e));
+    assert_null(other);
+    assert_true(world_active(&w, id, data, 1000));
+}
+
+/* A store that cannot undo what it committed. */
+static const struct store_driver *sane;
+
+static int clumsy_commit(struct store_put *p, struct store_location *ret, struct error *e)
+{
+    if (sane->put_commit(p, ret, e) < 0)
+        return -1;
+    return error_set(e, ERROR_UNAVAILABLE, "the answer was lost");
+}
+
+static void clumsy_abort(struct store_put *p)
+{
+    sane->put_done(p);
+}
+
+static void data_that_cannot_be_removed_is_not_forgotten(void **state UNUSED)
+{
+    const char *id = world_image(&w, "raw");
+    struct upload_options o = world_options(&w);
+    struct store *s = world_store(&w);
+    struct store_driver clumsy = *s->driver;
+    struct error e;
+
+    sane = s->driver;
+    clumsy.put_commit = clumsy_commit;
+    clumsy.put_abort = clumsy_abort;
+    s->driver = &clumsy;
+    assert_int_equal(upload_all(id, &o, SIZE, &e), -1);
+    s->driver = sane;
+    assert_int_equal(e.kind, ERROR_UNAVAILABLE);
+    assert_int_equal(world_status(&w, id), IMAGE_SAVING);
+    assert_int_equal(world_leases(&w), 1);
+    world_sql(&w, "UPDATE glint_leases SET expires_at = 1");
+    assert_int_equal(world_reap(&w).objects, 1);
+    assert_true(world_queued(&w, id));
+    assert_int_equal(world_leases(&w) + world_objects(&w), 0);
+}
+
 static void reap_only(const char *id UNUSED)
 {
     struct reap_counts n = world_reap(&w);
@@ -416,11 +484,18 @@ static void delete_and_upload_race_to_a_clean_end(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(an_upload_makes_the_image_active),          T(a_refused_upload_leaves_the_image_queued),
-        T(an_active_image_takes_no_upload),           T(an_object_that_nobody_owns_is_our_fault_and_stays),
-        T(changes_made_meanwhile_are_kept),           T(an_image_deleted_meanwhile_is_gone),
-        T(whoever_lost_the_lease_changes_nothing),    T(the_reaper_leaves_live_uploads_alone),
-        T(a_long_upload_renews_its_lease_on_the_way), T(of_many_uploads_one_wins),
+        T(an_upload_makes_the_image_active),
+        T(a_refused_upload_leaves_the_image_queued),
+        T(an_active_image_takes_no_upload),
+        T(an_object_that_nobody_owns_is_our_fault_and_stays),
+        T(changes_made_meanwhile_are_kept),
+        T(an_image_deleted_meanwhile_is_gone),
+        T(whoever_lost_the_lease_changes_nothing),
+        T(nobody_takes_anothers_lease_for_his_own),
+        T(data_that_cannot_be_removed_is_not_forgotten),
+        T(the_reaper_leaves_live_uploads_alone),
+        T(a_long_upload_renews_its_lease_on_the_way),
+        T(of_many_uploads_one_wins),
         T(delete_and_upload_race_to_a_clean_end),
     };
 
