@@ -192,8 +192,6 @@ enum verdict gateway_finish(struct gateway *g)
         answer_settle(g);
     else if (answer_flush(g, false) < 0)
         return break_off(g);
-    if (!whole)
-        return VERDICT_CLOSE;
     if (g->keep)
         return VERDICT_KEEP;
     return g->body == BODY_COMPLETE || g->body == BODY_GONE ? VERDICT_CLOSE : VERDICT_LINGER;

@@ -104,6 +104,8 @@ static int serve(void *arg, struct http_request *rq)
         answer_text(rq, 200, "must not be seen");
         return -1;
     }
+    if (str_eq(path, "/nap"))
+        usleep(300000);
     if (str_eq(path, "/echo"))
         answer_echo(rq);
     else if (str_eq(path, "/count"))
@@ -268,6 +270,8 @@ void start(const struct http1_options *change)
             t.options.linger_us = change->linger_us;
         if (change->connections_max)
             t.options.connections_max = change->connections_max;
+        if (change->loops)
+            t.options.loops = change->loops;
         if (change->workers_max)
             t.options.workers_max = change->workers_max;
         t.options.tls_cert_file = change->tls_cert_file;

@@ -2,6 +2,8 @@
 /* Clients that are slow or vanish, more of them than threads, and the end of it all. */
 #include "http1_fixture.h"
 
+#include <time.h>
+
 /* Clients that leave in each stage; afterwards everything still works and nothing is busy. */
 static void clients_that_vanish(void **state)
 {
@@ -60,7 +62,7 @@ static void slow_clients(void **state)
                                .idle_timeout_us = CLOCK_SECOND / 5,
                                .body_timeout_us = CLOCK_SECOND / 5,
                                .linger_us = CLOCK_SECOND / 5 };
-    int fds[COUNT(slow)], drip;
+    int fds[COUNT(slow)], drip, drops = 0;
     CLEANUP(str_done) struct str out = STR_INIT;
 
     (void)state;
@@ -79,8 +81,11 @@ static void slow_clients(void **state)
     }
     /* A byte now and then does not keep a head alive. */
     drip = dial();
-    for (int i = 0; i < 100 && send(drip, "G", 1, MSG_NOSIGNAL) == 1; i++)
+    while (drops < 100 && send(drip, "G", 1, MSG_NOSIGNAL) == 1) {
+        drops++;
         usleep(20000);
+    }
+    assert_true(drops < 90);
     str_clear(&out);
     (void)hear_all(drip, &out);
     assert_true(str_starts(str_text(&out), "HTTP/1.1 408 "));
@@ -133,6 +138,46 @@ static void stops_gracefully(void **state)
     close(busy);
 }
 
+/* What a client has sent is heard even if the stop comes before the loop looked at it. */
+static void hears_who_waits_at_the_stop(void **state)
+{
+    struct http1_options o = { .loops = 1 };
+    CLEANUP(str_done) struct str out = STR_INIT;
+    int nap, late;
+
+    (void)state;
+    stop();
+    start(&o);
+    nap = dial();
+    say(nap, "GET /nap HTTP/1.1\r\n" H "\r\n");
+    usleep(100000);
+    late = dial();
+    say(late, "GET / HTTP/1.1\r\n" H "\r\n");
+    assert_int_equal(stop(), 0);
+    assert_true(hear_all(late, &out) > 0);
+    assert_string_equal(body_of(&out), "hello");
+    close(nap);
+    close(late);
+}
+
+/* Bytes that a worker does not read yet are no event for the loop. */
+static void does_not_spin_beside_a_worker(void **state)
+{
+    int fd = dial();
+    struct timespec before, after;
+
+    (void)state;
+    say(fd, "GET /hold HTTP/1.1\r\n" H "\r\n");
+    eventually(&t.waiting, 1);
+    say(fd, "GET / HTTP/1.1\r\n" H "\r\n");
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+    usleep(400000);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+    assert_true((after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000 < 150);
+    t.let_go = true;
+    close(fd);
+}
+
 static void stops_the_hard_way(void **state)
 {
     int busy = dial(), half = dial();
@@ -183,6 +228,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(slow_clients, set_up, tear_down),
         cmocka_unit_test_setup_teardown(slow_readers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stops_gracefully, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(hears_who_waits_at_the_stop, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(does_not_spin_beside_a_worker, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stops_the_hard_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(more_requests_than_threads, set_up, tear_down),
     };
