@@ -161,9 +161,10 @@ static void *help(void *arg)
     return NULL;
 }
 
+/* One thread more than cores: a caller waits for its peer and its medium about as long as it computes. */
 static void helpers_start(struct stream_digest *d)
 {
-    int limit = cores();
+    int limit = cores() + 1;
 
     while (d->n_helpers < d->n_lanes && core_take(limit)) {
         if (thread_start(&d->helpers[d->n_helpers], "digest", THREAD_STACK, help, d) != 0) {
