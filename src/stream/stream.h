@@ -47,8 +47,8 @@ struct stream_limit {
 struct stream_sink stream_limit_sink(struct stream_limit *l);
 
 /* MD5 and one more hash in one pass (OpenSSL's EVP). From the second large write on, helper threads overlap
- * the two with each other and with the caller, as long as running digests and their helpers leave a core
- * free. */
+ * the two with each other and with the caller, as long as all digests' callers and helpers together are at
+ * most one thread more than the cores. */
 struct stream_digest;
 enum { STREAM_HASH_HEX_MAX = 129 };
 /* algorithm: a Python hashlib name (sha512, sha256, sha1, md5, sha3_256, blake2b…); -1 ERROR_INTERNAL when
