@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A client that costs as little as possible, so that a benchmark measures the server:
  *
- *     client get  PORT BYTES HEADERS PATH...    fetch each PATH at once, a thread each; bodies are dropped in the kernel
- *     client put  PORT BYTES HEADERS PATH...    send BYTES from memory to each PATH at once
- *     client sink PORT FILE                     take one connection and write what it brings to FILE (the plain copy)
+ *     client get  PORT BYTES HEADERS PATH...    fetch each PATH at once, a thread each; bodies are dropped in
+ * the kernel client put  PORT BYTES HEADERS PATH...    send BYTES from memory to each PATH at once client
+ * sink PORT FILE                     take one connection and write what it brings to FILE (the plain copy)
  *     client feed PORT BYTES                    send BYTES to a sink
  *
  * HEADERS is a file of request header lines. Prints: seconds S bytes B bad N cpu C. Loopback only. */
@@ -30,10 +30,10 @@ static char headers[HEAD_MAX];
 static char piece[PIECE];
 
 struct transfer {
-    pthread_t   thread;
+    pthread_t thread;
     const char *path;
-    bool        put, good;
-    uint64_t    moved;
+    bool put, good;
+    uint64_t moved;
 };
 
 static double now(void)
@@ -49,12 +49,15 @@ static double cpu(void)
     struct rusage u;
 
     getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 static struct sockaddr_in loopback(void)
 {
-    return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    return (struct sockaddr_in){ .sin_family = AF_INET,
+                                 .sin_port = htons(port),
+                                 .sin_addr = { htonl(INADDR_LOOPBACK) } };
 }
 
 static int connect_loopback(void)
@@ -124,11 +127,12 @@ static void *transfer_run(void *arg)
     char request[HEAD_MAX + 4096];
     int fd = connect_loopback();
     uint64_t got = 0;
-    int n = snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s", t->put ? "PUT" : "GET", t->path, port,
-                     headers);
+    int n = snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s",
+                     t->put ? "PUT" : "GET", t->path, port, headers);
 
     if (t->put)
-        n += snprintf(request + n, sizeof request - (size_t)n, "Content-Type: application/octet-stream\r\nContent-Length: %llu\r\n",
+        n += snprintf(request + n, sizeof request - (size_t)n,
+                      "Content-Type: application/octet-stream\r\nContent-Length: %llu\r\n",
                       (unsigned long long)body_bytes);
     n += snprintf(request + n, sizeof request - (size_t)n, "\r\n");
     if (!send_all(fd, request, (size_t)n))
@@ -209,7 +213,8 @@ int main(int argc, char **argv)
         memcpy(piece + i, &i, 8);
     if (strcmp(argv[1], "sink") == 0) {
         sink(argv[3]);
-        printf("seconds %.4f bytes %llu bad 0 cpu %.4f\n", now() - start, (unsigned long long)body_bytes, cpu());
+        printf("seconds %.4f bytes %llu bad 0 cpu %.4f\n", now() - start, (unsigned long long)body_bytes,
+               cpu());
         return 0;
     }
     body_bytes = strtoull(argv[3], NULL, 10);
