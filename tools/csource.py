@@ -37,11 +37,11 @@ def bare(text, keep_strings=False):
     return TOKEN.sub(blank, text)
 
 
-def finish(name, problems, looked_at):
+def finish(name, problems, looked_at, noun='files'):
     for problem in problems:
         print(problem)
     if not looked_at:
         problems = ['nothing to look at']
         print(problems[0])
-    print('%s: %d files, %d problems' % (name, looked_at, len(problems)))
+    print('%s: %d %s, %d problems' % (name, looked_at, noun, len(problems)))
     return 1 if problems else 0
