@@ -148,7 +148,7 @@ static void add_json(struct str *out, const char *status_line, const char *title
 void respond_error(struct request *rq, const struct error *e)
 {
     static const char *const offers[] = { "text/html", "application/json" };
-    CLEANUP(str_done) struct str message = STR_INIT, body = STR_INIT;
+    CLEANUP(str_done) struct str raw = STR_INIT, message = STR_INIT, body = STR_INIT;
     const char *title = http_phrase(e->status);
     const char *status_line = arena_printf(rq->arena, "%u %s", e->status, title);
     int form = http_accept_best(http_header(rq->http, "Accept"), offers, COUNT(offers));
@@ -160,7 +160,8 @@ void respond_error(struct request *rq, const struct error *e)
         respond_empty(rq, e->status, type);
         return;
     }
-    add_message(&message, rq, e, form == 0);
+    add_message(&raw, rq, e, form == 0);
+    str_add_utf8(&message, str_text(&raw)); /* methods, types and paths are the client's bytes */
     if (form == 0) {
         add_html(&body, status_line, str_text(&message));
     } else if (form == 1) {

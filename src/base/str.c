@@ -174,8 +174,9 @@ bool str_to_i64(const char *s, int64_t min, int64_t max, int64_t *ret)
 
 /* Length of the sequence that starts at p, or 0 when it is malformed, overlong, a surrogate or
  * beyond U+10FFFF (RFC 3629, section 4). */
-static size_t utf8_sequence(const unsigned char *p, size_t n)
+size_t str_utf8_sequence(const char *s, size_t n)
 {
+    const unsigned char *p = (const unsigned char *)s;
     unsigned char c = p[0];
     size_t len = c < 0x80                ? 1
                  : c >= 0xC2 && c < 0xE0 ? 2
@@ -196,17 +197,31 @@ static size_t utf8_sequence(const unsigned char *p, size_t n)
 
 int64_t str_utf8_len(const char *s, size_t n)
 {
-    const unsigned char *p = (const unsigned char *)s;
     int64_t count = 0;
 
     for (size_t i = 0; i < n; count++) {
-        size_t len = utf8_sequence(p + i, n - i);
+        size_t len = str_utf8_sequence(s + i, n - i);
 
         if (len == 0)
             return -1;
         i += len;
     }
     return count;
+}
+
+void str_add_utf8(struct str *s, const char *text)
+{
+    size_t n = strlen(text);
+
+    for (size_t i = 0; i < n;) {
+        size_t len = str_utf8_sequence(text + i, n - i);
+
+        if (len > 0)
+            str_addn(s, text + i, len);
+        else
+            str_add(s, "\xEF\xBF\xBD");
+        i += len > 0 ? len : 1;
+    }
 }
 
 void str_hex(const void *bytes, size_t n, char *out)

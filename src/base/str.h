@@ -41,6 +41,10 @@ bool str_to_i64(const char *s, int64_t min, int64_t max, int64_t *ret);
 bool str_to_u64(const char *s, uint64_t max, uint64_t *ret);
 /* Characters (code points) of valid UTF-8, or -1 when s is not valid UTF-8. */
 int64_t str_utf8_len(const char *s, size_t n);
+/* Length of the UTF-8 sequence that begins at s[0] (n > 0 bytes are there), or 0 when it is none. */
+size_t str_utf8_sequence(const char *s, size_t n);
+/* Adds text with each byte that is not UTF-8 replaced by U+FFFD. */
+void str_add_utf8(struct str *s, const char *text);
 /* Lower-case hex of n bytes into out[2n+1]. */
 void str_hex(const void *bytes, size_t n, char *out);
 size_t str_copy(char *dst, size_t size, const char *src); /* cuts; returns strlen(src) */

@@ -90,11 +90,9 @@ enum http_range_kind http_content_range_parse(const char *header, uint64_t size,
 
     if (!header)
         return RANGE_NONE;
-    p = bytes_unit(header);
-    if (!p)
+    if (strncmp(header, "bytes ", 6) != 0) /* here WebOb is strict */
         return RANGE_MALFORMED;
-    if (*p == '=')
-        p = skip_blanks(p + 1);
+    p = header + 6;
     if (!number(&p, &first) || *p++ != '-' || !number(&p, &last) || *p++ != '/' || last < first)
         return RANGE_MALFORMED;
     if (*p == '*')

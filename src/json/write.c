@@ -5,15 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The code point at *p (valid UTF-8), moved past. */
-static unsigned code_point(const unsigned char **p)
+/* The code point of a valid sequence of len bytes. */
+static unsigned code_point(const char *p, size_t len)
 {
-    unsigned c = *(*p)++;
-    int more = c >= 0xF0 ? 3 : c >= 0xE0 ? 2 : c >= 0xC0 ? 1 : 0;
+    unsigned c = (unsigned char)p[0] & (len == 1 ? 0x7Fu : 0xFFu >> (len + 1));
 
-    c &= more == 3 ? 0x07 : more == 2 ? 0x0F : more == 1 ? 0x1F : 0x7F;
-    for (; more > 0 && **p; more--)
-        c = c << 6 | (*(*p)++ & 0x3F);
+    for (size_t i = 1; i < len; i++)
+        c = c << 6 | ((unsigned char)p[i] & 0x3F);
     return c;
 }
 
@@ -38,24 +36,41 @@ static void add_escape(struct str *out, unsigned c)
     str_addf(out, "\\u%04x", c);
 }
 
+static bool plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; /* Python leaves DEL alone */
+}
+
+/* What is not UTF-8 (it can only come from outside, in a header or a path) becomes U+FFFD: the document stays
+ * JSON. */
+static size_t add_beyond_ascii(struct str *out, const char *text, bool ascii)
+{
+    size_t len = str_utf8_sequence(text, strnlen(text, 4));
+
+    if (len == 0)
+        str_add(out, ascii ? "\\ufffd" : "\xEF\xBF\xBD");
+    else if (ascii)
+        add_escape(out, code_point(text, len));
+    else
+        str_addn(out, text, len);
+    return len ? len : 1;
+}
+
 void json_add_text(struct str *out, const char *text, bool ascii)
 {
-    const unsigned char *p = (const unsigned char *)text, *plain = p;
-
     str_addc(out, '"');
-    while (*p) {
-        if (*p >= 0x20 && *p != '"' && *p != '\\' && *p != 0x7F && (*p < 0x80 || !ascii)) {
-            p++;
-            continue;
-        }
-        str_addn(out, plain, (size_t)(p - plain));
-        if (*p == 0x7F) /* Python leaves DEL alone */
-            str_addc(out, (char)*p++);
-        else
-            add_escape(out, code_point(&p));
-        plain = p;
+    while (*text) {
+        size_t n = 0;
+
+        while (plain((unsigned char)text[n]))
+            n++;
+        str_addn(out, text, n);
+        text += n;
+        if ((unsigned char)*text >= 0x80)
+            text += add_beyond_ascii(out, text, ascii);
+        else if (*text)
+            add_escape(out, (unsigned char)*text++);
     }
-    str_addn(out, plain, (size_t)(p - plain));
     str_addc(out, '"');
 }
 

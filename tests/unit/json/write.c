@@ -15,6 +15,25 @@ static const struct {
     { "\xF0\x9F\x98\x80", "\"\xF0\x9F\x98\x80\"", "\"\\ud83d\\ude00\"" },
 };
 
+static void what_is_not_utf8_is_replaced(void **state)
+{
+    static const char *const broken[] = { "a\xFF<br", "a\xE2\x82", "a\xC3", "a\xED\xA0\x80",
+                                          "a\xF5\x80\x80\x80" };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(broken); i++) {
+        for (int ascii = 0; ascii <= 1; ascii++) {
+            CLEANUP(str_done) struct str out = STR_INIT;
+            CLEANUP(json_drop) json_t *back = NULL;
+
+            json_add_text(&out, broken[i], ascii);
+            back = json_parse(str_text(&out), out.len);
+            assert_non_null(back);
+            assert_true(str_starts(json_string_value(back), "a\xEF\xBF\xBD"));
+        }
+    }
+}
+
 static void text_forms(void **state)
 {
     (void)state;
@@ -99,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_forms),
+        cmocka_unit_test(what_is_not_utf8_is_replaced),
         cmocka_unit_test(values_look_as_python_writes_them),
         cmocka_unit_test(the_image_document),
     };
