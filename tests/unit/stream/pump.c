@@ -6,7 +6,7 @@
 
 #include "stream/stream.h"
 
-enum { SIZE = 5 * STREAM_BUFFER / 2 };
+enum { SIZE = 13 * STREAM_BUFFER / 2 }; /* the ring goes round */
 
 static unsigned char *data;
 
@@ -81,8 +81,8 @@ static const struct {
     { "one byte", 1, 0, 1, 1 },
     { "exactly one buffer", STREAM_BUFFER, 0, 1, 0 },
     { "one buffer in odd pieces", STREAM_BUFFER, 777, 1, 0 },
-    { "two buffers and a half", SIZE, 0, 3, 1 },
-    { "two buffers and a half in odd pieces", SIZE, 65537, 3, 1 },
+    { "six buffers and a half", SIZE, 0, 7, 1 },
+    { "six buffers and a half in odd pieces", SIZE, 65537, 7, 1 },
 };
 
 static void pump_fills_whole_buffers(void **state UNUSED)
