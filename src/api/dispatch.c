@@ -133,17 +133,37 @@ static int request_id_read(struct request *rq, struct error *e)
     return 0;
 }
 
+/* A rule that asks another server waits for it, which an event loop cannot. */
+static int rules_hold(struct request *rq, struct error *e)
+{
+    rq->rules = policy_hold(rq->settings->policy);
+    if (rq->http->inline_only && policy_is_remote(rq->rules))
+        return error_set(e, ERROR_WOULD_BLOCK, "%s", "");
+    return 0;
+}
+
+static void identity_judge(struct request *rq)
+{
+    struct policy_target target;
+
+    policy_target_identity(&rq->identity, &target);
+    rq->identity.is_admin = policy_allows(rq->rules, &rq->identity, "context_is_admin", &target);
+}
+
 static int identify(struct request *rq, struct error *e)
 {
     const struct settings *s = rq->settings;
 
+    if (rules_hold(rq, e) < 0)
+        return -1;
     switch (s->identity) {
     case IDENTITY_UNAUTHENTICATED:
-        identity_unauthenticated(s->enforce_new_defaults, &rq->identity);
+        identity_unauthenticated(&rq->identity);
         break;
     case IDENTITY_TRUSTED_HEADERS:
         if (identity_from_headers(rq->http, s->allow_anonymous, &rq->identity, e) < 0)
             return -1;
+        identity_judge(rq);
         break;
     case IDENTITY_NOBODY:
         return error_set(e, ERROR_UNAUTHENTICATED, "%s", "");
@@ -302,6 +322,7 @@ static int serve(void *arg, struct http_request *http)
             fail(&rq, &e);
     }
     request_db_release(&rq);
+    policy_release(rq.rules);
     if (result == 0) {
         us = clock_mono_us() - http->started_us;
         metrics_count(&rq, rq.route, us);

@@ -95,6 +95,15 @@ static int media_in_detail(struct error *e)
     return -1;
 }
 
+static int upload_allowed(struct request *rq, const struct image *im, struct error *e)
+{
+    if (request_allowed(rq, "upload_image", im, e) < 0)
+        return -1;
+    if (request_owns(rq, "upload_image", im, e) < 0)
+        return error_set(e, ERROR_FORBIDDEN, "Not allowed to upload image data for image %s", im->id);
+    return 0;
+}
+
 static int upload_prepare(struct request *rq, struct image **ret_image, struct upload_options *o,
                           struct error *e)
 {
@@ -102,8 +111,7 @@ static int upload_prepare(struct request *rq, struct image **ret_image, struct u
 
     if (content_type_check(rq, e) < 0 || declared_size_read(rq, &o->declared_size, e) < 0)
         return -1;
-    if (request_image(rq, &im, e) < 0 || request_allowed(rq, "upload_image", im, e) < 0 ||
-        status_check(im, e) < 0)
+    if (request_image(rq, &im, e) < 0 || upload_allowed(rq, im, e) < 0 || status_check(im, e) < 0)
         return -1;
     o->db = rq->api->db;
     o->store = stores_default(rq->api->stores);

@@ -254,7 +254,7 @@ static void list_write(struct request *rq, struct str *body, const struct list_r
         struct policy_target target;
 
         policy_target_image(&images[i], &rq->identity, &target);
-        if (!policy_allows(&rq->identity, "get_image", &target))
+        if (!policy_allows(rq->rules, &rq->identity, "get_image", &target))
             continue;
         if (last)
             str_add(body, ", ");

@@ -94,8 +94,8 @@ static int locations_refuse(struct request *rq, const struct image *im, const st
         [PATCH_ADD] = "add", [PATCH_REPLACE] = "update", [PATCH_REMOVE] = "remove"
     };
 
-    if (request_allowed(rq, c->op == PATCH_REMOVE ? "delete_image_location" : "set_image_location", im, e) <
-        0)
+    if (c->op == PATCH_REMOVE ? request_owns(rq, "delete_image_location", im, e) < 0
+                              : request_allowed(rq, "set_image_location", im, e) < 0)
         return -1;
     if (c->op == PATCH_REPLACE && json_array_size(c->value) == 0)
         return error_in_detail(e, ERROR_FORBIDDEN, "Cannot set locations to empty list.");
@@ -107,14 +107,16 @@ static int change_apply(struct request *rq, struct image *im, const struct patch
 {
     const char *name = c->path[0];
     bool attribute = is_attribute(name), present = attribute || image_property_get(im, name) != NULL;
+    struct policy_target target;
     enum image_visibility to;
 
+    policy_target_image(im, &rq->identity, &target);
     if (str_eq(name, "locations"))
         return locations_refuse(rq, im, c, e);
     if (str_eq(name, "visibility") && c->value && image_visibility_parse(json_string_value(c->value), &to) &&
-        image_visibility_allowed(rq, im, to, e) < 0)
+        image_visibility_allowed(rq, &target, to, e) < 0)
         return -1;
-    if (request_allowed(rq, "modify_image", im, e) < 0)
+    if (request_owns(rq, "modify_image", im, e) < 0)
         return -1;
     switch (c->op) {
     case PATCH_REMOVE:

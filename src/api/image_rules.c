@@ -18,27 +18,37 @@ int request_image(struct request *rq, struct image **ret, struct error *e)
 
 int request_allowed(struct request *rq, const char *rule, const struct image *im, struct error *e)
 {
-    struct policy_target target = { .project = rq->identity.project, .visibility = -1 };
+    struct policy_target target;
 
     if (im)
         policy_target_image(im, &rq->identity, &target);
-    if (policy_allows(&rq->identity, rule, &target))
+    else
+        policy_target_proposed(rq->identity.project, "private", &target);
+    if (policy_allows(rq->rules, &rq->identity, rule, &target))
         return 0;
-    if (im && !policy_allows(&rq->identity, "get_image", &target))
+    if (im && !policy_allows(rq->rules, &rq->identity, "get_image", &target))
         return error_set(e, ERROR_NOT_FOUND, "%s", "");
     return error_set(e, ERROR_FORBIDDEN, "You are not authorized to complete %s action.", rule);
 }
 
-int image_visibility_allowed(struct request *rq, const struct image *im, enum image_visibility to,
+int request_owns(struct request *rq, const char *rule, const struct image *im, struct error *e)
+{
+    if (request_allowed(rq, rule, im, e) < 0)
+        return -1;
+    if (rq->settings->enforce_new_defaults || rq->identity.is_admin ||
+        (im->owner && str_eq(im->owner, rq->identity.project)))
+        return 0;
+    return error_set(e, ERROR_FORBIDDEN, "You do not own this image");
+}
+
+int image_visibility_allowed(struct request *rq, const struct policy_target *target, enum image_visibility to,
                              struct error *e)
 {
     const char *rule = to == IMAGE_PUBLIC      ? "publicize_image"
                        : to == IMAGE_COMMUNITY ? "communitize_image"
                                                : NULL;
-    struct policy_target target;
 
-    policy_target_image(im, &rq->identity, &target);
-    if (!rule || policy_allows(&rq->identity, rule, &target))
+    if (!rule || policy_allows(rq->rules, &rq->identity, rule, target))
         return 0;
     return error_set(e, ERROR_FORBIDDEN, "You are not authorized to complete %s action.", rule);
 }

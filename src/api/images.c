@@ -44,23 +44,27 @@ static int create_allowed(struct request *rq, struct image *im, struct error *e)
 {
     const json_t *owner = json_object_get(rq->body, "owner"),
                  *visibility = json_object_get(rq->body, "visibility");
-    struct policy_target target = { .project = rq->identity.project,
-                                    .owner = rq->identity.project,
-                                    .visibility = -1 };
+    const char *asked = owner ? json_string_value(owner) : rq->identity.project;
+    bool own = str_eq(asked, rq->identity.project);
+    struct policy_target target;
 
-    if (owner)
-        target.owner = json_string_value(owner);
-    if (!policy_allows(&rq->identity, "add_image", &target)) {
-        if (!owner || str_eq(target.owner, rq->identity.project))
+    policy_target_proposed(asked, visibility ? json_string_value(visibility) : "private", &target);
+    if (!policy_allows(rq->rules, &rq->identity, "add_image", &target)) {
+        if (own)
             return error_set(e, ERROR_FORBIDDEN, "You are not authorized to complete add_image action.");
         return error_in_detail(e, ERROR_FORBIDDEN, "You are not permitted to create images owned by '%s'",
-                               target.owner ? target.owner : "None");
+                               asked ? asked : "None");
     }
-    im->owner = target.owner && *target.owner ? arena_str(rq->arena, target.owner) : NULL;
+    im->owner = asked && *asked ? arena_str(rq->arena, asked) : NULL;
     im->visibility = IMAGE_SHARED;
     if (visibility)
         image_visibility_parse(json_string_value(visibility), &im->visibility);
-    return image_visibility_allowed(rq, im, im->visibility, e);
+    if (image_visibility_allowed(rq, &target, im->visibility, e) < 0)
+        return -1;
+    if (rq->settings->enforce_new_defaults || rq->identity.is_admin || own)
+        return 0;
+    return error_set(e, ERROR_FORBIDDEN, "You are not permitted to create images owned by '%s'.",
+                     asked ? asked : "None");
 }
 
 static int property_add(struct request *rq, struct image *im, const char *name, const char *value,
@@ -186,7 +190,7 @@ int image_delete_handle(struct request *rq, struct error *e)
             error_as(e, 404, "Failed to find image %s to delete", rq->args[0]);
         return -1;
     }
-    if (request_allowed(rq, "delete_image", im, e) < 0)
+    if (request_owns(rq, "delete_image", im, e) < 0)
         return -1;
     if (im->protected)
         return error_set(e, ERROR_FORBIDDEN, "Image %s is protected and cannot be deleted.", im->id);

@@ -24,6 +24,7 @@ struct request {
     struct api *api;
     struct settings *settings;
     struct arena *arena;
+    struct policy_rules *rules; /* the same from the first check to the last */
     struct identity identity;
     bool identified; /* past the context filter: answers carry the request id */
     const struct route *route;
@@ -68,6 +69,9 @@ void request_db_release(struct request *rq);
 int request_image(struct request *rq, struct image **ret, struct error *e) MUST_CHECK;
 /* The rule must let the caller, or: 404 where get_image is denied too, else 403 in Glance's words. */
 int request_allowed(struct request *rq, const char *rule, const struct image *im, struct error *e) MUST_CHECK;
+/* As request_allowed, for rules about changing an image; where the older defaults still count (let everybody)
+ * it must be the caller's own, or the caller an administrator. */
+int request_owns(struct request *rq, const char *rule, const struct image *im, struct error *e) MUST_CHECK;
 
 /* Answers. Each sends head and body and returns 0; a client that went away is not the handler's problem. */
 int respond_json(struct request *rq, int status, const struct str *body);
@@ -106,7 +110,7 @@ int image_set_base(struct request *rq, struct image *im, const char *name, const
  */
 int text_storable(const char *text, const char *what, struct error *e) MUST_CHECK;
 int quota_check(int64_t limit, size_t n, const char *what, struct error *e) MUST_CHECK;
-int image_visibility_allowed(struct request *rq, const struct image *im, enum image_visibility to,
+int image_visibility_allowed(struct request *rq, const struct policy_target *target, enum image_visibility to,
                              struct error *e) MUST_CHECK;
 struct image_doc_options image_doc_options(const struct request *rq, const struct image *im);
 

@@ -93,10 +93,16 @@ static void read_options(struct settings *s)
     s->inspect.n_vmdk_types = config_list(c, "image_format", "vmdk_allowed_types", &s->inspect.vmdk_types);
 }
 
+static void say(enum log_level level, const char *text)
+{
+    log_write(level, "%s", text);
+}
+
 int settings_make(struct config *c, const struct pipeline *p, struct settings **ret, struct error *e)
 {
     struct settings *s = mem_new(sizeof *s);
     struct schema_options o = { 0 };
+    struct policy_options rules;
 
     s->refs = 1;
     s->config = config_ref(c);
@@ -106,7 +112,9 @@ int settings_make(struct config *c, const struct pipeline *p, struct settings **
     o.n_disk_formats = config_list(c, "image_format", "disk_formats", &o.disk_formats);
     o.n_container_formats = config_list(c, "image_format", "container_formats", &o.container_formats);
     o.properties_file = find_properties_file(s->arena, c);
-    if (schema_open(&o, &s->schema, e) < 0) {
+    policy_options_read(c, conf_search_dirs(c, s->arena), &rules);
+    rules.say = say;
+    if (schema_open(&o, &s->schema, e) < 0 || policy_open(&rules, &s->policy, e) < 0) {
         settings_free(s);
         return -1;
     }
@@ -118,6 +126,7 @@ void settings_free(struct settings *s)
 {
     if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
         return;
+    policy_close(s->policy);
     schema_free(s->schema);
     config_free(s->config);
     arena_free(s->arena);

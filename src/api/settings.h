@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "auth/auth.h"
 #include "base/base.h"
 #include "conf/conf.h"
 #include "inspect/inspect.h"
@@ -18,6 +19,7 @@ struct settings {
     struct config *config;
     struct schema *schema;
     struct arena *arena;
+    struct policy *policy; /* the rules, which follow their files without a reload */
 
     enum identity_source identity;
     bool allow_anonymous, enforce_new_defaults, cors, proxy_headers, version_negotiation;

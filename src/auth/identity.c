@@ -16,19 +16,19 @@ struct viewer identity_viewer(const struct identity *id)
     return (struct viewer){ .is_admin = id->is_admin, .project = id->project };
 }
 
-void identity_unauthenticated(bool enforce_new_defaults, struct identity *ret)
+void identity_unauthenticated(struct identity *ret)
 {
     memset(ret, 0, sizeof *ret);
     ret->is_admin = true;
-    ret->unrestricted = !enforce_new_defaults;
 }
 
-/* Comma-separated, blanks stripped, lower-cased; empty names and what exceeds the table are dropped. */
-static void roles_parse(struct arena *a, const char *header, struct identity *id)
+/* Comma-separated, blanks stripped; empty names and what exceeds the table are dropped. */
+static size_t roles_parse(struct arena *a, const char *header, bool lower, const char **ret, size_t max)
 {
     char *text = arena_str(a, header), *next;
+    size_t n_roles = 0;
 
-    for (; text && id->n_roles < IDENTITY_ROLES_MAX; text = next) {
+    for (; text && n_roles < max; text = next) {
         size_t n;
 
         next = strchr(text, ',');
@@ -38,10 +38,12 @@ static void roles_parse(struct arena *a, const char *header, struct identity *id
         n = strlen(text);
         while (n > 0 && (text[n - 1] == ' ' || text[n - 1] == '\t'))
             text[--n] = '\0';
-        str_lower(text);
+        if (lower)
+            str_lower(text);
         if (*text)
-            id->roles[id->n_roles++] = text;
+            ret[n_roles++] = text;
     }
+    return n_roles;
 }
 
 /* The newest name first; the others are what older auth_token filters set (oslo.context). */
@@ -59,30 +61,37 @@ static const char *first_header(struct http_request *rq, const char *const *name
     return NULL;
 }
 
-static bool has_text(const char *value)
+static void identity_read(struct http_request *rq, struct identity *ret)
 {
-    return value && *value;
+    const char *roles = http_header(rq, "X-Roles"), *admin_project = http_header(rq, "X-Is-Admin-Project");
+
+    ret->user = first_header(rq, user_headers);
+    ret->project = first_header(rq, project_headers);
+    ret->user_domain = http_header(rq, "X-User-Domain-Id");
+    ret->project_domain = http_header(rq, "X-Project-Domain-Id");
+    ret->domain = http_header(rq, "X-Domain-Id");
+    ret->system_scope = http_header(rq, "OpenStack-System-Scope");
+    ret->service_user = http_header(rq, "X-Service-User-Id");
+    ret->service_user_domain = http_header(rq, "X-Service-User-Domain-Id");
+    ret->service_project = http_header(rq, "X-Service-Project-Id");
+    ret->service_project_domain = http_header(rq, "X-Service-Project-Domain-Id");
+    ret->other_project = admin_project && !str_eq_nocase(admin_project, "true");
+    ret->n_roles = roles_parse(rq->arena, roles ? roles : http_header(rq, "X-Role"), true, ret->roles,
+                               IDENTITY_ROLES_MAX);
+    ret->n_service_roles = roles_parse(rq->arena, http_header(rq, "X-Service-Roles"), false,
+                                       ret->service_roles, IDENTITY_SERVICE_ROLES_MAX);
 }
 
 int identity_from_headers(struct http_request *rq, bool allow_anonymous, struct identity *ret,
                           struct error *e)
 {
-    const char *status = http_header(rq, "X-Identity-Status");
-    const char *roles = http_header(rq, "X-Roles");
-
     memset(ret, 0, sizeof *ret);
-    if (!str_eq(status, "Confirmed")) {
-        if (!allow_anonymous)
-            return error_set(e, ERROR_UNAUTHENTICATED, "%s", "");
-        ret->read_only = true;
+    if (str_eq(http_header(rq, "X-Identity-Status"), "Confirmed")) {
+        identity_read(rq, ret);
         return 0;
     }
-    ret->user = first_header(rq, user_headers);
-    ret->project = first_header(rq, project_headers);
-    ret->other_scope =
-        has_text(http_header(rq, "OpenStack-System-Scope")) || has_text(http_header(rq, "X-Domain-Id"));
-    if (roles)
-        roles_parse(rq->arena, roles, ret);
-    ret->is_admin = identity_has_role(ret, "admin");
+    if (!allow_anonymous)
+        return error_set(e, ERROR_UNAUTHENTICATED, "%s", "");
+    ret->read_only = true;
     return 0;
 }

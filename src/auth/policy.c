@@ -1,81 +1,168 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Glance 33's default rules for what this service offers, as a table of who is let through; each bit is
- * one alternative of the rule. */
-#include "auth/auth.h"
+/* The rules in force, and how a new set takes their place.
+ *
+ *   policy_open()  reads the files; what is wrong with them refuses.
+ *   policy_hold()  gives the set out. One caller a second looks at the files' stat(2) data first; when that
+ * has changed it reads them all into a new set and swaps it in. The others go on with the old one.
+ *
+ * A file that was written a moment ago may not be whole yet: it is read once it has rested. One that is gone
+ * leaves its rules behind until a restart or reload, as in Glance: taken for empty it would open what it
+ * closed. */
+#include "auth/policy_private.h"
 
-#include <stdlib.h>
+#include <string.h>
 
-enum {
-    BY_ADMIN = 1 << 0,  /* rule:context_is_admin, which is role:admin */
-    BY_MEMBER = 1 << 1, /* role:member of the owning project */
-    BY_READER = 1 << 2, /* role:reader of the owning project */
-    BY_MEMBER_SEES =
-        1 << 3, /* role:member, and the image is its project's, shared with it, shared, public or community */
-    BY_READER_SEES = 1 << 4,  /* role:reader, likewise */
-    BY_MEMBER_OWNER = 1 << 5, /* role:member, and the owner asked for is its own project */
-    BY_MEMBER_SHARED = 1 << 6, /* role:member, and the image is shared with its project */
-    BY_READER_SHARED = 1 << 7, /* role:reader, likewise */
+enum { LOOK_EVERY_US = 1000000, REST_US = 100000 };
+
+struct policy {
+    struct policy_options options;
+    pthread_mutex_t lock; /* of rules: held for a count up, or a swap */
+    struct policy_rules *rules;
+    _Atomic int64_t look_us; /* when to look at the files again; INT64_MAX while somebody does */
+    /* Only of the one who looks: */
+    uint64_t sum;
+    bool had_main;
 };
 
-static const struct {
-    const char *rule;
-    int let;
-} rules[] = {
-    { "add_image", BY_ADMIN | BY_MEMBER_OWNER },    { "communitize_image", BY_ADMIN | BY_MEMBER },
-    { "delete_image", BY_ADMIN | BY_MEMBER },       { "download_image", BY_ADMIN | BY_MEMBER_SEES },
-    { "get_image", BY_ADMIN | BY_READER_SEES },     { "get_images", BY_ADMIN | BY_READER },
-    { "modify_image", BY_ADMIN | BY_MEMBER },       { "publicize_image", BY_ADMIN },
-    { "set_image_location", BY_ADMIN | BY_MEMBER }, { "delete_image_location", BY_ADMIN },
-    { "upload_image", BY_ADMIN | BY_MEMBER },       { "deactivate", BY_ADMIN | BY_MEMBER },
-    { "reactivate", BY_ADMIN | BY_MEMBER },         { "add_member", BY_ADMIN | BY_MEMBER },
-    { "delete_member", BY_ADMIN | BY_MEMBER },      { "modify_member", BY_ADMIN | BY_MEMBER_SHARED },
-    { "get_member", BY_ADMIN | BY_READER | BY_READER_SHARED },
-    { "get_members", BY_ADMIN | BY_READER | BY_READER_SHARED },
-};
-
-void policy_target_image(const struct image *im, const struct identity *id, struct policy_target *ret)
+void policy_options_read(const struct config *c, const char *const *search, struct policy_options *ret)
 {
-    ret->project = im->owner;
-    ret->owner = im->owner;
-    ret->visibility = im->visibility;
-    ret->member = im->visibility == IMAGE_SHARED && !str_eq(im->owner, id->project) ? id->project : NULL;
+    *ret = (struct policy_options){
+        .search = search,
+        .file = config_str(c, "oslo_policy", "policy_file"),
+        .default_rule = config_str(c, "oslo_policy", "policy_default_rule"),
+        .enforce_new_defaults = config_bool(c, "oslo_policy", "enforce_new_defaults"),
+        .remote_json = str_eq(config_str(c, "oslo_policy", "remote_content_type"), "application/json"),
+        .remote_timeout_ms = (int64_t)(config_float(c, "oslo_policy", "remote_timeout") * 1000) + 1,
+        .remote_verify = config_bool(c, "oslo_policy", "remote_ssl_verify_server_crt"),
+        .remote_ca = config_str(c, "oslo_policy", "remote_ssl_ca_crt_file"),
+        .remote_cert = config_str(c, "oslo_policy", "remote_ssl_client_crt_file"),
+        .remote_key = config_str(c, "oslo_policy", "remote_ssl_client_key_file"),
+    };
+    ret->n_dirs = config_list(c, "oslo_policy", "policy_dirs", &ret->dirs);
 }
 
-static bool sees(const struct identity *id, const struct policy_target *t)
+static int rules_load(const struct policy_options *o, struct policy_files *ret_files,
+                      struct policy_rules **ret, struct error *e)
 {
-    return str_eq(id->project, t->project) || (id->project && str_eq(id->project, t->member)) ||
-           t->visibility == IMAGE_PUBLIC || t->visibility == IMAGE_COMMUNITY || t->visibility == IMAGE_SHARED;
+    struct arena *a = arena_make(16 * 1024);
+    struct raw_rules raw = { 0 };
+
+    policy_files_find(a, o, ret_files);
+    for (size_t i = 0; i < ret_files->n; i++) {
+        if (policy_file_load(a, ret_files->paths[i], o, &raw, e) < 0) {
+            arena_free(a);
+            return -1;
+        }
+    }
+    *ret = policy_rules_make(a, o, &raw);
+    return 0;
 }
 
-static bool lets(int let, const struct identity *id, const struct policy_target *t)
+int policy_open(const struct policy_options *o, struct policy **ret, struct error *e)
 {
-    bool member = identity_has_role(id, "member"), reader = identity_has_role(id, "reader");
-    bool own = str_eq(id->project, t->project);
+    struct policy *p = mem_new(sizeof *p);
+    struct policy_files files;
 
-    if ((let & BY_ADMIN) && identity_has_role(id, "admin"))
-        return true;
-    if ((let & BY_MEMBER) && member && own)
-        return true;
-    if ((let & BY_READER) && reader && own)
-        return true;
-    if ((let & BY_MEMBER_OWNER) && member && str_eq(id->project, t->owner))
-        return true;
-    if ((let & BY_MEMBER_SEES) && member && sees(id, t))
-        return true;
-    if (id->project && str_eq(id->project, t->member) &&
-        (((let & BY_MEMBER_SHARED) && member) || ((let & BY_READER_SHARED) && reader)))
-        return true;
-    return (let & BY_READER_SEES) && reader && sees(id, t);
+    p->options = *o;
+    if (rules_load(o, &files, &p->rules, e) < 0) {
+        mem_free(p);
+        return -1;
+    }
+    pthread_mutex_init(&p->lock, NULL);
+    p->sum = files.sum;
+    p->had_main = files.has_main;
+    p->look_us = clock_mono_us() + LOOK_EVERY_US;
+    *ret = p;
+    return 0;
 }
 
-bool policy_allows(const struct identity *id, const char *rule, const struct policy_target *target)
+void policy_close(struct policy *p)
 {
-    if (id->unrestricted)
-        return true;
-    if (id->other_scope)
-        return false;
-    for (size_t i = 0; i < COUNT(rules); i++)
-        if (str_eq(rules[i].rule, rule))
-            return lets(rules[i].let, id, target);
-    abort();
+    if (!p)
+        return;
+    policy_release(p->rules);
+    pthread_mutex_destroy(&p->lock);
+    mem_free(p);
+}
+
+/* ---- new files ---- */
+
+static void say(const struct policy *p, enum log_level level, const char *what, const char *why)
+{
+    CLEANUP(str_done) struct str line = STR_INIT;
+
+    if (!p->options.say)
+        return;
+    str_addf(&line, "%s%s", what, why);
+    p->options.say(level, str_text(&line));
+}
+
+static void swap(struct policy *p, struct policy_rules *fresh)
+{
+    struct policy_rules *old;
+
+    pthread_mutex_lock(&p->lock);
+    old = p->rules;
+    p->rules = fresh;
+    pthread_mutex_unlock(&p->lock);
+    policy_release(old);
+}
+
+static void reload(struct policy *p)
+{
+    struct policy_rules *fresh;
+    struct policy_files files;
+    struct error e;
+
+    if (rules_load(&p->options, &files, &fresh, &e) < 0) {
+        say(p, LOG_ERROR, "the policy stays as it was: ", e.message);
+        return;
+    }
+    swap(p, fresh);
+    p->had_main |= files.has_main;
+    say(p, LOG_INFO, "the policy files are read again", "");
+}
+
+/* Returns the microseconds until somebody should look again. */
+static int64_t look(struct policy *p)
+{
+    struct arena *a = arena_make(2048);
+    struct policy_files files;
+    int64_t age;
+
+    policy_files_find(a, &p->options, &files);
+    age = clock_now_us() - files.newest_us;
+    arena_free(a);
+    if (files.sum == p->sum)
+        return LOOK_EVERY_US;
+    if (age >= 0 && age < REST_US)
+        return REST_US - age;
+    p->sum = files.sum; /* before the reading: what changes while it goes on is a change the next time */
+    if (p->had_main && !files.has_main)
+        say(p, LOG_ERROR, "the policy stays as it was: the policy file is gone: ", p->options.file);
+    else
+        reload(p);
+    return LOOK_EVERY_US;
+}
+
+struct policy_rules *policy_hold(struct policy *p)
+{
+    int64_t due = atomic_load(&p->look_us), now = clock_mono_us();
+
+    if (now >= due && atomic_compare_exchange_strong(&p->look_us, &due, INT64_MAX)) {
+        int64_t wait = look(p);
+
+        atomic_store(&p->look_us, clock_mono_us() + wait);
+    }
+    WITH_MUTEX(&p->lock);
+    atomic_fetch_add(&p->rules->refs, 1);
+    return p->rules;
+}
+
+void policy_release(struct policy_rules *r)
+{
+    if (!r || atomic_fetch_sub(&r->refs, 1) > 1)
+        return;
+    arena_free(r->arena);
+    mem_free(r);
 }

@@ -300,11 +300,7 @@
     ACCEPTED("oslo_middleware", "max_request_body_size"),
     ACCEPTED("oslo_middleware", "secure_proxy_ssl_header"),
 
-    ACCEPTED("oslo_policy", "enforce_scope"), ACCEPTED("oslo_policy", "policy_default_rule"),
-    ACCEPTED("oslo_policy", "remote_content_type"), ACCEPTED("oslo_policy", "remote_ssl_ca_crt_file"),
-    ACCEPTED("oslo_policy", "remote_ssl_client_crt_file"),
-    ACCEPTED("oslo_policy", "remote_ssl_client_key_file"),
-    ACCEPTED("oslo_policy", "remote_ssl_verify_server_crt"), ACCEPTED("oslo_policy", "remote_timeout"),
+    ACCEPTED("oslo_policy", "enforce_scope"),
 
     ACCEPTED("oslo_reports", "file_event_handler"), ACCEPTED("oslo_reports", "file_event_handler_interval"),
     ACCEPTED("oslo_reports", "log_dir"),

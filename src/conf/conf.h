@@ -24,13 +24,15 @@ int conf_load(const struct conf_request *rq, struct config **ret, struct error *
 bool conf_is_standalone(const struct config *c);
 /* Files that were read, for messages; NULL-terminated. */
 const char *const *conf_files(const struct config *c);
+/* Where files are looked for that options name without a directory, as oslo.config's find_file() does: beside
+ * the files that were read, the last one first, then ~/.glance, ~, /etc/glance, /etc. Ends with NULL. */
+const char *const *conf_search_dirs(const struct config *c, struct arena *a);
 /* GLINT_DATA_DIR, else $STATE_DIRECTORY (systemd), else /var/lib/glint for root, else $XDG_DATA_HOME/glint or
  * ~/.local/share/glint. */
 const char *conf_data_dir(void);
 
 /* Settings that this version cannot honour: those that protect something or change what happens to data
- * refuse (-1, named with their origin), the others are told to loud() one by one. Looks at policy files too.
- */
+ * refuse (-1, named with their origin), the others are told to loud() one by one. */
 int conf_check(const struct config *c, void (*loud)(void *arg, const char *text), void *arg,
                struct error *e) MUST_CHECK;
 

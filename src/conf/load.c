@@ -190,3 +190,26 @@ const char *const *conf_files(const struct config *c)
 {
     return config_files(c);
 }
+
+const char *const *conf_search_dirs(const struct config *c, struct arena *a)
+{
+    const char *const *files = conf_files(c);
+    const char **dirs;
+    size_t n_files = 0, n = 0;
+
+    while (files[n_files])
+        n_files++;
+    dirs = arena_array(a, const char *, n_files + 5);
+    while (n_files-- > 0) {
+        const char *slash = strrchr(files[n_files], '/');
+        const char *dir = slash ? arena_strn(a, files[n_files], (size_t)(slash - files[n_files])) : ".";
+
+        if (n == 0 || !str_eq(dirs[n - 1], dir))
+            dirs[n++] = dir;
+    }
+    dirs[n++] = arena_printf(a, "%s/.glance", home());
+    dirs[n++] = home();
+    dirs[n++] = "/etc/glance";
+    dirs[n++] = "/etc";
+    return dirs;
+}

@@ -130,14 +130,34 @@ const struct option conf_options[] = {
       .help = "The paste file. Unset: the one beside the last configuration file (glance-api.conf: "
               "glance-api-paste.ini), else Glance 33's shipped one, which is built in." },
     { "oslo_policy", "enforce_new_defaults", OPTION_BOOL, "true",
-      .help = "Decide by the policy defaults with scope and reader role. Without any configuration file "
-              "it is false." },
-    { "oslo_policy", "policy_file", OPTION_STRING, "policy.yaml", .flags = OPTION_RESTART,
-      .help = "Policy file. Rules in it are not supported yet: the start is refused where there are "
-              "any.",
+      .help = "Decide by the present defaults alone. false: a default that replaced an older one lets whom "
+              "either lets. Without any configuration file it is false." },
+    { "oslo_policy", "policy_file", OPTION_STRING, "policy.yaml",
+      .help =
+          "File of rules that take the place of defaults, in YAML or JSON. Without a directory it is looked "
+          "for beside the configuration files; it may be absent. It is read again when it changes.",
       .old = "DEFAULT/policy_file" },
-    { "oslo_policy", "policy_dirs", OPTION_MULTI, "policy.d", .flags = OPTION_RESTART,
-      .help = "Directories of further policy files, as policy_file.", .old = "DEFAULT/policy_dirs" },
+    { "oslo_policy", "policy_dirs", OPTION_MULTI, "policy.d",
+      .help =
+          "Directories whose files, in the order of their names, are read after policy_file; rules of later "
+          "files win. A directory may be absent.",
+      .old = "DEFAULT/policy_dirs" },
+    { "oslo_policy", "policy_default_rule", OPTION_STRING, "default",
+      .help = "Rule that stands in for one that is referred to and defined nowhere.",
+      .old = "DEFAULT/policy_default_rule" },
+    { "oslo_policy", "remote_content_type", OPTION_STRING, "application/x-www-form-urlencoded",
+      .choices = "application/x-www-form-urlencoded|application/json",
+      .help = "How http: and https: checks send rule, target and credentials." },
+    { "oslo_policy", "remote_timeout", OPTION_FLOAT, "60", .min = 0, .max = 3600,
+      .help = "Seconds that the server of an http: or https: check may take; after that the check denies." },
+    { "oslo_policy", "remote_ssl_verify_server_crt", OPTION_BOOL, "false",
+      .help = "Look at the certificate of the server of https: checks." },
+    { "oslo_policy", "remote_ssl_ca_crt_file", OPTION_STRING, NULL,
+      .help = "Certificates (PEM) of authorities for remote_ssl_verify_server_crt; unset: the system's." },
+    { "oslo_policy", "remote_ssl_client_crt_file", OPTION_STRING, NULL,
+      .help = "Certificate (PEM) that https: checks show." },
+    { "oslo_policy", "remote_ssl_client_key_file", OPTION_STRING, NULL,
+      .help = "Private key (PEM) of remote_ssl_client_crt_file." },
     { "oslo_middleware", "enable_proxy_headers_parsing", OPTION_BOOL, "false",
       .help = "Let the http_proxy_to_wsgi filter believe Forwarded and X-Forwarded-* headers." },
     { "healthcheck", "backends", OPTION_LIST, "", .flags = OPTION_RESTART,

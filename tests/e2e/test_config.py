@@ -157,14 +157,6 @@ def test_a_bad_value_stops_the_start_with_file_and_line(place, text, message):
     assert '0123456789abcdef' not in done.stderr
 
 
-def test_a_policy_rule_stops_the_start(place):
-    place.write('[DEFAULT]\n')
-    path = place.write('# mine\n"add_image": "role:admin"\n', 'policy.yaml')
-    done = place.run('serve')
-    assert done.returncode == 1
-    assert path + ':2: policy files are not supported yet' in done.stderr
-
-
 @pytest.mark.parametrize('flavor, name, why', [
     ('keystone', 'authtoken', 'Keystone authentication is not supported yet'),
     ('caching', 'cache', 'the image cache is not supported yet'),

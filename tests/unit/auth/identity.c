@@ -62,7 +62,7 @@ static void confirmed_headers_are_the_identity(void **state)
     (void)state;
     assert_int_equal(s.status, 0);
     assert_int_equal(s.n_roles, 3);
-    assert_true(s.is_admin && s.has_member && !s.read_only);
+    assert_true(!s.is_admin && s.has_member && !s.read_only); /* a rule says who is an administrator */
     assert_string_equal(s.project, "p");
 }
 
