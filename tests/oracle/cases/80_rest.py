@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tags, members, actions, info, locations, stage and import: recorded, not yet replayed by default."""
+"""Tags, members, actions; info, locations, stage and import, which wait in the group "later"."""
 from make import *
 
-GROUP = 'later'
 EVERYBODY = ('admin', 'member', 'reader', 'other', 'otherreader', 'third', 'adminonly', 'service', 'norole', 'none')
 
 
