@@ -84,6 +84,7 @@ static const char *key_parse(struct arena *a, const char *p, struct match *m)
 {
     struct piece piece = { .precision = -1 };
     const char *end = *p == '(' ? key_end(p) : NULL;
+    bool bad;
 
     if (!end)
         return NULL;
@@ -97,11 +98,10 @@ static const char *key_parse(struct arena *a, const char *p, struct match *m)
     if (*p == '.')
         p = number_read(p + 1, &piece.precision);
     p += *p && strchr("hlL", *p);
-    if (!*p || !strchr("sradiu", *p) || piece.width > 1000 || piece.precision > 1000)
-        return NULL;
-    piece.conversion = strchr("diu", *p) ? 'd' : *p;
-    *ARENA_PUSH(a, m->pieces, m->n, m->cap) = piece;
-    return p + 1;
+    bad = !*p || !strchr("sradiu", *p) || piece.width > 1000 || piece.precision > 1000;
+    piece.conversion = bad ? '?' : strchr("diu", *p) ? 'd' : *p;
+    *ARENA_PUSH(a, m->pieces, m->n, m->cap) = piece; /* also a bad one: its key is looked up first */
+    return bad ? NULL : p + 1;
 }
 
 void match_parse(struct arena *a, const char *text, struct match *ret)
@@ -147,8 +147,8 @@ const char *const credential_names[CREDENTIALS] = {
     [CREDENTIAL_SERVICE_ROLES] = "service_roles",
 };
 
-/* Whether the text before the ':' names a credential: identifiers joined by '.' (or '-', a subtraction that
- * Python reads and does not compute). */
+/* Whether the text before the ':' names a credential: identifiers joined by '.', or by an operator, which
+ * Python reads and does not compute. */
 static bool is_path(const char *kind)
 {
     static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
@@ -159,10 +159,11 @@ static bool is_path(const char *kind)
         "or",     "pass", "raise",  "return", "try",    "while",  "with",     "yield",
     };
 
+    kind += str_starts(kind, "not ") ? 4 : 0;
     for (;;) {
         size_t n = 0;
 
-        if (!strchr(first, *kind) && !((unsigned char)*kind & 0x80))
+        if ((!*kind || !strchr(first, *kind)) && !((unsigned char)*kind & 0x80))
             return false;
         while (kind[n] &&
                (strchr(first, kind[n]) || strchr("0123456789", kind[n]) || ((unsigned char)kind[n] & 0x80)))
@@ -170,7 +171,7 @@ static bool is_path(const char *kind)
         for (size_t i = 0; i < COUNT(keywords); i++)
             if (n == strlen(keywords[i]) && memcmp(kind, keywords[i], n) == 0)
                 return false;
-        if (n == 0 || (kind[n] && kind[n] != '.' && kind[n] != '-'))
+        if (n == 0 || (kind[n] && !strchr(".-+*/%@&|^<>", kind[n])))
             return false;
         if (!kind[n])
             return true;

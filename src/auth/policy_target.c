@@ -398,9 +398,9 @@ static enum verdict piece_format(const struct piece *p, const struct policy_valu
     CLEANUP(str_done) struct str text = STR_INIT;
     bool number = v->type == POLICY_INT || v->type == POLICY_BOOL;
 
+    if (p->conversion == '?' || (p->conversion == 'd' && !number))
+        return VERDICT_BROKEN;
     if (p->conversion == 'd') {
-        if (!number)
-            return VERDICT_BROKEN;
         number_write(v->number, p->precision, &text);
     } else if ((p->conversion == 'r' || p->conversion == 'a') && v->type == POLICY_TEXT) {
         repr_write(v->text, &text);
