@@ -41,7 +41,8 @@ static int path_split(struct arena *a, const char *path, char *segments[SEGMENTS
     char *text;
     int n = 0;
 
-    if (!http_path_decode(a, path, strlen(path), &text) || *text != '/')
+    if (!http_path_decode(a, path, strlen(path), &text) || *text != '/' ||
+        str_utf8_len(text, strlen(text)) < 0)
         return -1;
     for (text++; text; n++) {
         char *slash = strchr(text, '/');
@@ -118,7 +119,9 @@ static int route_find(struct request *rq, struct error *e)
 
 static int request_id_read(struct request *rq, struct error *e)
 {
-    const char *given = http_header(rq->http, "X-Openstack-Request-Id");
+    bool adopts =
+        rq->settings->identity == IDENTITY_TRUSTED_HEADERS; /* Glance's other context filter does not */
+    const char *given = adopts ? http_header(rq->http, "X-Openstack-Request-Id") : NULL;
     char uuid[UUID_TEXT_MAX];
 
     if (!given || !*given) {

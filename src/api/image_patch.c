@@ -77,12 +77,9 @@ static int attribute_apply(struct request *rq, struct image *im, const struct pa
     if ((str_eq(name, "disk_format") || str_eq(name, "container_format")) && im->status != IMAGE_QUEUED &&
         im->status != IMAGE_IMPORTING)
         return error_set(e, ERROR_FORBIDDEN, "Attribute %s can be only replaced for a queued image.", name);
-    if (str_eq(name, "owner") && !rq->identity.is_admin) {
-        if (c->op == PATCH_REPLACE)
-            return error_in_detail(e, ERROR_FORBIDDEN, "Owner can't be updated by non admin.");
-        if (!str_eq(json_string_value(c->value), rq->identity.project))
-            return error_set(e, ERROR_FORBIDDEN, "Forbidding request, image %s not visible", im->id);
-    }
+    if (str_eq(name, "owner") && !rq->identity.is_admin &&
+        !str_eq(json_string_value(c->value), rq->identity.project))
+        return error_set(e, ERROR_FORBIDDEN, "Forbidding request, image %s not visible", im->id);
     return image_set_base(rq, im, name, c->value, e);
 }
 
@@ -116,6 +113,8 @@ static int change_apply(struct request *rq, struct image *im, const struct patch
     if (str_eq(name, "visibility") && c->value && image_visibility_parse(json_string_value(c->value), &to) &&
         image_visibility_allowed(rq, &target, to, e) < 0)
         return -1;
+    if (str_eq(name, "owner") && c->op == PATCH_REPLACE && !rq->identity.is_admin)
+        return error_in_detail(e, ERROR_FORBIDDEN, "Owner can't be updated by non admin.");
     if (request_owns(rq, "modify_image", im, e) < 0)
         return -1;
     switch (c->op) {

@@ -193,7 +193,7 @@ const struct option conf_options[] = {
     { "glint", "workers_max", OPTION_INT, "64", .min = 1, .max = 4096, .flags = OPTION_RESTART,
       .help = "Threads for requests that wait for the database or a store. They are started when "
               "needed." },
-    { "glint", "transfers_max", OPTION_INT, "64", .min = 1, .max = 4096, .flags = OPTION_RESTART,
+    { "glint", "transfers_max", OPTION_INT, "512", .min = 1, .max = 4096, .flags = OPTION_RESTART,
       .help = "Threads for uploads and downloads, counted apart so that they cannot take all of "
               "workers_max." },
     { "glint", "connections_max", OPTION_INT, "16384", .min = 1, .max = 1048576, .flags = OPTION_RESTART,
@@ -202,8 +202,8 @@ const struct option conf_options[] = {
       .help = "Seconds from the first byte of a request to the end of its head." },
     { "glint", "idle_timeout", OPTION_FLOAT, "75", .min = 0, .max = 86400,
       .help = "Seconds a kept connection may wait for its next request." },
-    { "glint", "body_timeout", OPTION_FLOAT, "60", .min = 0, .max = 86400,
-      .help = "Seconds in which a body or an answer must move at all." },
+    { "glint", "body_timeout", OPTION_FLOAT, "60", .min = 1, .max = 120,
+      .help = "Seconds in which a body or an answer must move at all. An upload's lease outlives it." },
     { "glint", "body_min_rate", OPTION_INT, "1024", .min = 0, .max = 1073741824,
       .help = "Bytes a second, over a minute, below which an upload is broken off; 0 means any rate." },
     { "glint", "linger_timeout", OPTION_FLOAT, "5", .min = 0, .max = 3600,
@@ -215,7 +215,7 @@ const struct option conf_options[] = {
     { "glint", "supervise_worker", OPTION_BOOL, "true", .flags = OPTION_RESTART,
       .help = "Let glint serve start glint worker and restart it. Turn it off where the worker is a "
               "unit of its own." },
-    { "glint", "reap_interval", OPTION_INT, "60", .min = 1, .max = 86400, .flags = OPTION_RESTART,
+    { "glint", "reap_interval", OPTION_INT, "10", .min = 1, .max = 86400, .flags = OPTION_RESTART,
       .help = "Seconds between two rounds of cleaning up after interrupted uploads (glint worker)." },
 
 #include "conf/accepted.h"

@@ -23,7 +23,8 @@
 #include "stream/stream.h"
 
 enum {
-    LEASE_SECONDS = 60, /* how long an uploader is believed without a sign of life */
+    LEASE_SECONDS = 180, /* how long an uploader is believed without a sign of life; well above the longest
+                            body_timeout, after which a silent client is given up */
     LEASE_RENEW_SECONDS = 10,
 };
 
