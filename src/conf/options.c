@@ -202,7 +202,7 @@ const struct option conf_options[] = {
       .help = "Seconds from the first byte of a request to the end of its head." },
     { "glint", "idle_timeout", OPTION_FLOAT, "75", .min = 0, .max = 86400,
       .help = "Seconds a kept connection may wait for its next request." },
-    { "glint", "body_timeout", OPTION_FLOAT, "60", .min = 1, .max = 120,
+    { "glint", "body_timeout", OPTION_FLOAT, "60", .min = 0, .max = 120,
       .help = "Seconds in which a body or an answer must move at all. An upload's lease outlives it." },
     { "glint", "body_min_rate", OPTION_INT, "1024", .min = 0, .max = 1073741824,
       .help = "Bytes a second, over a minute, below which an upload is broken off; 0 means any rate." },
