@@ -13,6 +13,7 @@ static const struct {
     { "worker", worker_main },
     { "db", db_main },
     { "config", config_main },
+    { "policy", policy_main },
 };
 
 static int run(const struct command_line *cl, const char *name)

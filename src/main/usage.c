@@ -17,7 +17,10 @@ static const struct {
       "  db version       print the schema's version\n"
       "  config show      print the effective configuration and where each value came from; --all: defaults "
       "too\n"
-      "  config sample    print a commented configuration file\n\n"
+      "  config sample    print a commented configuration file\n"
+      "  policy list      print the rules in force and where each came from\n"
+      "  policy sample    print a commented policy file\n"
+      "  policy check     say what the rules let somebody do\n\n"
       "  --config-file FILE, --config-dir DIR   read these instead of /etc/glance/glance-api.conf; may be "
       "repeated\n"
       "  --set GROUP.OPTION=VALUE               set one option; may be repeated\n"
@@ -47,6 +50,18 @@ static const struct {
                 "  show     the options that are set, each with where it came from; --all: the others too\n"
                 "  sample   a commented configuration file\n"
                 "  man      the options as manual page source\n" },
+    { "policy",
+      "usage: glint policy list | sample | check\n"
+      "       [--rule NAME]... [--roles ROLE,ROLE] [--project ID] [--user ID] [--target NAME=VALUE]... "
+      "[--file FILE]\n"
+      "       [--config-file FILE]... [--config-dir DIR]... [--set GROUP.OPTION=VALUE]...\n\n"
+      "  list     the rules in force, each with where it came from\n"
+      "  sample   a commented policy file with every default\n"
+      "  check    what the rules let a caller with these roles do; with --rule the status is 0 or 1\n\n"
+      "  --target attributes of what is asked about: project_id, owner, visibility, member_id, a property "
+      "…;\n"
+      "           without it a private image of the caller's project\n"
+      "  --file   rules to try instead of the policy files that the configuration names\n" },
 };
 
 int usage(const char *command)
@@ -82,6 +97,12 @@ static const struct {
     { "--bind-port", "DEFAULT.bind_port" },
     { "--log-file", "DEFAULT.log_file" },
     { "--log-dir", "DEFAULT.log_dir" },
+    { "--rule", NULL },
+    { "--roles", NULL },
+    { "--project", NULL },
+    { "--user", NULL },
+    { "--target", NULL },
+    { "--file", NULL },
 };
 
 /* oslo.log's switches that glance-manage takes and that change nothing here. */
@@ -97,8 +118,10 @@ static int take_valued(struct command_line *cl, const char *name, const char *op
         fits = push(cl->overrides, &cl->n_overrides, value);
     else if (str_eq(name, "--config-file"))
         fits = push(cl->files, &cl->n_files, value);
-    else
+    else if (str_eq(name, "--config-dir"))
         fits = push(cl->dirs, &cl->n_dirs, value);
+    else
+        fits = push(cl->asked, &cl->n_asked, arena_printf(cl->arena, "%s=%s", name + 2, value));
     return fits ? 0 : complain(cl, "too many", name);
 }
 
@@ -151,6 +174,8 @@ int command_line_parse(struct command_line *ret, int argc, char **argv, bool man
             return complain(ret, "unknown option", argv[i]);
     }
     ret->command = ret->n_words > 0 ? ret->words[0] : NULL;
+    if (ret->n_asked > 0 && !str_eq(ret->command, "policy"))
+        return complain(ret, "only glint policy takes", arena_printf(ret->arena, "--%s", ret->asked[0]));
     return 0;
 }
 
