@@ -280,7 +280,7 @@ class Server:
             'glint': {'metrics_port': self.metrics_port},
             'database': {'connection': 'sqlite:///' + self.database},
             'glance_store': {'stores': 'file', 'default_store': 'file', 'filesystem_store_datadir': self.images},
-            'oslo_policy': {} if self.trusted else {'enforce_new_defaults': 'false'},
+            'oslo_policy': {} if self.trusted else {'enforce_new_defaults': 'false', 'enforce_scope': 'false'},
             'paste_deploy': {'flavor': 'trusted', 'config_file': PASTE_TRUSTED} if self.trusted else {},
         }
         for section, options in (config or {}).items():
