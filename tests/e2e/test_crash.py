@@ -19,10 +19,10 @@ def settle(s, member, ids):
             return None
         active = [i for i in ids if statuses[i] == 'active']
         wanted = sorted(os.path.relpath(s.object_of(i), s.images) for i in active)
-        return statuses if s.stored() == wanted else None
-    statuses = eventually(settled, 10)
-    assert statuses, ('not settled', {i: member.show(i)['status'] for i in ids}, s.stored(), s.log()[-3000:])
-    return statuses
+        return [statuses] if s.stored() == wanted else None
+    found = eventually(settled, 10)
+    assert found, ('not settled', {i: member.show(i)['status'] for i in ids}, s.stored(), s.log()[-3000:])
+    return found[0]
 
 
 def test_kill_9_during_uploads(glint_server):
