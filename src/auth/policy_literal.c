@@ -3,6 +3,7 @@
  * whole numbers, fractions, True, False and None; collections match no attribute and are no literal here. */
 #include "auth/policy_private.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,10 @@ static void add_real(struct str *out, double value)
     char digits[40];
     int precision = 0, exponent;
 
+    if (isinf(value)) {
+        str_add(out, "inf");
+        return;
+    }
     do
         snprintf(digits, sizeof digits, "%.*e", precision, value);
     while (strtod(digits, NULL) != value && precision++ < 17);
