@@ -285,6 +285,7 @@ class Server:
         }
         for section, options in (config or {}).items():
             sections.setdefault(section, {}).update(options)    # an option that is None is left out
+        self.listening = [self.port] + [port for port in [sections['glint']['metrics_port']] if port == self.metrics_port]
         with open(self.conf, 'w') as f:
             for section, options in sections.items():
                 f.write('[%s]\n' % section)
@@ -326,7 +327,7 @@ class Server:
         def ready():
             assert self.process.poll() is None, 'glint ended by itself:\n' + self.log()
             try:
-                return Client(self.host, self.port, timeout=5).get('/versions').status == 200
+                return all(Client(self.host, port, timeout=5).get('/versions').status in (200, 404) for port in self.listening)
             except OSError:
                 return False
         assert eventually(ready, seconds, 0.01), 'glint does not answer:\n' + self.log()
