@@ -5,6 +5,7 @@
 #include "auth/policy_private.h"
 
 #include <curl/curl.h>
+#include <dlfcn.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <string.h>
@@ -64,29 +65,24 @@ static json_t *target_json(const struct policy_target *t)
     return object;
 }
 
+/* In the order in which oslo.context has them. */
 static json_t *credentials_json(const struct identity *id)
 {
     json_t *object = json_object();
-    const struct {
-        const char *name, *text;
-    } members[] = {
-        { "user_id", id->user },
-        { "user_domain_id", id->user_domain },
-        { "system_scope", id->system_scope },
-        { "domain_id", id->domain },
-        { "project_id", id->project },
-        { "project_domain_id", id->project_domain },
-        { "service_user_id", id->service_user },
-        { "service_user_domain_id", id->service_user_domain },
-        { "service_project_id", id->service_project },
-        { "service_project_domain_id", id->service_project_domain },
-    };
 
-    for (size_t i = 0; i < COUNT(members); i++)
-        json_object_set_new(object, members[i].name, text_or_null(members[i].text));
+    json_object_set_new(object, "user_id", text_or_null(id->user));
+    json_object_set_new(object, "user_domain_id", text_or_null(id->user_domain));
+    json_object_set_new(object, "system_scope", text_or_null(id->system_scope));
+    json_object_set_new(object, "domain_id", text_or_null(id->domain));
+    json_object_set_new(object, "project_id", text_or_null(id->project));
+    json_object_set_new(object, "project_domain_id", text_or_null(id->project_domain));
     json_object_set_new(object, "roles", texts(id->roles, id->n_roles));
-    json_object_set_new(object, "service_roles", texts(id->service_roles, id->n_service_roles));
     json_object_set_new(object, "is_admin_project", json_boolean(!id->other_project));
+    json_object_set_new(object, "service_user_id", text_or_null(id->service_user));
+    json_object_set_new(object, "service_user_domain_id", text_or_null(id->service_user_domain));
+    json_object_set_new(object, "service_project_id", text_or_null(id->service_project));
+    json_object_set_new(object, "service_project_domain_id", text_or_null(id->service_project_domain));
+    json_object_set_new(object, "service_roles", texts(id->service_roles, id->n_service_roles));
     if (id->system_scope && *id->system_scope)
         json_object_set_new(object, "system", json_string(id->system_scope));
     return object;
@@ -125,9 +121,39 @@ static void body_make(const struct evaluation *ev, struct str *out)
 
 /* ---- asking ---- */
 
-static void start_curl(void)
+/* libcurl and the thirty libraries behind it are 5 MB in each process, for checks that few policies have: it
+ * is loaded when the first one is asked. */
+static struct {
+    CURLcode (*global_init)(long);
+    CURL *(*init)(void);
+    CURLcode (*setopt)(CURL *, CURLoption, ...);
+    CURLcode (*perform)(CURL *);
+    void (*cleanup)(CURL *);
+    const char *(*strerror)(CURLcode);
+    struct curl_slist *(*append)(struct curl_slist *, const char *);
+    void (*free_all)(struct curl_slist *);
+    bool ready;
+} lib;
+
+static void load_curl(void)
 {
-    curl_global_init(CURL_GLOBAL_DEFAULT);
+    static const struct {
+        const char *name;
+        void **at;
+    } calls[] = {
+        { "curl_global_init", (void **)&lib.global_init }, { "curl_easy_init", (void **)&lib.init },
+        { "curl_easy_setopt", (void **)&lib.setopt },      { "curl_easy_perform", (void **)&lib.perform },
+        { "curl_easy_cleanup", (void **)&lib.cleanup },    { "curl_easy_strerror", (void **)&lib.strerror },
+        { "curl_slist_append", (void **)&lib.append },     { "curl_slist_free_all", (void **)&lib.free_all },
+    };
+    void *handle = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+
+    for (size_t i = 0; handle && i < COUNT(calls); i++) {
+        *calls[i].at = dlsym(handle, calls[i].name);
+        if (!*calls[i].at)
+            return;
+    }
+    lib.ready = handle && lib.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
 }
 
 /* Keeps as much as could be an answer; more is none. */
@@ -142,14 +168,14 @@ static size_t take_answer(char *bytes, size_t size, size_t n, void *arg)
 
 static void set_tls(CURL *curl, const struct policy_options *o)
 {
-    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, o->remote_verify ? 1L : 0L);
-    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, o->remote_verify ? 2L : 0L);
+    lib.setopt(curl, CURLOPT_SSL_VERIFYPEER, o->remote_verify ? 1L : 0L);
+    lib.setopt(curl, CURLOPT_SSL_VERIFYHOST, o->remote_verify ? 2L : 0L);
     if (o->remote_verify && o->remote_ca && *o->remote_ca)
-        curl_easy_setopt(curl, CURLOPT_CAINFO, o->remote_ca);
+        lib.setopt(curl, CURLOPT_CAINFO, o->remote_ca);
     if (o->remote_cert && *o->remote_cert)
-        curl_easy_setopt(curl, CURLOPT_SSLCERT, o->remote_cert);
+        lib.setopt(curl, CURLOPT_SSLCERT, o->remote_cert);
     if (o->remote_key && *o->remote_key)
-        curl_easy_setopt(curl, CURLOPT_SSLKEY, o->remote_key);
+        lib.setopt(curl, CURLOPT_SSLKEY, o->remote_key);
 }
 
 static CURLcode post(const struct policy_options *o, const char *url, const struct str *body,
@@ -157,36 +183,35 @@ static CURLcode post(const struct policy_options *o, const char *url, const stru
 {
     const char *type =
         o->remote_json ? "Content-Type: application/json" : "Content-Type: application/x-www-form-urlencoded";
-    struct curl_slist *headers = curl_slist_append(NULL, type);
-    CURL *curl = curl_easy_init();
+    struct curl_slist *headers = lib.append(NULL, type);
+    CURL *curl = lib.init();
     CURLcode result = CURLE_OUT_OF_MEMORY;
 
     if (curl && headers) {
-        curl_easy_setopt(curl, CURLOPT_URL, url);
-        curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-        curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-        curl_easy_setopt(curl, CURLOPT_MAXREDIRS, 30L);
-        curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-        curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)o->remote_timeout_ms);
-        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, str_text(body));
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)body->len);
-        curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
-        curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+        lib.setopt(curl, CURLOPT_URL, url);
+        lib.setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+        lib.setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+        lib.setopt(curl, CURLOPT_MAXREDIRS, 30L);
+        lib.setopt(curl, CURLOPT_NOSIGNAL, 1L);
+        lib.setopt(curl, CURLOPT_TIMEOUT_MS, (long)o->remote_timeout_ms);
+        lib.setopt(curl, CURLOPT_HTTPHEADER, headers);
+        lib.setopt(curl, CURLOPT_POSTFIELDS, str_text(body));
+        lib.setopt(curl, CURLOPT_POSTFIELDSIZE, (long)body->len);
+        lib.setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
+        lib.setopt(curl, CURLOPT_WRITEDATA, answer);
         set_tls(curl, o);
-        result = curl_easy_perform(curl);
+        result = lib.perform(curl);
     }
-    curl_easy_cleanup(curl);
-    curl_slist_free_all(headers);
+    lib.cleanup(curl);
+    lib.free_all(headers);
     return result;
 }
 
-static void say_failed(const struct evaluation *ev, const char *url, CURLcode why)
+static void say_failed(const struct evaluation *ev, const char *url, const char *why)
 {
     CLEANUP(str_done) struct str line = STR_INIT;
 
-    str_addf(&line, "policy rule %s: %s does not answer, so it is denied: %s", ev->asked, url,
-             curl_easy_strerror(why));
+    str_addf(&line, "policy rule %s: %s does not answer, so it is denied: %s", ev->asked, url, why);
     if (ev->rules->options.say)
         ev->rules->options.say(LOG_ERROR, str_text(&line));
 }
@@ -208,10 +233,14 @@ enum verdict policy_remote(const struct evaluation *ev, const struct check *c)
     if (match_format(&c->match, ev->target, &url) != VERDICT_YES)
         return VERDICT_BROKEN;
     body_make(ev, &body);
-    pthread_once(&once, start_curl);
+    pthread_once(&once, load_curl);
+    if (!lib.ready) {
+        say_failed(ev, str_text(&url), "libcurl.so.4 is not installed");
+        return VERDICT_BROKEN;
+    }
     result = post(&ev->rules->options, str_text(&url), &body, &answer);
     if (result != CURLE_OK) {
-        say_failed(ev, str_text(&url), result);
+        say_failed(ev, str_text(&url), lib.strerror(result));
         return VERDICT_BROKEN;
     }
     return answer.len <= ANSWER_MAX && is_true(str_text(&answer)) ? VERDICT_YES : VERDICT_NO;
