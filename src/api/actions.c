@@ -11,7 +11,7 @@ static int move(struct request *rq, const char *action, enum image_status from, 
     struct image *im;
     struct db_conn *c;
 
-    if (request_image(rq, &im, e) < 0 || request_allowed(rq, action, im, e) < 0)
+    if (request_image(rq, &im, e) < 0 || request_owns(rq, rq->route->rule, im, e) < 0)
         return -1;
     if (im->status == to)
         return respond_empty(rq, 204, "text/html; charset=UTF-8");

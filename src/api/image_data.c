@@ -97,9 +97,9 @@ static int media_in_detail(struct error *e)
 
 static int upload_allowed(struct request *rq, const struct image *im, struct error *e)
 {
-    if (request_allowed(rq, "upload_image", im, e) < 0)
+    if (request_allowed(rq, rq->route->rule, im, e) < 0)
         return -1;
-    if (request_owns(rq, "upload_image", im, e) < 0)
+    if (request_owns(rq, rq->route->rule, im, e) < 0)
         return error_set(e, ERROR_FORBIDDEN, "Not allowed to upload image data for image %s", im->id);
     return 0;
 }
@@ -250,7 +250,7 @@ static int download_allowed(struct request *rq, struct image **ret, struct error
         return error_set(e, ERROR_FORBIDDEN,
                          "The requested image has been deactivated. Image data download is forbidden.");
     *ret = im;
-    return request_allowed(rq, "download_image", im, e);
+    return request_allowed(rq, rq->route->rule, im, e);
 }
 
 static int prefer_refuse(struct request *rq, struct error *e)

@@ -287,7 +287,7 @@ int image_list_handle(struct request *rq, struct error *e)
     params.items = arena_array(rq->arena, struct http_param, lr.n_all + 1);
     if (lr.n_all)
         memcpy(params.items, lr.all, lr.n_all * sizeof *lr.all);
-    if (query_parse(rq, &params, &lr, e) < 0 || request_allowed(rq, "get_images", NULL, e) < 0)
+    if (query_parse(rq, &params, &lr, e) < 0 || request_allowed(rq, rq->route->rule, NULL, e) < 0)
         return -1;
     if (list_filters_make(rq->arena, &params, &lr.query, e) < 0 || request_db(rq, &c, e) < 0)
         return -1;

@@ -115,7 +115,7 @@ static int change_apply(struct request *rq, struct image *im, const struct patch
         return -1;
     if (str_eq(name, "owner") && c->op == PATCH_REPLACE && !rq->identity.is_admin)
         return error_in_detail(e, ERROR_FORBIDDEN, "Owner can't be updated by non admin.");
-    if (request_owns(rq, "modify_image", im, e) < 0)
+    if (request_owns(rq, rq->route->rule, im, e) < 0)
         return -1;
     switch (c->op) {
     case PATCH_REMOVE:

@@ -49,7 +49,7 @@ static int create_allowed(struct request *rq, struct image *im, struct error *e)
     struct policy_target target;
 
     policy_target_proposed(asked, visibility ? json_string_value(visibility) : "private", &target);
-    if (!policy_allows(rq->rules, &rq->identity, "add_image", &target)) {
+    if (!policy_allows(rq->rules, &rq->identity, rq->route->rule, &target)) {
         if (own)
             return error_set(e, ERROR_FORBIDDEN, "You are not authorized to complete add_image action.");
         return error_in_detail(e, ERROR_FORBIDDEN, "You are not permitted to create images owned by '%s'",
@@ -172,7 +172,7 @@ int image_show(struct request *rq, struct error *e)
 
     if (request_image(rq, &im, e) < 0)
         return -1;
-    if (request_allowed(rq, "get_image", im, e) < 0)
+    if (request_allowed(rq, rq->route->rule, im, e) < 0)
         return -1;
     doc = image_doc_options(rq, im);
     image_doc_write(&body, im, &doc);
@@ -190,7 +190,7 @@ int image_delete_handle(struct request *rq, struct error *e)
             error_as(e, 404, "Failed to find image %s to delete", rq->args[0]);
         return -1;
     }
-    if (request_owns(rq, "delete_image", im, e) < 0)
+    if (request_owns(rq, rq->route->rule, im, e) < 0)
         return -1;
     if (im->protected)
         return error_set(e, ERROR_FORBIDDEN, "Image %s is protected and cannot be deleted.", im->id);

@@ -83,7 +83,7 @@ int member_list_handle(struct request *rq, struct error *e)
         return error_set(e, ERROR_FORBIDDEN,
                          "Not allowed to list members for image %s: Only shared images have members.",
                          im->id);
-    if (request_allowed(rq, "get_members", im, e) < 0 || request_db(rq, &c, e) < 0 ||
+    if (request_allowed(rq, rq->route->rule, im, e) < 0 || request_db(rq, &c, e) < 0 ||
         member_list(c, rq->arena, im->id, sees_only(rq, im), &members, &n, e) < 0)
         return -1;
     str_add(&body, "{\"members\": [");
@@ -107,7 +107,7 @@ int member_show(struct request *rq, struct error *e)
         return error_set(e, ERROR_NOT_FOUND, "Only shared images have members.");
     if (request_db(rq, &c, e) < 0 || load_member(rq, c, im, &m, e) < 0)
         return -1;
-    if (request_allowed(rq, "get_member", im, e) < 0)
+    if (request_allowed(rq, rq->route->rule, im, e) < 0)
         return e->kind == ERROR_FORBIDDEN ? error_set(e, ERROR_NOT_FOUND, "%s", "") : -1;
     return member_answer(rq, im, m, NULL);
 }
@@ -163,7 +163,7 @@ int member_create(struct request *rq, struct error *e)
     struct db_conn *c;
 
     if (project_read(rq, &given, &project, e) < 0 || load_shared(rq, "create", &im, e) < 0 ||
-        request_allowed(rq, "add_member", im, e) < 0 || request_db(rq, &c, e) < 0 ||
+        request_allowed(rq, rq->route->rule, im, e) < 0 || request_db(rq, &c, e) < 0 ||
         add(rq, c, im, project, &m, e) < 0)
         return -1;
     return member_answer(rq, im, m, json_is_string(given) ? NULL : given);
@@ -192,7 +192,7 @@ int member_update(struct request *rq, struct error *e)
     if (!status)
         return error_set(e, ERROR_INVALID, "Status not specified");
     if (load_shared(rq, "update", &im, e) < 0 || request_db(rq, &c, e) < 0 ||
-        load_member(rq, c, im, &m, e) < 0 || request_allowed(rq, "modify_member", im, e) < 0)
+        load_member(rq, c, im, &m, e) < 0 || request_allowed(rq, rq->route->rule, im, e) < 0)
         return -1;
     if (!json_is_string(status) || !member_status_valid(json_string_value(status)))
         return error_set(e, ERROR_INVALID,
@@ -218,7 +218,7 @@ int member_delete(struct request *rq, struct error *e)
     struct db_conn *c;
 
     if (load_shared(rq, "delete", &im, e) < 0 || request_db(rq, &c, e) < 0 ||
-        load_member(rq, c, im, &m, e) < 0 || request_allowed(rq, "delete_member", im, e) < 0 ||
+        load_member(rq, c, im, &m, e) < 0 || request_allowed(rq, rq->route->rule, im, e) < 0 ||
         drop(rq, c, im, e) < 0)
         return -1;
     return respond_empty(rq, 204, NULL);

@@ -51,8 +51,9 @@ struct route {
     const char *template; /* segments; {name} takes one */
     handler *handle;
     enum route_body body;
-    bool quick;    /* may run on an event loop */
-    bool transfer; /* moves bulk data */
+    bool quick;       /* may run on an event loop */
+    bool transfer;    /* moves bulk data */
+    const char *rule; /* who may, beside what a handler asks on top; NULL: everybody */
 };
 extern const struct route routes[];
 extern const size_t routes_n;

@@ -13,7 +13,11 @@ static int load(struct request *rq, struct image **ret, struct error *e)
             error_as(e, 404, "Image %s not found.", rq->args[0]);
         return -1;
     }
-    return request_allowed(rq, "modify_image", *ret, e);
+    if (request_allowed(rq, rq->route->rule, *ret, e) < 0)
+        return -1;
+    if (request_owns(rq, rq->route->rule, *ret, e) < 0)
+        return error_set(e, ERROR_FORBIDDEN, "Not allowed to update tags for image %s.", (*ret)->id);
+    return 0;
 }
 
 static size_t find(const struct image *im, const char *tag)
