@@ -15,7 +15,8 @@ static void every_route_names_its_rule(void **state)
 {
     (void)state;
     for (size_t i = 0; i < routes_n; i++) {
-        bool open = str_starts(routes[i].template, "/v2/schemas/") || str_starts(routes[i].template, "/v2/info/");
+        bool open =
+            str_starts(routes[i].template, "/v2/schemas/") || str_starts(routes[i].template, "/v2/info/");
 
         CHECK_CASE(routes[i].template, routes[i].rule ? is_default(routes[i].rule) : open);
     }
