@@ -55,6 +55,21 @@ static void check_old_policy(const struct config *c, void (*loud)(void *arg, con
     arena_free(a);
 }
 
+/* Whoever names a file means its rules; that it may be absent is for the default name. */
+static void check_named_policy(const struct config *c, void (*loud)(void *arg, const char *text), void *arg)
+{
+    const char *name = config_str(c, "oslo_policy", "policy_file");
+    struct arena *a = arena_make(1024);
+    bool found = false;
+
+    for (const char *const *dir = conf_search_dirs(c, a); *dir && name && !found; dir++)
+        found = access(*name == '/' ? name : arena_printf(a, "%s/%s", *dir, name), F_OK) == 0;
+    if (config_is_set(c, "oslo_policy", "policy_file") && name && *name && !found)
+        loud(arg, arena_printf(a, "%s: [oslo_policy] policy_file %s is not there: the default rules apply",
+                               config_origin(c, "oslo_policy", "policy_file", NULL), name));
+    arena_free(a);
+}
+
 int conf_check(const struct config *c, void (*loud)(void *arg, const char *text), void *arg, struct error *e)
 {
     CLEANUP(str_done) struct str text = STR_INIT;
@@ -72,5 +87,6 @@ int conf_check(const struct config *c, void (*loud)(void *arg, const char *text)
         loud(arg, str_text(&text));
     }
     check_old_policy(c, loud, arg);
+    check_named_policy(c, loud, arg);
     return 0;
 }

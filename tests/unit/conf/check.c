@@ -35,6 +35,9 @@ static const struct {
     { "a cache directory", "[DEFAULT]\nimage_cache_dir = /c\n", NULL,
       ":2: [DEFAULT] image_cache_dir is not supported yet: there is no image cache: every download reads the "
       "store\n" },
+    { "a policy file that is not there", "[oslo_policy]\npolicy_file = none.yaml\n", NULL,
+      ":2: [oslo_policy] policy_file none.yaml is not there: the default rules apply\n" },
+    { "a policy file that is", "[oslo_policy]\npolicy_file = /dev/null\n", NULL, "" },
     { "notifications that go nowhere", "[oslo_messaging_notifications]\ndriver = noop\n", NULL, "" },
 };
 
