@@ -268,7 +268,11 @@ static int handle(struct request *rq, struct error *e)
         return -1;
     if (str_eq(rq->path, "/v2"))
         return redirect_to_root(rq);
-    if (route_find(rq, e) < 0 || body_check(rq, e) < 0)
+    if (route_find(rq, e) < 0)
+        return -1;
+    if (rq->http->inline_only && !rq->route->quick)
+        return error_set(e, ERROR_WOULD_BLOCK, "%s", "");
+    if (body_check(rq, e) < 0)
         return -1;
     return rq->route->handle(rq, e);
 }
@@ -337,24 +341,48 @@ static int serve(void *arg, struct http_request *http)
 
 /* ---- what front ends ask beforehand ---- */
 
-/* By the shape of the path alone, without a match: a wrong guess costs a hand-off, never an answer. */
+/* Whether the path, as it came, has the template's shape; any first segment that begins as a version does. */
+static bool looks_like(const char *template, const char *path)
+{
+    if (strncmp(path, "/v2", 3) != 0)
+        return false;
+    template += strlen("/v2");
+    path += strcspn(path + 1, "/") + 1;
+    while (*template && *path) {
+        size_t len = strcspn(template + 1, "/") + 1, got = strcspn(path + 1, "/") + 1;
+
+        if (template[1] != '{' && (len != got || memcmp(template, path, len) != 0))
+            return false;
+        template += len;
+        path += got;
+    }
+    return !*template && !*path;
+}
+
+/* The route that this will most likely be. A wrong guess costs a hand-off, never an answer. */
+static const struct route *guess(const struct http_request *http)
+{
+    for (size_t i = 0; i < routes_n; i++)
+        if (str_eq(routes[i].method, http->method) && looks_like(routes[i].template, http->path))
+            return &routes[i];
+    return NULL;
+}
+
 static bool may_inline(void *arg UNUSED, const struct http_request *http)
 {
-    const char *path = http->path, *last;
+    const struct route *route;
 
     if (!str_eq(http->method, "GET") || http->content_length != HTTP_BODY_NONE)
         return false;
-    if (!str_starts(path, "/v2/images"))
-        return true;
-    last = path + 10;
-    return *last == '/' && !strchr(last + 1, '/');
+    route = guess(http);
+    return !route || route->quick; /* what is no route is answered without a look at anything */
 }
 
 static bool is_transfer(void *arg UNUSED, const struct http_request *http)
 {
-    size_t n = strlen(http->path);
+    const struct route *route = guess(http);
 
-    return n > 5 && memcmp(http->path + n - 5, "/file", 5) == 0;
+    return route && route->transfer;
 }
 
 struct http_service api_service(struct api *api)

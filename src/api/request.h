@@ -51,7 +51,7 @@ struct route {
     const char *template; /* segments; {name} takes one */
     handler *handle;
     enum route_body body;
-    bool quick;       /* may run on an event loop */
+    bool quick;       /* may run on an event loop; the handler may still send itself to a worker */
     bool transfer;    /* moves bulk data */
     const char *rule; /* who may, beside what a handler asks on top; NULL: everybody */
 };

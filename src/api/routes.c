@@ -5,7 +5,7 @@
 /* clang-format off */
 const struct route routes[] = {
     /* method    template                                  handler               body          quick  transfer rule */
-    { "GET",    "/v2/images",                             image_list_handle,    BODY_IGNORED, false, false, "get_images" },
+    { "GET",    "/v2/images",                             image_list_handle,    BODY_IGNORED, true,  false, "get_images" },
     { "POST",   "/v2/images",                             image_create,         BODY_JSON,    false, false, "add_image" },
     { "GET",    "/v2/images/{image_id}",                  image_show,           BODY_NONE,    true,  false, "get_image" },
     { "PATCH",  "/v2/images/{image_id}",                  image_patch,          BODY_STREAM,  false, false, "modify_image" },
