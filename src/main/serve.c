@@ -340,12 +340,16 @@ static void *stop_front(void *arg)
     return NULL;
 }
 
+/* A shell and the make it runs both pass one signal on: what comes at once is the same wish. */
+enum { SECOND_SIGNAL_US = 500 * 1000 };
+
 /* http1_stop() waits for requests, so it has a thread of its own while this one listens for the second
  * signal. */
 static void stop(struct server *s)
 {
     pthread_t thread;
     struct pollfd done = { .events = POLLIN };
+    int64_t asked_us = clock_mono_us();
 
     systemd_notify("STOPPING=1");
     s->grace_us = seconds_us(s->config, "shutdown_timeout");
@@ -356,7 +360,7 @@ static void stop(struct server *s)
     while (poll(&done, 1, 0) == 0) {
         int sig = signals_wait(s->signals, done.fd, next_due(s));
 
-        if (sig == SIGTERM || sig == SIGINT) {
+        if ((sig == SIGTERM || sig == SIGINT) && clock_mono_us() - asked_us > SECOND_SIGNAL_US) {
             log_warning("ended at once by a second signal");
             supervised_signal(&s->worker, SIGKILL);
             _exit(EXIT_FAILED);
