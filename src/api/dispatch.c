@@ -321,6 +321,7 @@ static int serve(void *arg, struct http_request *http)
     int result = 0;
     int64_t us;
 
+    error_clear(&e);
     rq.settings = settings_hold(api);
     if (handle(&rq, &e) < 0) {
         if (http->inline_only && e.kind == ERROR_WOULD_BLOCK && !http->status)

@@ -9,11 +9,8 @@ static const struct {
     const char *name;
     int (*run)(const struct command_line *);
 } commands[] = {
-    { "serve", serve_main },
-    { "worker", worker_main },
-    { "db", db_main },
-    { "config", config_main },
-    { "policy", policy_main },
+    { "serve", serve_main },   { "worker", worker_main }, { "db", db_main },
+    { "config", config_main }, { "policy", policy_main },
 };
 
 static int run(const struct command_line *cl, const char *name)

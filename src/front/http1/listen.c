@@ -258,6 +258,7 @@ static int listen_address(struct http1 *h, const char *host, struct addrinfo *a,
             return -1;
         }
         if (i == 0) {
+            /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): getsockname() filled it */
             *port_of(a->ai_addr) = *port_of((struct sockaddr *)&bound);
             host_text(from->host, sizeof from->host, host, ntohs(*port_of(a->ai_addr)));
         }
