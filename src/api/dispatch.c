@@ -161,7 +161,10 @@ static int identify(struct request *rq, struct error *e)
         return -1;
     switch (s->identity) {
     case IDENTITY_UNAUTHENTICATED:
-        identity_unauthenticated(&rq->identity);
+        if (s->standalone)
+            identity_sole_user(&rq->identity);
+        else
+            identity_unauthenticated(&rq->identity);
         break;
     case IDENTITY_TRUSTED_HEADERS:
         if (identity_from_headers(rq->http, s->allow_anonymous, &rq->identity, e) < 0)

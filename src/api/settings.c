@@ -84,6 +84,7 @@ static void read_options(struct settings *s)
     s->tag_quota = config_int(c, "DEFAULT", "image_tag_quota");
     s->storage_quota = config_int(c, "DEFAULT", "user_storage_quota");
     s->size_cap = (uint64_t)config_int(c, "DEFAULT", "image_size_cap");
+    s->standalone = conf_is_standalone(c);
     s->access_log = config_bool(c, "glint", "access_log");
     s->show_direct_url = config_bool(c, "DEFAULT", "show_image_direct_url");
     s->show_locations = config_bool(c, "DEFAULT", "show_multiple_locations");

@@ -31,7 +31,7 @@ struct settings {
     int64_t max_request_id, limit_default, limit_max;
     int64_t property_quota, tag_quota, storage_quota;
     uint64_t size_cap;
-    bool access_log;
+    bool access_log, standalone;
     bool show_direct_url, show_locations, cache_on, multi_store;
     struct inspect_policy inspect;
 };

@@ -34,6 +34,8 @@ int identity_from_headers(struct http_request *rq, bool allow_anonymous, struct 
                           struct error *e) MUST_CHECK;
 /* The pipelines without authentication: an administrator without project and roles. */
 void identity_unauthenticated(struct identity *ret);
+/* The one user of a service that nobody configured: the same, with every role, so that all rules let it. */
+void identity_sole_user(struct identity *ret);
 
 /* ---- what a rule is asked about ----
  *

@@ -19,7 +19,7 @@ struct conf_request {
 /* Finds files as Glance does (operations.md section 2): OS_GLANCE_CONFIG_DIR or /etc/glance,
  * glance-image-import.conf, glance-api.conf, then glance.conf.d/ and glance-api.conf.d/ of ~/.glance, ~,
  * /etc/glance, /etc. With no file at all the standalone profile applies: SQLite and a file store below
- * conf_data_dir(), loopback only, no authentication and therefore enforce_new_defaults off. */
+ * conf_data_dir(), loopback only, no authentication, and one user who may do everything. */
 int conf_load(const struct conf_request *rq, struct config **ret, struct error *e) MUST_CHECK;
 bool conf_is_standalone(const struct config *c);
 /* Files that were read, for messages; NULL-terminated. */

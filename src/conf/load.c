@@ -153,7 +153,6 @@ int conf_load(const struct conf_request *rq, struct config **ret, struct error *
         "glance_store.stores=file",
         "glance_store.filesystem_store_datadir=${glint.data_dir}/images",
         "DEFAULT.bind_host=127.0.0.1",
-        "oslo_policy.enforce_new_defaults=false",
         NULL,
     };
     struct config_input in = {

@@ -90,6 +90,7 @@ def test_no_configuration_at_all(program):
     client = program.client()
     image_id = client.active(b'data of an image')
     assert client.download(image_id).body == b'data of an image'
+    assert client.create(visibility='public')['visibility'] == 'public'
     assert Client('127.0.0.1', program.metrics_port).get('/metrics').status == 200
     assert listened_on(program.port) == {'0100007F'} and listened_on(program.metrics_port) == {'0100007F'}
 
