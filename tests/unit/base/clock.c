@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define AT INT64_C(1795335660123456) /* 2026-11-22 08:21:00.123456 */
 
@@ -15,6 +17,28 @@ static void clock_writes(void **state)
     assert_string_equal(clock_http(AT, text), "Sun, 22 Nov 2026 08:21:00 GMT");
     assert_string_equal(clock_sql(0, text), "1970-01-01 00:00:00.000000");
     assert_string_equal(clock_sql(-1, text), "1969-12-31 23:59:59.999999");
+    assert_string_equal(clock_sql(INT64_MIN, text), "0001-01-01 00:00:00.000000");
+    assert_string_equal(clock_sql(INT64_MAX, text), "9999-12-31 23:59:59.999999");
+}
+
+/* Every day that has a four-digit year, there and back, beside the C library's calendar. */
+static void clock_knows_the_calendar(void **state)
+{
+    (void)state;
+    for (int64_t day = -719162; day <= 2932896; day++) {
+        char mine[CLOCK_TEXT_MAX], theirs[CLOCK_TEXT_MAX];
+        time_t sec = (time_t)day * 86400 + 86399 - (time_t)(day & 0xFFFF);
+        int64_t back;
+        struct tm tm;
+
+        gmtime_r(&sec, &tm);
+        strftime(theirs, sizeof theirs, "%a, %d %b ", &tm);
+        snprintf(theirs + strlen(theirs), sizeof theirs - strlen(theirs), "%04d %02d:%02d:%02d GMT",
+                 tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+        assert_string_equal(clock_http(sec * CLOCK_SECOND, mine), theirs);
+        assert_true(clock_from_iso(clock_iso(sec * CLOCK_SECOND, mine), &back));
+        assert_int_equal(back, sec * CLOCK_SECOND);
+    }
 }
 
 static const struct {
@@ -101,6 +125,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clock_writes),
+        cmocka_unit_test(clock_knows_the_calendar),
         cmocka_unit_test(clock_reads_iso),
         cmocka_unit_test(clock_reads_what_it_writes),
         cmocka_unit_test(clock_refuses_bad_http_dates),
