@@ -344,7 +344,9 @@ void image_doc_write(struct str *out, const struct image *im, const struct image
     add_named(out, "os_hash_value", im->os_hash_value);
     add_named(out, "id", im->id);
     add_named(out, "created_at", clock_iso(im->created_us, when));
-    str_addf(out, "\"updated_at\": \"%s\"", clock_iso(im->updated_us, when));
+    str_add(out, "\"updated_at\": \"");
+    str_add(out, clock_iso(im->updated_us, when));
+    str_addc(out, '"');
     add_locations(out, im, o);
     str_add(out, ", \"tags\": [");
     for (size_t i = 0; i < im->n_tags; i++) {

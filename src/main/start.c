@@ -24,9 +24,10 @@ void start_process(void)
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
     }
-    /* glibc would keep eight heaps per core and what was freed in them. */
-    mallopt(M_ARENA_MAX, cores > 8 ? 8 : cores > 2 ? (int)cores : 2);
-    mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+    /* glibc would keep eight heaps per core and what was freed in them; with fewer than one per loop, threads
+     * wait for each other. Below 1 MiB of slack a listing gives its memory back and faults it in again. */
+    mallopt(M_ARENA_MAX, cores > 6 ? 8 : (int)cores + 2);
+    mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
     mallopt(M_MMAP_THRESHOLD, 128 * 1024);
     signal(SIGPIPE, SIG_IGN);
 }
