@@ -307,6 +307,7 @@ int image_list_handle(struct request *rq, struct error *e)
         return -1;
     if (lr.marker_id && marker_load(rq, c, lr.marker_id, &lr.query, e) < 0)
         return -1;
+    lr.query.without_locations = !rq->settings->show_locations && !rq->settings->show_direct_url;
     if (lr.query.limit > 0 && image_list(c, rq->arena, &lr.query, &images, &n, e) < 0)
         return -1;
     request_db_release(rq);

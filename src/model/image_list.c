@@ -210,8 +210,10 @@ static int read_children(struct db_conn *c, struct arena *a, const struct page *
     int row;
 
     str_add(&sql, select);
-    for (size_t i = 1; i <= wide; i++)
-        str_addf(&sql, i > 1 ? ",?%zu" : "?%zu", i);
+    for (size_t i = 1; i <= wide; i++) {
+        str_add(&sql, i > 1 ? ",?" : "?");
+        str_add_u64(&sql, i);
+    }
     str_add(&sql, ") AND NOT deleted ORDER BY image_id, id");
     if (db_prepare_text(c, str_text(&sql), &s, e) < 0)
         return -1;
@@ -239,6 +241,7 @@ static int read_page(struct db_conn *c, struct build *b, struct page *p, struct 
         { "SELECT image_id, id, value, meta_data, status FROM image_locations WHERE image_id IN (",
           image_row_location },
     };
+    size_t n_children = COUNT(children) - b->q->without_locations;
 
     if (choose_plan(b, c, e) < 0)
         return -1;
@@ -247,7 +250,7 @@ static int read_page(struct db_conn *c, struct build *b, struct page *p, struct 
             return -1;
     sort_page(p, b->arena);
     for (size_t from = 0; from < p->n; from += 1000)
-        for (size_t i = 0; i < COUNT(children); i++)
+        for (size_t i = 0; i < n_children; i++)
             if (read_children(c, b->arena, p, from, children[i].select, children[i].add, e) < 0)
                 return -1;
     return 0;

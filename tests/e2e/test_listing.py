@@ -189,3 +189,16 @@ def test_deleted_never_show(lister):
     lister.delete('/v2/images/' + image['id'])
     assert lister.listed('?name=gone') == [] and lister.listed('?name=gone&deleted=true') == []
     assert lister.get('/v2/images?marker=' + image['id']).status == 400
+
+
+@pytest.mark.parametrize('option,shown,hidden', [
+    ('show_multiple_locations', 'locations', 'direct_url'),
+    ('show_image_direct_url', 'direct_url', 'locations'),
+])
+def test_locations_where_asked_for(glint_server, option, shown, hidden):
+    client = glint_server(trusted=True, config={'DEFAULT': {option: 'true'}}).client('member')
+    image = client.create(name='placed')
+    assert client.upload(image['id'], b'bytes').status == 204
+    one = client.show(image['id'])
+    assert client.get('/v2/images?name=placed').json['images'] == [one]
+    assert one['id'] in str(one[shown]) and hidden not in one

@@ -500,6 +500,13 @@ static void test_children(void **state)
         assert_string_equal(page[i].locations[0].metadata, "{}");
         assert_string_equal(page[i].locations[0].status, "active");
     }
+    q.without_locations = true;
+    OK(&t.f, image_list(t.f.c, t.f.a, &q, &page, &n, &t.f.e));
+    assert_int_equal(n, 40);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(page[i].n_locations, 0);
+        assert_int_equal(page[i].n_tags, 1);
+    }
     fixture_close(&t.f);
 }
 
