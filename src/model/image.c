@@ -245,7 +245,7 @@ int image_load_any(struct db_conn *c, struct arena *a, const char *id, struct im
 
 /* ---- insert ---- */
 
-void bind_size(struct db_stmt *s, int at, int64_t size)
+static void bind_size(struct db_stmt *s, int at, int64_t size)
 {
     if (size < 0)
         db_bind_null(s, at);
@@ -287,15 +287,14 @@ int image_tag_insert(struct db_conn *c, const char *image_id, const char *tag, i
     return db_run(s, NULL, e);
 }
 
-static int insert_row(struct db_conn *c, const struct image *im, struct error *e)
+void image_row_bind(struct db_stmt *s, const struct image *im)
 {
-    struct db_stmt *s;
     const char *const texts[] = {
         im->id,
         im->name,
         im->disk_format,
         im->container_format,
-        im->owner,
+        im->owner && *im->owner ? im->owner : NULL,
         im->checksum,
         im->os_hash_algo,
         im->os_hash_value,
@@ -303,11 +302,6 @@ static int insert_row(struct db_conn *c, const struct image *im, struct error *e
         image_visibility_name(im->visibility),
     };
 
-    if (db_prepare(c,
-                   "INSERT INTO images (" IMAGE_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-                   "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
-                   &s, e) < 0)
-        return -1;
     for (int i = 0; i < (int)COUNT(texts); i++)
         db_bind_text(s, i + 1, texts[i]);
     bind_size(s, 11, im->size);
@@ -316,6 +310,18 @@ static int insert_row(struct db_conn *c, const struct image *im, struct error *e
     db_bind_int(s, 14, im->min_ram);
     db_bind_bool(s, 15, im->protected);
     db_bind_bool(s, 16, im->os_hidden);
+}
+
+static int insert_row(struct db_conn *c, const struct image *im, struct error *e)
+{
+    struct db_stmt *s;
+
+    if (db_prepare(c,
+                   "INSERT INTO images (" IMAGE_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+                   "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+                   &s, e) < 0)
+        return -1;
+    image_row_bind(s, im);
     db_bind_bool(s, 17, false);
     db_bind_time(s, 18, im->created_us);
     db_bind_time(s, 19, im->updated_us);

@@ -78,18 +78,6 @@ static int save_row(struct db_conn *c, const struct image *im, enum image_status
 {
     struct db_stmt *s;
     int64_t changed;
-    const char *const texts[] = {
-        im->id,
-        im->name,
-        im->disk_format,
-        im->container_format,
-        im->owner && *im->owner ? im->owner : NULL,
-        im->checksum,
-        im->os_hash_algo,
-        im->os_hash_value,
-        image_status_name(im->status),
-        image_visibility_name(im->visibility),
-    };
 
     if (db_prepare(c,
                    "UPDATE images SET name = ?2, disk_format = ?3, container_format = ?4, owner = ?5, "
@@ -100,14 +88,7 @@ static int save_row(struct db_conn *c, const struct image *im, enum image_status
                    "WHERE id = ?1 AND status = ?18 AND NOT deleted",
                    &s, e) < 0)
         return -1;
-    for (int i = 0; i < (int)COUNT(texts); i++)
-        db_bind_text(s, i + 1, texts[i]);
-    bind_size(s, 11, im->size);
-    bind_size(s, 12, im->virtual_size);
-    db_bind_int(s, 13, im->min_disk);
-    db_bind_int(s, 14, im->min_ram);
-    db_bind_bool(s, 15, im->protected);
-    db_bind_bool(s, 16, im->os_hidden);
+    image_row_bind(s, im);
     db_bind_time(s, 17, now);
     db_bind_text(s, 18, image_status_name(from));
     if (db_run(s, &changed, e) < 0)

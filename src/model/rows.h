@@ -19,13 +19,13 @@ enum { IMAGE_COLUMNS_COUNT = 20 };
 /* Columns from col on of the current row. ERROR_INTERNAL on a status or visibility that no release wrote. */
 int image_row_read(struct db_stmt *s, struct arena *a, struct image *ret, struct error *e) MUST_CHECK;
 
+/* Binds 1 to 16: the columns up to os_hidden. */
+void image_row_bind(struct db_stmt *s, const struct image *im);
+
 /* Columns of one child row, from col on: name, value / value / id, value, meta_data, status. */
 void image_row_property(struct db_stmt *s, int col, struct arena *a, struct image *im);
 void image_row_tag(struct db_stmt *s, int col, struct arena *a, struct image *im);
 void image_row_location(struct db_stmt *s, int col, struct arena *a, struct image *im);
-
-/* Binds a size, which is NULL when it is -1. */
-void bind_size(struct db_stmt *s, int at, int64_t size);
 
 /* Says why a compare-and-set changed no row: ERROR_CONFLICT, or `missing` when there is no such live image.
  * Returns -1. */
