@@ -11,11 +11,14 @@ struct db;
 struct stores;
 struct pipeline;
 
-/* Everything is the caller's and must outlive the api, but for the configuration and the pipeline, which
- * api_reload() replaces under running requests (each keeps what it began with). */
-int api_open(struct config *c, const struct pipeline *p, struct db *db, struct stores *stores,
-             struct api **ret, struct error *e) MUST_CHECK;
-int api_reload(struct api *api, struct config *c, const struct pipeline *p, struct error *e) MUST_CHECK;
+/* Reads what the configuration says about answers, rules and identities, and holds no descriptor and no
+ * thread: it may run before a fork. Configuration and pipeline may go away after it. */
+int api_open(struct config *c, const struct pipeline *p, struct api **ret, struct error *e) MUST_CHECK;
+/* What to serve from; both must outlive the api. Before the first request. */
+void api_attach(struct api *api, struct db *db, struct stores *stores);
+/* Takes over what `next` (opened, not attached; freed) read of its configuration, under running requests:
+ * each keeps what it began with. */
+void api_adopt(struct api *api, struct api *next);
 void api_close(struct api *api); /* takes NULL; no request may be running */
 
 /* What to give a front end. */

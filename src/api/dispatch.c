@@ -398,8 +398,7 @@ struct http_service api_service(struct api *api)
 
 /* ---- the api itself ---- */
 
-int api_open(struct config *c, const struct pipeline *p, struct db *db, struct stores *stores,
-             struct api **ret, struct error *e)
+int api_open(struct config *c, const struct pipeline *p, struct api **ret, struct error *e)
 {
     struct api *api = mem_new(sizeof *api);
 
@@ -408,24 +407,26 @@ int api_open(struct config *c, const struct pipeline *p, struct db *db, struct s
         return -1;
     }
     pthread_mutex_init(&api->lock, NULL);
-    api->db = db;
-    api->stores = stores;
     *ret = api;
     return 0;
 }
 
-int api_reload(struct api *api, struct config *c, const struct pipeline *p, struct error *e)
+void api_attach(struct api *api, struct db *db, struct stores *stores)
 {
-    struct settings *fresh, *old;
+    api->db = db;
+    api->stores = stores;
+}
 
-    if (settings_make(c, p, &fresh, e) < 0)
-        return -1;
+void api_adopt(struct api *api, struct api *next)
+{
+    struct settings *old;
+
     pthread_mutex_lock(&api->lock);
     old = api->settings;
-    api->settings = fresh;
+    api->settings = TAKE(next->settings);
     pthread_mutex_unlock(&api->lock);
     settings_free(old);
-    return 0;
+    api_close(next);
 }
 
 void api_close(struct api *api)

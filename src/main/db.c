@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* glint db …, and glance-manage db … with the exit statuses that deployment tools look at. */
+#include "host/host.h"
 #include "main/main.h"
 #include "model/model.h"
 
@@ -31,7 +32,7 @@ static int fail(const struct error *e)
 
 static int database_open(struct database *d, const struct command_line *cl, bool create, struct error *e)
 {
-    if (start_config(cl, &d->config, e) < 0 || start_db(d->config, create, &d->db, e) < 0)
+    if (start_config(cl, &d->config, e) < 0 || host_open_db(d->config, create, &d->db, e) < 0)
         return -1;
     return db_acquire(d->db, DB_WAIT, &d->conn, e);
 }

@@ -9,8 +9,8 @@
 /* A URL that works on this machine: every address means this one. */
 static void add_url(const struct server *s, struct str *out)
 {
-    const char *host = config_str(s->config, "DEFAULT", "bind_host");
-    const char *cert = config_str(s->config, "DEFAULT", "cert_file");
+    const char *host = config_str(host_config(s->host), "DEFAULT", "bind_host");
+    const char *cert = config_str(host_config(s->host), "DEFAULT", "cert_file");
 
     if (!*host || str_eq(host, "0.0.0.0") || str_eq(host, "*") || str_eq(host, "::"))
         host = "127.0.0.1";
@@ -21,10 +21,10 @@ static void add_url(const struct server *s, struct str *out)
 static const char *store_place(const struct server *s, struct str *out)
 {
     const char *const *dirs;
-    size_t n = config_list(s->config, "glance_store", "filesystem_store_datadirs", &dirs);
+    size_t n = config_list(host_config(s->host), "glance_store", "filesystem_store_datadirs", &dirs);
 
     if (n == 0)
-        return config_str(s->config, "glance_store", "filesystem_store_datadir");
+        return config_str(host_config(s->host), "glance_store", "filesystem_store_datadir");
     for (size_t i = 0; i < n; i++)
         str_addf(out, "%s%s", i ? ", " : "", dirs[i]);
     return str_text(out);
@@ -42,11 +42,11 @@ static void print_screen(const struct server *s, const char *url)
     CLEANUP(str_done) struct str dirs = STR_INIT;
 
     fprintf(stderr, "\nglint " GLINT_VERSION " serves the Images API at %s\n\n", url);
-    fprintf(stderr, "  database  %s\n  images    %s\n  identity  %s\n", db_describe(s->db),
-            store_place(s, &dirs), identity(s->pipeline));
+    fprintf(stderr, "  database  %s\n  images    %s\n  identity  %s\n", host_database(s->host),
+            store_place(s, &dirs), identity(host_pipeline(s->host)));
     if (s->metrics)
-        fprintf(stderr, "  metrics   http://%s:%u/metrics\n", config_str(s->config, "glint", "metrics_host"),
-                http1_port(s->metrics));
+        fprintf(stderr, "  metrics   http://%s:%u/metrics\n",
+                config_str(host_config(s->host), "glint", "metrics_host"), http1_port(s->metrics));
     fprintf(stderr,
             "\nTry:\n"
             "  curl %s/v2/images\n"
@@ -60,6 +60,7 @@ static void print_screen(const struct server *s, const char *url)
 void serve_greet(struct server *s)
 {
     CLEANUP(str_done) struct str url = STR_INIT;
+    const struct pipeline *p = host_pipeline(s->host);
     bool inherited = http1_port(s->front) == 0;
 
     if (inherited)
@@ -67,7 +68,7 @@ void serve_greet(struct server *s)
     else
         add_url(s, &url);
     log_info("glint " GLINT_VERSION " serves the Images API at %s, database %s, pipeline %s of %s",
-             str_text(&url), db_describe(s->db), s->pipeline->name, s->pipeline->source);
-    if (!inherited && (conf_is_standalone(s->config) || isatty(STDERR_FILENO)))
+             str_text(&url), host_database(s->host), p->name, p->source);
+    if (!inherited && (conf_is_standalone(host_config(s->host)) || isatty(STDERR_FILENO)))
         print_screen(s, str_text(&url));
 }

@@ -37,12 +37,11 @@ int usage(const char *command); /* prints the help to standard output */
 
 /* ---- start.c: what serve, worker and db begin with ---- */
 
+/* Where the command line says that the configuration is; its texts. */
+struct conf_request start_source(const struct command_line *cl);
 int start_config(const struct command_line *cl, struct config **ret, struct error *e) MUST_CHECK;
 /* Opens the log that the configuration names, or standard error. */
 int start_log(const struct config *c, struct error *e) MUST_CHECK;
-void start_warnings(const struct config *c);
-/* create: make a missing database (standalone). */
-int start_db(const struct config *c, bool create, struct db **ret, struct error *e) MUST_CHECK;
 /* Log lines of an error: its message and its detail. */
 void start_say(const char *what, const struct error *e);
 /* Raises the limit of open files, keeps the heap small, ignores SIGPIPE. */

@@ -17,6 +17,7 @@ static void value_of(const struct config *c, const struct option *o, struct str 
 /* Compared with what the process started with: a value that was changed and changed back needs nothing. */
 static void say_restarts(const struct server *s)
 {
+    const struct config *now = host_config(s->host);
     CLEANUP(str_done) struct str before = STR_INIT, after = STR_INIT;
 
     for (const struct option *o = conf_options; o->name; o++) {
@@ -24,56 +25,41 @@ static void say_restarts(const struct server *s)
 
         if (!(o->flags & OPTION_RESTART))
             continue;
-        value_of(s->first_config, o, &before);
-        value_of(s->config, o, &after);
+        value_of(host_first_config(s->host), o, &before);
+        value_of(now, o, &after);
         if (!str_eq(str_text(&before), str_text(&after)))
             log_warning("%s: [%s] %s is changed and takes effect after a restart",
-                        config_origin(s->config, group, o->name, NULL), group, o->name);
+                        config_origin(now, group, o->name, NULL), group, o->name);
     }
 }
 
-static int take_over(struct server *s, struct config **c, struct pipeline **p, struct error *e)
+/* The certificate is what can still be wrong; nothing is changed when it is. */
+static int take_over(struct server *s, struct host **next, struct error *e)
 {
-    struct config *old_config = s->config;
-    struct pipeline *old_pipeline = s->pipeline;
     struct http1_options o;
 
-    serve_front_options(s, *c, &o);
-    /* The certificate is what can still be wrong; nothing is changed when it is. */
+    serve_front_options(s, host_config(*next), &o);
     if (http1_reload(s->front, &o, e) < 0)
         return -1;
-    if (api_reload(s->api, *c, *p, e) < 0) {
-        struct error ignored;
-
-        serve_front_options(s, s->config, &o);
-        if (http1_reload(s->front, &o, &ignored) < 0)
-            error_detail(e, "%s", ignored.message);
-        return -1;
-    }
-    s->config = TAKE(*c);
-    s->pipeline = TAKE(*p);
-    config_free(old_config);
-    pipeline_free(old_pipeline);
-    if (start_log(s->config, e) < 0)
+    host_adopt(s->host, TAKE(*next));
+    if (start_log(host_config(s->host), e) < 0)
         start_say("the log stays where it is: ", e);
     return 0;
 }
 
 void serve_reload(struct server *s)
 {
-    struct config *c = NULL;
-    struct pipeline *p = NULL;
+    struct host *next = NULL;
     struct error e;
 
     systemd_reloading();
-    if (serve_load(s, &c, &p, &e) < 0 || take_over(s, &c, &p, &e) < 0) {
+    if (serve_load(s->cl, &next, &e) < 0 || take_over(s, &next, &e) < 0) {
         start_say("the configuration stays as it was: ", &e);
     } else {
-        serve_warn(s);
+        host_warn(s->host);
         say_restarts(s);
         log_info("the configuration is read again");
     }
-    config_free(c);
-    pipeline_free(p);
+    host_free(next);
     systemd_notify("READY=1");
 }

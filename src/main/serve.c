@@ -43,100 +43,11 @@ static int signals_wait(int fd, int other, int64_t timeout_us)
 
 /* ---- opening ---- */
 
-static void collect(void *arg, const char *text)
+int serve_load(const struct command_line *cl, struct host **ret, struct error *e)
 {
-    str_add(arg, text);
-    str_addc(arg, '\n');
-}
+    struct conf_request rq = start_source(cl);
 
-static void say_lines(const char *lines)
-{
-    while (*lines) {
-        size_t n = strcspn(lines, "\n");
-
-        log_warning("%.*s", (int)n, lines);
-        lines += n + 1;
-    }
-}
-
-void serve_warn(struct server *s)
-{
-    const struct pipeline *p = s->pipeline;
-
-    start_warnings(s->config);
-    say_lines(str_text(&s->unsupported));
-    if (pipeline_has(p, FILTER_CONTEXT))
-        log_warning(
-            "%s: '%s' takes identities from X-User-Id, X-Project-Id and X-Roles of any client: only a "
-            "trusted proxy may reach this service",
-            p->source, p->name);
-    if (pipeline_has(p, FILTER_GZIP))
-        log_warning("%s: the filter gzip is accepted, answers are not compressed", p->source);
-}
-
-int serve_load(struct server *s, struct config **ret, struct pipeline **ret_pipeline, struct error *e)
-{
-    struct config *c = NULL;
-
-    str_clear(&s->unsupported);
-    if (start_config(s->cl, &c, e) < 0)
-        return -1;
-    if (conf_check(c, collect, &s->unsupported, e) < 0 || pipeline_load(c, ret_pipeline, e) < 0) {
-        config_free(c);
-        return -1;
-    }
-    *ret = c;
-    return 0;
-}
-
-static const char *sync_command(struct server *s)
-{
-    char **argv = command_line_again(s->cl, "db");
-    CLEANUP(str_done) struct str out = STR_INIT;
-
-    str_add(&out, "glint db sync");
-    for (char **p = argv + 2; *p; p++)
-        str_addf(&out, " %s", *p);
-    return arena_str(s->cl->arena, str_text(&out));
-}
-
-static int check_schema(struct server *s, struct db_conn *c, struct error *e)
-{
-    struct schema_info info;
-    const char *where = db_describe(s->db);
-
-    if (schema_check(c, &info, e) < 0)
-        return -1;
-    if (conf_is_standalone(s->config) || (info.state == SCHEMA_CURRENT && !info.own_tables))
-        return schema_sync(c, e);
-    if (info.state == SCHEMA_ABSENT)
-        return error_set(e, ERROR_INVALID, "the database %s has no tables yet: run %s", where,
-                         sync_command(s));
-    if (info.state == SCHEMA_OLDER)
-        return error_set(
-            e, ERROR_INVALID,
-            "the database %s is of an older Glance (%s): upgrade it with glance-manage of Glance "
-            "2024.1 or later, then run %s",
-            where, info.versions, sync_command(s));
-    if (info.state == SCHEMA_NEWER_OR_UNKNOWN)
-        return error_set(e, ERROR_INVALID,
-                         "the database %s has a schema that this version does not know (%s)", where,
-                         info.versions);
-    return 0;
-}
-
-static int open_db(struct server *s, struct error *e)
-{
-    CLEANUP(db_release) struct db_conn *c = NULL;
-
-    if (start_db(s->config, conf_is_standalone(s->config), &s->db, e) < 0) {
-        if (!conf_is_standalone(s->config) && e->kind != ERROR_INVALID)
-            error_detail(e, "a new database is made by %s", sync_command(s));
-        return -1;
-    }
-    if (db_acquire(s->db, DB_WAIT, &c, e) < 0)
-        return -1;
-    return check_schema(s, c, e);
+    return host_load(&rq, ret, e);
 }
 
 void serve_front_options(struct server *s, const struct config *c, struct http1_options *ret)
@@ -145,7 +56,7 @@ void serve_front_options(struct server *s, const struct config *c, struct http1_
 
     *ret = (struct http1_options){
         .name = "api",
-        .service = api_service(s->api),
+        .service = host_service(s->host),
         .loops = (unsigned)workers,
         .workers_max = (unsigned)config_int(c, "glint", "workers_max"),
         .transfers_max = (unsigned)config_int(c, "glint", "transfers_max"),
@@ -177,7 +88,7 @@ static int listen_inherited(struct server *s, bool *ret_any, struct error *e)
 
 static int open_front(struct server *s, struct error *e)
 {
-    const struct config *c = s->config;
+    const struct config *c = host_config(s->host);
     int backlog = (int)config_int(c, "DEFAULT", "backlog");
     const char *path = config_str(c, "glint", "bind_unix");
     struct http1_options o;
@@ -198,14 +109,15 @@ static int open_front(struct server *s, struct error *e)
 /* A port that is in use stops the start only where somebody chose it. */
 static int listen_metrics(struct server *s, struct error *e)
 {
-    uint16_t port = (uint16_t)config_int(s->config, "glint", "metrics_port");
+    const struct config *c = host_config(s->host);
+    uint16_t port = (uint16_t)config_int(c, "glint", "metrics_port");
 
     for (size_t i = 0; i < s->n_inherited; i++)
         if (str_eq(s->inherited[i].name, "metrics"))
             return http1_listen_fd(s->metrics, s->inherited[i].fd, e);
-    if (http1_listen_tcp(s->metrics, config_str(s->config, "glint", "metrics_host"), port, 16, e) == 0)
+    if (http1_listen_tcp(s->metrics, config_str(c, "glint", "metrics_host"), port, 16, e) == 0)
         return 0;
-    if (config_is_set(s->config, "glint", "metrics_port"))
+    if (config_is_set(c, "glint", "metrics_port"))
         return -1;
     start_say("no metrics are served: ", e);
     http1_stop(TAKE(s->metrics), 0);
@@ -217,7 +129,7 @@ static bool metrics_wanted(const struct server *s)
     for (size_t i = 0; i < s->n_inherited; i++)
         if (str_eq(s->inherited[i].name, "metrics"))
             return true;
-    return config_int(s->config, "glint", "metrics_port") > 0;
+    return config_int(host_config(s->host), "glint", "metrics_port") > 0;
 }
 
 static int open_metrics(struct server *s, struct error *e)
@@ -226,9 +138,9 @@ static int open_metrics(struct server *s, struct error *e)
 
     if (!metrics_wanted(s))
         return 0;
-    serve_front_options(s, s->config, &o);
+    serve_front_options(s, host_config(s->host), &o);
     o.name = "metrics";
-    o.service = api_metrics_service(s->api);
+    o.service = host_metrics_service(s->host);
     o.loops = 1;
     o.workers_max = 2;
     o.transfers_max = 1;
@@ -243,7 +155,7 @@ static int open_metrics(struct server *s, struct error *e)
 /* Before there are connections: until the child has become the worker it holds copies of what is open. */
 static void open_worker(struct server *s)
 {
-    s->supervise = config_bool(s->config, "glint", "supervise_worker");
+    s->supervise = config_bool(host_config(s->host), "glint", "supervise_worker");
     s->worker.argv = command_line_again(s->cl, "worker");
     if (s->supervise)
         supervised_start(&s->worker);
@@ -251,13 +163,9 @@ static void open_worker(struct server *s)
 
 static int open_all(struct server *s, struct error *e)
 {
-    if (open_db(s, e) < 0)
+    if (host_open(s->host, e) < 0)
         return -1;
     open_worker(s);
-    if (stores_open(s->config, &s->stores, e) < 0)
-        return -1;
-    if (api_open(s->config, s->pipeline, s->db, s->stores, &s->api, e) < 0)
-        return -1;
     if (open_front(s, e) < 0)
         return -1;
     return open_metrics(s, e);
@@ -269,13 +177,7 @@ static void close_all(struct server *s)
         http1_stop(s->front, 0);
     if (s->metrics)
         http1_stop(s->metrics, 0);
-    api_close(s->api);
-    stores_close(s->stores);
-    db_close(s->db);
-    pipeline_free(s->pipeline);
-    config_free(s->config);
-    config_free(s->first_config);
-    str_done(&s->unsupported);
+    host_free(s->host);
     if (s->signals >= 0)
         close(s->signals);
 }
@@ -286,7 +188,7 @@ static void reopen_log(struct server *s)
 {
     struct error e;
 
-    if (start_log(s->config, &e) < 0)
+    if (start_log(host_config(s->host), &e) < 0)
         start_say("the log stays where it is: ", &e);
     else
         log_info("the log is open again");
@@ -352,7 +254,7 @@ static void stop(struct server *s)
     int64_t asked_us = clock_mono_us();
 
     systemd_notify("STOPPING=1");
-    s->grace_us = seconds_us(s->config, "shutdown_timeout");
+    s->grace_us = seconds_us(host_config(s->host), "shutdown_timeout");
     log_info("stopping: requests may finish for %.0f s", (double)s->grace_us / (double)CLOCK_SECOND);
     s->stopped = done.fd = eventfd(0, EFD_CLOEXEC);
     if (done.fd < 0 || thread_start(&thread, "stop", THREAD_STACK, stop_front, s) != 0)
@@ -382,16 +284,15 @@ int serve_main(const struct command_line *cl)
 
     start_process();
     s.n_inherited = systemd_start(s.inherited);
-    if (serve_load(&s, &s.config, &s.pipeline, &e) < 0 || (s.signals = signals_open(&e)) < 0 ||
-        start_log(s.config, &e) < 0) {
+    if (serve_load(cl, &s.host, &e) < 0 || (s.signals = signals_open(&e)) < 0 ||
+        start_log(host_config(s.host), &e) < 0) {
         fprintf(stderr, "glint: %s\n", e.message);
         goto out;
     }
-    s.first_config = config_ref(s.config);
-    serve_warn(&s);
+    host_warn(s.host);
     if (open_all(&s, &e) < 0) {
         start_say("glint cannot start: ", &e);
-        if (config_str(s.config, "DEFAULT", "log_file"))
+        if (config_str(host_config(s.host), "DEFAULT", "log_file"))
             fprintf(stderr, "glint: %s\n", e.message);
         goto out;
     }

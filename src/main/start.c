@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 int64_t seconds_us(const struct config *c, const char *name)
@@ -32,10 +31,16 @@ void start_process(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-int start_config(const struct command_line *cl, struct config **ret, struct error *e)
+struct conf_request start_source(const struct command_line *cl)
 {
     extern char **environ;
-    struct conf_request rq = { cl->files, cl->dirs, cl->overrides, environ, cl->manage ? "manage" : NULL };
+
+    return (struct conf_request){ cl->files, cl->dirs, cl->overrides, environ, cl->manage ? "manage" : NULL };
+}
+
+int start_config(const struct command_line *cl, struct config **ret, struct error *e)
+{
+    struct conf_request rq = start_source(cl);
 
     return conf_load(&rq, ret, e);
 }
@@ -63,48 +68,7 @@ int start_log(const struct config *c, struct error *e)
     return 0;
 }
 
-void start_warnings(const struct config *c)
-{
-    for (const char *const *w = config_warnings(c); *w; w++) {
-        if (str_ends(*w, "no effect here"))
-            log_info("%s", *w);
-        else
-            log_warning("%s", *w);
-    }
-}
-
 void start_say(const char *what, const struct error *e)
 {
     log_error("%s%s%s%s%s", what, e->message, e->detail[0] ? " (" : "", e->detail, e->detail[0] ? ")" : "");
-}
-
-static int make_data_dir(const char *path, struct error *e)
-{
-    CLEANUP(str_done) struct str part = STR_INIT;
-
-    for (const char *p = path; *p; p++) {
-        if (*p == '/' && part.len > 0 && mkdir(str_text(&part), 0755) < 0 && errno != EEXIST)
-            break;
-        str_addc(&part, *p);
-    }
-    if (mkdir(path, 0750) < 0 && errno != EEXIST)
-        return error_set(e, ERROR_UNAVAILABLE,
-                         "the data directory %s cannot be made: %s; GLINT_DATA_DIR names another", path,
-                         strerror(errno));
-    return 0;
-}
-
-int start_db(const struct config *c, bool create, struct db **ret, struct error *e)
-{
-    const char *url = config_str(c, "database", "connection");
-
-    if (!url || !*url)
-        return error_set(e, ERROR_INVALID,
-                         "[database] connection is not set; for example sqlite:////var/lib/glance/"
-                         "glance.sqlite");
-    if (create && conf_is_standalone(c) && make_data_dir(config_str(c, "glint", "data_dir"), e) < 0)
-        return -1;
-    /* A connection that is closed takes its prepared statements with it, so there is room for one a thread:
-     * what max_pool_size saves a database server, SQLite has none of. */
-    return db_open(url, create, (unsigned)config_int(c, "glint", "workers_max") + 16, ret, e);
 }

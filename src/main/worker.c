@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* glint worker: one round of cleaning up at once, then one every reap_interval. */
+#include "host/host.h"
 #include "main/main.h"
 #include "work/work.h"
 
@@ -76,7 +77,7 @@ static int open_worker(struct worker *w, const struct command_line *cl, struct e
 {
     if (start_config(cl, &w->config, e) < 0 || start_log(w->config, e) < 0)
         return -1;
-    if (start_db(w->config, false, &w->db, e) < 0)
+    if (host_open_db(w->config, false, &w->db, e) < 0)
         return -1;
     return stores_open(w->config, &w->stores, e);
 }
