@@ -1,18 +1,43 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""serve.py trusted|noauth COMMAND...   runs the command beside a fresh server; {url} in it is the server's address.
+"""serve.py PROFILE COMMAND...   runs the command beside a fresh server; {url} in it is the server's address.
+PROFILE: trusted, noauth, or a folder of tests/oracle/profiles, which adds to trusted as it does in peer.sh.
 The exit status is the command's, or 3 when the server did not end well."""
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
 
-from glint import Server
+from glint import PASTE_TRUSTED, TOP, Server
+
+PROFILES = os.path.join(TOP, 'tests', 'oracle', 'profiles')
+
+
+class ProfileServer(Server):
+    def __init__(self, directory, profile, **kw):
+        self.added = os.path.join(PROFILES, profile)
+        super().__init__(directory, trusted=True, **kw)
+
+    def configure(self, config=None):
+        paste = os.path.join(self.directory, 'paste.ini')
+        shutil.copyfile(PASTE_TRUSTED, paste)
+        super().configure({'paste_deploy': {'config_file': paste}, **(config or {})})
+        for name in sorted(os.listdir(self.added)):
+            with open(os.path.join(self.added, name)) as f:
+                text = f.read().replace('@DIR@', self.directory)
+            target = {'glance.conf': self.conf, 'paste.ini': paste}.get(name)
+            with open(target or os.path.join(self.directory, name), 'a' if target else 'w') as f:
+                f.write(text)
 
 
 def main():
     profile, command = sys.argv[1], sys.argv[2:]
     with tempfile.TemporaryDirectory(prefix='glint-serve-') as directory:
-        server = Server(directory, trusted=profile == 'trusted')
+        if profile in ('trusted', 'noauth'):
+            server = Server(directory, trusted=profile == 'trusted')
+        else:
+            server = ProfileServer(directory, profile)
         status = subprocess.run([word.replace('{url}', server.url) for word in command]).returncode
         problem = server.finish()
         if problem:

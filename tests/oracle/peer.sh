@@ -1,9 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# peer.sh up|down|url|reset [trusted|noauth|both] [PORT]     a real Glance, one store, SQLite, for recording
+# peer.sh up|down|url|reset [trusted|noauth|both|NAME] [PORT]     a real Glance, one store, SQLite, for recording
 #
 #   trusted  identity comes from X-* request headers (flavor "trusted"), oslo.policy's defaults
 #   noauth   flavor unset, enforce_new_defaults=false, enforce_scope=false: everybody is an administrator
+#   NAME     trusted with what profiles/NAME adds: glance.conf and paste.ini are appended (@DIR@ is the server's
+#            directory), the other files lie beside; it has no port of its own
 #
 # up     starts what is not running yet; ports 19121 (trusted) and 19122 (noauth) unless PORT is given
 # down   stops it, keeps its data;  reset = down, forget all images, up;  url prints the address
@@ -18,16 +20,31 @@ peer_scripts=$PEER_DIR
 . "$peer_scripts/lib.sh"
 do=${1:?up, down, reset or url}; what=${2:-both}; port=${3:-}
 [ "$what" = both ] && { for w in trusted noauth; do "$0" "$do" $w; done; exit; }
-case $what in trusted) : "${port:=19121}" ;; noauth) : "${port:=19122}" ;; *) echo "trusted or noauth?" >&2; exit 2 ;; esac
+case $what in trusted) : "${port:=19121}" ;; noauth) : "${port:=19122}" ;; esac
+added=$here/profiles/$what; [ -d "$added" ] || added=
+[ "$what" = trusted ] || [ "$what" = noauth ] || [ -n "$added" ] || { echo "trusted, noauth or one of profiles/?" >&2; exit 2; }
+[ -n "$port" ] || { echo "$what needs a port" >&2; exit 2; }
 me=oracle-$what-$port
 top=$PEER_ROOT/srv/oracle/$me; in=/srv/oracle/$me          # outside, and as seen inside the chroot
 pidfile=$top/uwsgi.pid
 alive() { [ -s "$pidfile" ] && kill -0 "$(cat "$pidfile")" 2>/dev/null; }
 
+add_profile() {
+    local file name
+    for file in "$added"/*; do
+        name=${file##*/}
+        case $name in
+        glance.conf) sed "s#@DIR@#$in#g" "$file" >> "$top/glance-api.conf" ;;
+        paste.ini) sed "s#@DIR@#$in#g" "$file" >> "$top/paste.ini" ;;
+        *) cp "$file" "$top/$name" ;;
+        esac
+    done
+}
+
 configure() {
     mkdir -p "$top"/{images,staging,tasks,lock}
-    if [ "$what" = trusted ]; then flavor="flavor = trusted"; policy=
-    else flavor=; policy=$'enforce_new_defaults = false\nenforce_scope = false'; fi
+    if [ "$what" = noauth ]; then flavor=; policy=$'enforce_new_defaults = false\nenforce_scope = false'
+    else flavor="flavor = trusted"; policy=; fi
     cat > "$top/glance-api.conf" <<K
 [DEFAULT]
 log_dir = $in
@@ -55,7 +72,10 @@ paste.composite_factory = glance.api:root_app_factory
 /: api
 /healthcheck: healthcheck
 K
-    } | sed '/^caching = /i trusted = cors http_proxy_to_wsgi versionnegotiation osprofiler context rootapp' > "$top/paste.ini"
+    # The cors filter reads a configuration of its own: /etc/glance's, unless it is told another.
+    } | sed -e '/^caching = /i trusted = cors http_proxy_to_wsgi versionnegotiation osprofiler context rootapp' \
+        -e "/^oslo_config_program = /a oslo_config_file = $in/glance-api.conf" > "$top/paste.ini"
+    [ -z "$added" ] || add_profile
     cat > "$top/uwsgi.ini" <<K
 [uwsgi]
 plugins = python3
