@@ -261,7 +261,8 @@ static int handle(struct request *rq, struct error *e)
 {
     if (healthcheck_answer(rq))
         return 0;
-    if (rq->settings->cors && str_eq(rq->http->method, "OPTIONS") && !str_starts(rq->http->path, "/versions"))
+    rq->in_pipeline = true;
+    if (rq->settings->cors && str_eq(rq->http->method, "OPTIONS") && !versions_asked(rq))
         return respond_empty(rq, 200, NULL); /* the CORS filter keeps only what succeeded below it */
     if (rq->settings->proxy_headers)
         forwarded_read(rq);

@@ -26,7 +26,8 @@ struct request {
     struct arena *arena;
     struct policy_rules *rules; /* the same from the first check to the last */
     struct identity identity;
-    bool identified; /* past the context filter: answers carry the request id */
+    bool in_pipeline; /* past the healthcheck application: the filters see the answer */
+    bool identified;  /* past the context filter: answers carry the request id */
     const struct route *route;
     const char *args[ROUTE_ARGS_MAX]; /* decoded path segments of the route's {names} */
     const char *path;                 /* with the version prefix normalised to /v2 */
@@ -88,6 +89,7 @@ void respond_error(struct request *rq, const struct error *e);
 
 /* What stands before the routes: OPTIONS, healthcheck, versions. True: answered. */
 bool healthcheck_answer(struct request *rq);
+bool versions_asked(const struct request *rq); /* the path is the versions document's own */
 bool versions_answer(struct request *rq);
 void forwarded_read(struct request *rq);
 /* Where the client reaches this service, without a '/' at the end. */

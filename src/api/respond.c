@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "api/cors.h"
 #include "api/request.h"
 
 int respond_head(struct request *rq, int status, int64_t length)
 {
+    if (rq->in_pipeline && rq->settings->cors)
+        cors_decorate(rq);
     if (rq->identified && rq->request_id)
         headers_add(rq->arena, &rq->headers, "x-openstack-request-id", rq->request_id);
     return http_head(rq->http, status, &rq->headers, length);

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/cors.h"
+
 static enum identity_source identity_of(const struct pipeline *p)
 {
     if (pipeline_has(p, FILTER_UNAUTHENTICATED))
@@ -50,12 +52,28 @@ static const char *endpoint(struct arena *a, const char *url)
     return n ? arena_strn(a, url, n) : NULL;
 }
 
-static void read_pipeline(struct settings *s, const struct pipeline *p)
+/* The option may stand in the filter's own section too. */
+static int read_proxy_headers(struct settings *s, const struct filter *f, struct error *e)
 {
+    static const char name[] = "enable_proxy_headers_parsing";
+    CLEANUP(filter_view_done) struct filter_view v = { 0 };
+
+    if (filter_view_open(f, s->config, "oslo_middleware", &v, e) < 0)
+        return -1;
+    s->proxy_headers = config_bool(filter_view(&v, name), "oslo_middleware", name);
+    return 0;
+}
+
+static int read_pipeline(struct settings *s, const struct pipeline *p, struct error *e)
+{
+    const struct filter *cors = pipeline_filter(p, FILTER_CORS);
+    const struct filter *proxy = pipeline_filter(p, FILTER_PROXY_HEADERS);
+
+    if (cors && cors_make(s->arena, cors, s->config, &s->cors, e) < 0)
+        return -1;
+    if (proxy && read_proxy_headers(s, proxy, e) < 0)
+        return -1;
     s->identity = identity_of(p);
-    s->cors = pipeline_has(p, FILTER_CORS);
-    s->proxy_headers = pipeline_has(p, FILTER_PROXY_HEADERS) &&
-                       config_bool(s->config, "oslo_middleware", "enable_proxy_headers_parsing");
     s->version_negotiation = pipeline_has(p, FILTER_VERSION_NEGOTIATION);
     if (p->healthcheck) {
         const char *file =
@@ -64,6 +82,7 @@ static void read_pipeline(struct settings *s, const struct pipeline *p)
         s->healthcheck_path = arena_str(s->arena, p->healthcheck_path);
         s->healthcheck_disable_file = arena_str(s->arena, file);
     }
+    return 0;
 }
 
 static void read_options(struct settings *s)
@@ -108,14 +127,14 @@ int settings_make(struct config *c, const struct pipeline *p, struct settings **
     s->refs = 1;
     s->config = config_ref(c);
     s->arena = arena_make(1024);
-    read_pipeline(s, p);
     read_options(s);
     o.n_disk_formats = config_list(c, "image_format", "disk_formats", &o.disk_formats);
     o.n_container_formats = config_list(c, "image_format", "container_formats", &o.container_formats);
     o.properties_file = find_properties_file(s->arena, c);
     policy_options_read(c, conf_search_dirs(c, s->arena), &rules);
     rules.say = say;
-    if (schema_open(&o, &s->schema, e) < 0 || policy_open(&rules, &s->policy, e) < 0) {
+    if (read_pipeline(s, p, e) < 0 || schema_open(&o, &s->schema, e) < 0 ||
+        policy_open(&rules, &s->policy, e) < 0) {
         settings_free(s);
         return -1;
     }

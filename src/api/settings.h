@@ -22,7 +22,8 @@ struct settings {
     struct policy *policy; /* the rules, which follow their files without a reload */
 
     enum identity_source identity;
-    bool allow_anonymous, enforce_new_defaults, cors, proxy_headers, version_negotiation;
+    bool allow_anonymous, enforce_new_defaults, proxy_headers, version_negotiation;
+    const struct cors *cors;              /* NULL: no such filter */
     const char *healthcheck_path;         /* NULL: not mounted */
     const char *healthcheck_disable_file; /* NULL: none */
     const char *public_endpoint;          /* without the last '/'; NULL: from the request */

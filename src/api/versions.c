@@ -71,15 +71,31 @@ static const char *below_version(struct request *rq, const char *rest)
     return arena_printf(rq->arena, "/v2%s", rest + strspn(rest, "/") - 1);
 }
 
+static const char *first_segment(const struct request *rq, size_t *ret_len)
+{
+    const char *segment = rq->http->path + strspn(rq->http->path, "/");
+
+    *ret_len = strcspn(segment, "/");
+    return segment;
+}
+
+bool versions_asked(const struct request *rq)
+{
+    size_t n;
+    const char *segment = first_segment(rq, &n);
+
+    return n == 8 && memcmp(segment, "versions", 8) == 0;
+}
+
 /* Sets rq->path to the path below /v2, or answers with the versions document. */
 bool versions_answer(struct request *rq)
 {
     static const char vendor[] = "application/vnd.openstack.images-";
-    const char *path = rq->http->path, *segment = path + strspn(path, "/"),
-               *accept = http_header(rq->http, "Accept");
-    size_t n = strcspn(segment, "/");
+    const char *accept = http_header(rq->http, "Accept"), *segment;
+    size_t n;
 
-    if (n == 8 && memcmp(segment, "versions", 8) == 0) {
+    segment = first_segment(rq, &n);
+    if (versions_asked(rq)) {
         versions_document(rq, 200);
         return true;
     }
@@ -87,7 +103,7 @@ bool versions_answer(struct request *rq)
         const char *version = accept + sizeof vendor - 1;
 
         if (accepted(rq->settings, version, strlen(version))) {
-            rq->path = arena_printf(rq->arena, "/v2%s", path);
+            rq->path = arena_printf(rq->arena, "/v2%s", rq->http->path);
             return false;
         }
     } else if (accepted(rq->settings, segment, n)) {

@@ -249,7 +249,8 @@ static int read_dir(struct config *c, const char *dir, struct error *e)
 enum pair_kind { PAIR_PROFILE, PAIR_SWITCH };
 
 /* "group.name=value"; groups may have dots, names have none. */
-static int read_pair(struct config *c, const char *pair, enum pair_kind kind, struct error *e)
+static int read_pair(struct config *c, const char *pair, enum pair_kind kind, const char *where,
+                     struct error *e)
 {
     const char *equal = strchr(pair, '=');
     struct assignment as = { .origin = { .kind =
@@ -260,7 +261,7 @@ static int read_pair(struct config *c, const char *pair, enum pair_kind kind, st
         return error_set(e, ERROR_INVALID, "'%.200s' is not of the form group.name=value", pair);
     left = arena_strn(c->arena, pair, (size_t)(equal - pair));
     as.origin.file = arena_str(c->arena, left);
-    as.where = kind == PAIR_PROFILE ? "profile" : "command line";
+    as.where = arena_str(c->arena, where);
     dot = strrchr(left, '.');
     if (dot)
         *dot = '\0';
@@ -268,10 +269,11 @@ static int read_pair(struct config *c, const char *pair, enum pair_kind kind, st
     return 0;
 }
 
-static int read_pairs(struct config *c, const char *const *pairs, enum pair_kind kind, struct error *e)
+static int read_pairs(struct config *c, const char *const *pairs, enum pair_kind kind, const char *where,
+                      struct error *e)
 {
     for (; pairs && *pairs; pairs++)
-        if (read_pair(c, *pairs, kind, e) < 0)
+        if (read_pair(c, *pairs, kind, where, e) < 0)
             return -1;
     return 0;
 }
@@ -338,7 +340,7 @@ static void read_environment(struct config *c, char **environment)
 
 static int read_sources(struct config *c, const struct config_input *in, struct error *e)
 {
-    if (read_pairs(c, in->profile, PAIR_PROFILE, e) < 0)
+    if (read_pairs(c, in->profile, PAIR_PROFILE, "profile", e) < 0)
         return -1;
     for (const char *const *p = in->files; p && *p; p++)
         if (read_file(c, *p, e) < 0)
@@ -347,7 +349,8 @@ static int read_sources(struct config *c, const struct config_input *in, struct 
         if (read_dir(c, *p, e) < 0)
             return -1;
     read_environment(c, in->environment);
-    return read_pairs(c, in->overrides, PAIR_SWITCH, e);
+    return read_pairs(c, in->overrides, PAIR_SWITCH, in->overrides_name ? in->overrides_name : "command line",
+                      e);
 }
 
 static int resolve_all(struct config *c, struct error *e)

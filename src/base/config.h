@@ -67,6 +67,7 @@ struct config_input {
     const char *const *overrides; /* "group.name=value" pairs of the command line; ends with NULL */
     const char *const *profile;   /* "group.name=value" defaults of a profile; ends with NULL */
     char **environment;           /* environ, or NULL to leave it out */
+    const char *overrides_name;   /* what messages call the overrides; NULL: "command line" */
 };
 
 /* Reads and checks everything. On a bad value -1: the message names file, line, option, the value (unless

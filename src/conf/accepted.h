@@ -100,9 +100,6 @@
     ACCEPTED("cinder", "cinder_use_multipath"), ACCEPTED("cinder", "cinder_volume_type"),
     ACCEPTED("cinder", "os_region_name"), ACCEPTED("cinder", "rootwrap_config"),
 
-    ACCEPTED("cors", "allow_credentials"), ACCEPTED("cors", "allow_headers"),
-    ACCEPTED("cors", "allow_methods"), ACCEPTED("cors", "allowed_origin"),
-    ACCEPTED("cors", "expose_headers"), ACCEPTED("cors", "max_age"),
 
     ACCEPTED("database", "asyncio_connection"), ACCEPTED("database", "asyncio_slave_connection"),
     ACCEPTED("database", "backend"), ACCEPTED("database", "connection_debug"),

@@ -21,7 +21,6 @@ static const struct {
     { "DEFAULT", "use_syslog", false, "the log goes to log_file or standard error" },
     { "DEFAULT", "use_journal", false,
       "the log goes to log_file or standard error, which systemd keeps in the journal" },
-    { "cors", "allowed_origin", false, "pages of other origins get no CORS headers" },
     { "image_import_opts", "image_import_plugins", false, "images cannot be imported yet" },
     { "oslo_messaging_notifications", "driver", false, "no notifications are sent" },
 };

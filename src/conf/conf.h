@@ -76,6 +76,22 @@ struct pipeline {
 int pipeline_load(const struct config *c, struct pipeline **ret, struct error *e) MUST_CHECK;
 void pipeline_free(struct pipeline *p); /* takes NULL */
 bool pipeline_has(const struct pipeline *p, enum filter_kind kind);
+const struct filter *pipeline_filter(const struct pipeline *p,
+                                     enum filter_kind kind);        /* the first, or NULL */
 const char *filter_option(const struct filter *f, const char *key); /* NULL when absent */
+
+/* The options of one group as a filter sees them: its section of the paste file wins over the configuration.
+ */
+struct filter_view {
+    const struct config *config; /* borrowed */
+    struct config *section;      /* what the paste section sets, and nothing else */
+    const char *group;
+};
+/* -1: the section has a value that the option cannot have; named in *e. */
+int filter_view_open(const struct filter *f, const struct config *c, const char *group,
+                     struct filter_view *ret, struct error *e) MUST_CHECK;
+void filter_view_done(struct filter_view *v); /* for CLEANUP */
+/* Where to ask for this option of the group. */
+const struct config *filter_view(const struct filter_view *v, const char *name);
 
 #endif

@@ -160,6 +160,25 @@ const struct option conf_options[] = {
       .help = "Private key (PEM) of remote_ssl_client_crt_file." },
     { "oslo_middleware", "enable_proxy_headers_parsing", OPTION_BOOL, "false",
       .help = "Let the http_proxy_to_wsgi filter believe Forwarded and X-Forwarded-* headers." },
+    { "cors", "allowed_origin", OPTION_LIST, NULL,
+      .help = "Origins (scheme://host[:port], compared as written) whose pages may read answers; * for every "
+              "one. Unset: none. All [cors] options may stand in the cors filter's section of the paste file "
+              "too, which then wins." },
+    { "cors", "allow_credentials", OPTION_BOOL, "true",
+      .help = "Tell browsers that they may send credentials with such requests." },
+    { "cors", "expose_headers", OPTION_LIST,
+      "X-Image-Meta-Checksum,X-Auth-Token,X-Subject-Token,X-Service-Token,X-OpenStack-Request-ID",
+      .help = "Headers of answers that pages may read beyond those that they always may." },
+    { "cors", "max_age", OPTION_INT, "3600",
+      .help = "Seconds for which browsers may keep the answer to a preflight; 0 leaves it to them." },
+    { "cors", "allow_methods", OPTION_LIST, "GET,PUT,POST,DELETE,PATCH",
+      .help = "Methods that pages may use." },
+    { "cors", "allow_headers", OPTION_LIST,
+      "Content-MD5,X-Image-Meta-Checksum,X-Storage-Token,Accept-Encoding,X-Auth-Token,X-Identity-Status,X-"
+      "Roles,"
+      "X-Service-Catalog,X-User-Id,X-Tenant-Id,X-OpenStack-Request-ID",
+      .help = "Headers that pages may send, in any case, beyond Accept, Accept-Language, Content-Type, "
+              "Cache-Control, Content-Language, Expires, Last-Modified and Pragma." },
     { "healthcheck", "backends", OPTION_LIST, "", .flags = OPTION_RESTART,
       .help =
           "What /healthcheck looks at, where the paste file does not say it: disable_by_file, or nothing." },

@@ -599,21 +599,3 @@ void pipeline_free(struct pipeline *p)
     if (p)
         arena_free(((struct loaded *)p)->arena);
 }
-
-bool pipeline_has(const struct pipeline *p, enum filter_kind kind)
-{
-    for (size_t i = 0; i < p->n_filters; i++)
-        if (p->filters[i].kind == kind)
-            return true;
-    return false;
-}
-
-const char *filter_option(const struct filter *f, const char *key)
-{
-    size_t n = strlen(key);
-
-    for (const char *const *o = f->options; o && *o; o++)
-        if (strncmp(*o, key, n) == 0 && (*o)[n] == '=')
-            return *o + n + 1;
-    return NULL;
-}

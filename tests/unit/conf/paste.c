@@ -247,6 +247,31 @@ static void pipeline_keeps_options(void **state)
     config_free(c);
 }
 
+static void a_view_prefers_the_section(void **state)
+{
+    struct place *place = *state;
+    struct config *c = load_text(place, "[cors]\nmax_age = 5\nallowed_origin = http://conf\n");
+    struct filter_view v = { 0 };
+    struct pipeline *p = NULL;
+    const char *const *items;
+    struct error e;
+
+    put_file(place->paste,
+             "[pipeline:glance-api]\npipeline = mine bad context rootapp\n[filter:mine]\nuse = cors\n"
+             "allowed_origin = http://a, http://b\n[filter:bad]\nuse = cors\nmax_age = x\n" APPS FILTERS);
+    assert_int_equal(pipeline_load(c, &p, &e), 0);
+    assert_int_equal(filter_view_open(&p->filters[0], c, "cors", &v, &e), 0);
+    assert_int_equal(config_list(filter_view(&v, "allowed_origin"), "cors", "allowed_origin", &items), 2);
+    assert_string_equal(items[1], "http://b");
+    assert_int_equal(config_int(filter_view(&v, "max_age"), "cors", "max_age"), 5);
+    assert_true(config_bool(filter_view(&v, "allow_credentials"), "cors", "allow_credentials"));
+    filter_view_done(&v);
+    assert_int_equal(filter_view_open(&p->filters[1], c, "cors", &v, &e), -1);
+    assert_true(str_starts(e.message, "paste section 'bad'"));
+    pipeline_free(p);
+    config_free(c);
+}
+
 static const struct {
     const char *name, *conf, *app, *path;
 } healths[] = {
@@ -304,6 +329,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(pipeline_finds_the_filters, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(pipeline_refuses_by_name, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(pipeline_keeps_options, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(a_view_prefers_the_section, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(pipeline_completes_the_healthcheck, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(pipeline_finds_its_file, place_setup, place_teardown),
     };
