@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 SHELL     := /bin/bash
 PREFIX    ?= /usr/local
 
-.PHONY: help run build test check bench fuzz asan tsan oracle e2e lint format clean install deps
+.PHONY: help run build test check bench fuzz asan tsan oracle e2e matrix lint format clean install deps
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -35,6 +35,11 @@ check: ## everything that must pass before a change goes in; ends with "N passed
 e2e: build ## end-to-end tests of build/glint; ARGS="-k name" chooses
 	@tools/deps check
 	@cd tests/e2e && /usr/bin/python3 -B -m pytest $(ARGS)
+
+matrix: build ## every check through every web server; FRONT=name for one
+	@tools/deps build check
+	@ninja -C build
+	@tests/matrix/matrix.py $(if $(FRONT),--front $(FRONT))
 
 asan: ## unit and end-to-end tests under AddressSanitizer and UBSan
 	@tools/deps build check

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of servers that die or are reloaded."""
+import time
+
+import wire
+from checks import DATA, MIB, active, check, need, pattern, verify
+
+
+@check
+def reload_within_an_upload(front):
+    """The upload ends well, or the client sees it broken and the image is queued again; never a short image."""
+    image, half = front.client.create(), len(DATA) // 2
+    with front.client.connect() as c:
+        c.head('PUT', '/v2/images/%s/file' % image, wire.length(len(DATA)))
+        c.send(DATA[:half])
+        time.sleep(0.3)
+        front.reload()
+        for at in range(half, len(DATA), 1 << 18):
+            c.send(DATA[at:at + (1 << 18)])
+            time.sleep(0.05)
+        try:
+            answer = c.answer('PUT')
+        except wire.Broken as e:
+            answer = e
+    front.wait_ready()
+    if front.keeps_uploads:
+        need(isinstance(answer, wire.Answer) and answer.status == 204, 'the upload ended with', answer)
+        verify(front, image, DATA)
+        return
+    status = front.client.wait_for(image, ['queued', 'active'], 30)
+    need(status in ('queued', 'active'), 'the image is', status, 'after', answer)
+    if status == 'active':
+        verify(front, image, DATA)
+    else:
+        need(front.client.upload(image, DATA).status == 204, 'it cannot be uploaded again')
+
+
+@check
+def killed_within_a_download(front):
+    """The client sees a broken transfer, never a clean short one."""
+    image = active(front, pattern(32 * MIB, 3))
+    with front.client.connect() as c:
+        c.head('GET', '/v2/images/%s/file' % image)
+        while len(c.buffer) < MIB:
+            c.fill()
+        front.kill()
+        try:
+            answer = c.answer()
+            need(answer.body == pattern(32 * MIB, 3), 'a clean end after', len(answer.body), 'bytes')
+        except wire.Broken:
+            pass
+    front.revive()
+    need(front.client.show(image)['status'] == 'active', 'the image is', front.client.show(image)['status'])
+
+
+@check
+def killed_within_an_upload(front):
+    image = front.client.create()
+    with front.client.connect() as c:
+        c.head('PUT', '/v2/images/%s/file' % image, wire.length(len(DATA)))
+        c.send(DATA[:MIB])
+        time.sleep(0.3)
+        front.kill()
+        c.send(DATA[MIB:])
+        try:
+            answer = c.answer('PUT')
+            need(answer.status >= 400, 'the upload ended with', answer)
+        except wire.Broken:
+            pass
+    front.revive()
+    status = front.client.wait_for(image, ['queued'], 30)
+    need(status == 'queued', 'the image is', status)
+    need(front.client.upload(image, DATA).status == 204, 'it cannot be uploaded again')
+    verify(front, image, DATA)
