@@ -111,6 +111,20 @@ struct http_service {
 const char *
 http_phrase(int status); /* as Python's http.client/WebOb spell them, e.g. 413 Request Entity Too Large */
 
+/* ---- the chunked transfer coding (RFC 9112 section 7.1) ---- */
+
+/* Decoding as a state machine over whatever bytes arrive. */
+struct http_chunked {
+    int state;
+    uint64_t left; /* of the current chunk */
+    size_t line;   /* bytes of the current line or trailer section */
+};
+void http_chunked_init(struct http_chunked *c);
+/* Consumes from in[0..*in_len), writes decoded bytes to out[0..*out_len) (may be the same memory); both
+ * lengths are updated to what was used and produced. It stops when the room in out is used up. 1: the body is
+ * complete (trailers included), 0: more input is needed, -1: malformed. */
+int http_chunked_decode(struct http_chunked *c, const char *in, size_t *in_len, char *out, size_t *out_len);
+
 /* ---- ranges (RFC 9110 section 14) ---- */
 
 enum http_range_kind {

@@ -79,7 +79,7 @@ static ssize_t decode_input(struct gateway *g, void *buf, size_t n)
 {
     struct input *in = &g->c->in;
     size_t used = in->len - in->off, made = n;
-    int result = http1_chunked_decode(&g->chunks, in->data + in->off, &used, buf, &made);
+    int result = http_chunked_decode(&g->chunks, in->data + in->off, &used, buf, &made);
 
     in->off += (uint32_t)used;
     if (in->off == in->len)
@@ -101,7 +101,7 @@ static ssize_t decode_direct(struct gateway *g, char *buf, size_t n, bool patien
     if (got <= 0)
         return got;
     used = made = (size_t)got;
-    result = http1_chunked_decode(&g->chunks, buf, &used, buf, &made);
+    result = http_chunked_decode(&g->chunks, buf, &used, buf, &made);
     if (result < 0)
         return give_up(g, BODY_BAD);
     if (result > 0) {

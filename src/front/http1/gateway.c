@@ -87,7 +87,7 @@ void gateway_begin(struct gateway *g, struct conn *c, struct str *out, struct da
     g->connection_at = 0;
     g->body_left = head->content_length > 0 ? (uint64_t)head->content_length : 0;
     g->body = g->body_left > 0 || head->content_length == HTTP_BODY_UNKNOWN ? BODY_OPEN : BODY_COMPLETE;
-    http1_chunked_init(&g->chunks);
+    http_chunked_init(&g->chunks);
     g->rate = (struct rate){ 0 };
     g->continue_due = head->expect_continue;
     g->keep = head->keep_alive;

@@ -74,16 +74,4 @@ struct http1_head {
  * the head (0 at first); updated. path is "*" for OPTIONS *, else it begins with '/'. */
 int http1_head_parse(char *buf, size_t len, size_t *scanned, struct http1_head *ret);
 
-/* Chunked decoding as a state machine over whatever bytes arrive (RFC 9112 section 7.1). */
-struct http1_chunked {
-    int state;
-    uint64_t left; /* of the current chunk */
-    size_t line;   /* bytes of the current line or trailer section */
-};
-void http1_chunked_init(struct http1_chunked *c);
-/* Consumes from in[0..*in_len), writes decoded bytes to out[0..*out_len) (may be the same memory); both
- * lengths are updated to what was used and produced. It stops when the room in out is used up. 1: the body is
- * complete (trailers included), 0: more input is needed, -1: malformed. */
-int http1_chunked_decode(struct http1_chunked *c, const char *in, size_t *in_len, char *out, size_t *out_len);
-
 #endif

@@ -133,7 +133,7 @@ struct gateway {
     size_t connection_at; /* where in *out a Connection header would go; 0: head is sent */
     enum body_state body;
     uint64_t body_left; /* by Content-Length */
-    struct http1_chunked chunks;
+    struct http_chunked chunks;
     struct rate rate;
     bool continue_due; /* the client waits for 100 */
     bool keep;         /* the connection stays open after this */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "front/http1/http1.h"
+#include "http/http.h"
 
 #define CASE(name, text, result, body, rest)                                                                 \
     {                                                                                                        \
@@ -64,11 +64,11 @@ static const struct {
 static int decode(const char *text, size_t len, size_t piece, size_t room, size_t cut, struct str *body,
                   size_t *used)
 {
-    struct http1_chunked c;
+    struct http_chunked c;
     char out[64];
     int result = 0;
 
-    http1_chunked_init(&c);
+    http_chunked_init(&c);
     str_clear(body);
     *used = 0;
     while (result == 0 && *used < len) {
@@ -76,7 +76,7 @@ static int decode(const char *text, size_t len, size_t piece, size_t room, size_
 
         if (*used<cut && * used + n> cut)
             n = cut - *used;
-        result = http1_chunked_decode(&c, text + *used, &n, out, &made);
+        result = http_chunked_decode(&c, text + *used, &n, out, &made);
         assert_true(n > 0 || made == room || result != 0);
         str_addn(body, out, made);
         *used += n;
@@ -112,18 +112,18 @@ static void every_split(void **state)
 static void in_place(void **state)
 {
     char buf[] = "3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\nT: 1\r\n\r\nnext";
-    struct http1_chunked c;
+    struct http_chunked c;
     size_t in = sizeof buf - 1, out = sizeof buf - 1;
 
     (void)state;
-    http1_chunked_init(&c);
-    assert_int_equal(http1_chunked_decode(&c, buf, &in, buf, &out), 1);
+    http_chunked_init(&c);
+    assert_int_equal(http_chunked_decode(&c, buf, &in, buf, &out), 1);
     assert_int_equal(out, 5);
     assert_memory_equal(buf, "hello", 5);
     assert_string_equal(buf + in, "next");
     in = 4;
     out = 4;
-    assert_int_equal(http1_chunked_decode(&c, "next", &in, buf, &out), 1);
+    assert_int_equal(http_chunked_decode(&c, "next", &in, buf, &out), 1);
     assert_int_equal(in, 0);
 }
 
@@ -160,5 +160,5 @@ int main(void)
         cmocka_unit_test(limits),
     };
 
-    return cmocka_run_group_tests_name("front-http1-chunked", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("http-chunked", tests, NULL, NULL);
 }

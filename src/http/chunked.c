@@ -3,7 +3,7 @@
  *
  *   SIZE -> (BLANK ->) (EXTENSION ->) SIZE_LF -> DATA -> DATA_CR -> DATA_LF -> SIZE …
  *   after size 0: SIZE_LF -> TRAILER -> (NAME -> VALUE -> VALUE_LF -> TRAILER …) -> END_LF -> DONE */
-#include "front/http1/http1.h"
+#include "http/http.h"
 
 #include <string.h>
 
@@ -26,9 +26,9 @@ enum {
 
 enum { DIGITS_MAX = 16 };
 
-void http1_chunked_init(struct http1_chunked *c)
+void http_chunked_init(struct http_chunked *c)
 {
-    *c = (struct http1_chunked){ .state = SIZE };
+    *c = (struct http_chunked){ .state = SIZE };
 }
 
 static bool is_text(unsigned char b)
@@ -50,7 +50,7 @@ static int hex(unsigned char b)
     return b >= 'a' && b <= 'f' ? b - 'a' + 10 : -1;
 }
 
-static int take_size(struct http1_chunked *c, unsigned char b)
+static int take_size(struct http_chunked *c, unsigned char b)
 {
     int digit = hex(b);
 
@@ -68,7 +68,7 @@ static int take_size(struct http1_chunked *c, unsigned char b)
     return b == '\r' ? SIZE_LF : b == ';' ? EXTENSION : b == ' ' || b == '\t' ? BLANK : BAD;
 }
 
-static int take_extension(struct http1_chunked *c, unsigned char b)
+static int take_extension(struct http_chunked *c, unsigned char b)
 {
     if (++c->line > HTTP_CHUNK_LINE_MAX)
         return BAD;
@@ -77,7 +77,7 @@ static int take_extension(struct http1_chunked *c, unsigned char b)
     return b == '\r' ? SIZE_LF : is_text(b) ? EXTENSION : BAD;
 }
 
-static int take_trailer(struct http1_chunked *c, unsigned char b)
+static int take_trailer(struct http_chunked *c, unsigned char b)
 {
     if (++c->line > HTTP_TRAILER_MAX)
         return BAD;
@@ -92,7 +92,7 @@ static int take_trailer(struct http1_chunked *c, unsigned char b)
 }
 
 /* The state after the framing byte b. */
-static int step(struct http1_chunked *c, unsigned char b)
+static int step(struct http_chunked *c, unsigned char b)
 {
     switch (c->state) {
     case SIZE:
@@ -120,7 +120,7 @@ static int step(struct http1_chunked *c, unsigned char b)
     }
 }
 
-int http1_chunked_decode(struct http1_chunked *c, const char *in, size_t *in_len, char *out, size_t *out_len)
+int http_chunked_decode(struct http_chunked *c, const char *in, size_t *in_len, char *out, size_t *out_len)
 {
     size_t used = 0, made = 0;
 
