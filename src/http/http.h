@@ -111,6 +111,19 @@ struct http_service {
 const char *
 http_phrase(int status); /* as Python's http.client/WebOb spell them, e.g. 413 Request Entity Too Large */
 
+/* ---- the bytes that heads are made of ---- */
+
+enum {
+    HTTP_TOKEN = 1,  /* tchar, RFC 9110 5.6.2 */
+    HTTP_TEXT = 2,   /* field value: visible, blank, tab or obs-text */
+    HTTP_TARGET = 4, /* not a blank, not a control, not '#' */
+    HTTP_HOST = 8,   /* uri-host and port, RFC 3986 3.2.2 */
+};
+/* How many bytes from p on are of that class. */
+size_t http_span(const char *p, const char *end, unsigned wanted);
+/* uri-host [ ":" port ]; also true of "", as Host may be empty. */
+bool http_host_valid(const char *host, size_t n);
+
 /* ---- the chunked transfer coding (RFC 9112 section 7.1) ---- */
 
 /* Decoding as a state machine over whatever bytes arrive. */

@@ -7,62 +7,6 @@
 
 enum { BLANK_LINES_MAX = 2 };
 
-/* What a byte may be part of. */
-enum {
-    TOKEN = 1,  /* tchar, RFC 9110 5.6.2 */
-    TEXT = 2,   /* field value: visible, blank, tab or obs-text */
-    TARGET = 4, /* not a blank, not a control, not '#' */
-    HOST = 8,   /* uri-host and port, RFC 3986 3.2.2 */
-};
-
-#define IN_TOKEN (TOKEN | TEXT | TARGET)
-static const unsigned char classes[256] = {
-    ['\t'] = TEXT,
-    [' '] = TEXT,
-    ['!'] = IN_TOKEN | HOST,
-    ['"'] = TEXT | TARGET,
-    ['#'] = IN_TOKEN & ~TARGET,
-    ['$' ... '\''] = IN_TOKEN | HOST,
-    ['(' ... ')'] = TEXT | TARGET | HOST,
-    ['*' ... '+'] = IN_TOKEN | HOST,
-    [','] = TEXT | TARGET | HOST,
-    ['-' ... '.'] = IN_TOKEN | HOST,
-    ['/'] = TEXT | TARGET,
-    ['0' ... '9'] = IN_TOKEN | HOST,
-    [':' ... ';'] = TEXT | TARGET | HOST,
-    ['<'] = TEXT | TARGET,
-    ['='] = TEXT | TARGET | HOST,
-    ['>' ... '@'] = TEXT | TARGET,
-    ['A' ... 'Z'] = IN_TOKEN | HOST,
-    ['['] = TEXT | TARGET | HOST,
-    ['\\'] = TEXT | TARGET,
-    [']'] = TEXT | TARGET | HOST,
-    ['^'] = IN_TOKEN,
-    ['_'] = IN_TOKEN | HOST,
-    ['`'] = IN_TOKEN,
-    ['a' ... 'z'] = IN_TOKEN | HOST,
-    ['{'] = TEXT | TARGET,
-    ['|'] = IN_TOKEN,
-    ['}'] = TEXT | TARGET,
-    ['~'] = IN_TOKEN | HOST,
-    /* Clients do send raw UTF-8 in targets, and no byte of it means anything to the framing. */
-    [0x80 ... 0xFF] = TEXT | TARGET,
-};
-
-static bool is(char c, unsigned class)
-{
-    return classes[(unsigned char)c] & class;
-}
-
-static size_t span(const char *p, const char *end, unsigned class)
-{
-    const char *from = p;
-
-    while (p < end && is(*p, class))
-        p++;
-    return (size_t)(p - from);
-}
-
 static int refuse(struct http1_head *h, int status, const char *problem)
 {
     h->problem = problem;
@@ -108,36 +52,6 @@ static int find_end(const char *buf, size_t len, size_t *scanned, size_t *blank,
 
 /* ---- request line ---- */
 
-static bool host_valid(const char *p, size_t n)
-{
-    const char *end = p + n, *colon;
-
-    if (span(p, end, HOST) != n)
-        return false;
-    if (n > 0 && *p == '[') {
-        const char *close = memchr(p, ']', n);
-
-        if (!close || close == p + 1)
-            return false;
-        for (const char *c = p + 1; c < close; c++)
-            if (*c == '[')
-                return false;
-        p = close + 1;
-        if (p < end && *p != ':')
-            return false;
-    }
-    colon = memchr(p, ':', (size_t)(end - p));
-    for (const char *c = p; c < (colon ? colon : end); c++)
-        if (*c == '[' || *c == ']')
-            return false;
-    if (!colon)
-        return true;
-    for (p = colon + 1; p < end; p++)
-        if (*p < '0' || *p > '9')
-            return false;
-    return end - colon <= 6;
-}
-
 /* What follows the scheme of an absolute-form target: its authority replaces Host. It is moved one byte
  * down, over the slash, to make room for its terminator. Returns where path or query begin, or NULL. */
 static char *parse_authority(char *authority, char *end, struct http1_head *h)
@@ -148,7 +62,7 @@ static char *parse_authority(char *authority, char *end, struct http1_head *h)
     while (stop < end && *stop != '/' && *stop != '?')
         stop++;
     n = (size_t)(stop - authority);
-    if (n == 0 || !host_valid(authority, n))
+    if (n == 0 || !http_host_valid(authority, n))
         return NULL;
     memmove(authority - 1, authority, n);
     authority[n - 1] = '\0';
@@ -176,7 +90,7 @@ static int parse_target(char *target, size_t n, struct http1_head *h)
     char *rest = target, *question;
     size_t scheme;
 
-    if (n == 0 || span(target, target + n, TARGET) != n)
+    if (n == 0 || http_span(target, target + n, HTTP_TARGET) != n)
         return refuse(h, 400, "the request target has bytes that it must not have");
     if (n > HTTP_TARGET_MAX)
         return refuse(h, 414, "the request target is too long");
@@ -215,7 +129,7 @@ static int parse_version(const char *p, size_t n, struct http1_head *h)
 
 static int parse_request_line(char *p, char *end, struct http1_head *h)
 {
-    size_t method = span(p, end, TOKEN);
+    size_t method = http_span(p, end, HTTP_TOKEN);
     char *target = p + method + 1, *space;
     int refused;
 
@@ -234,7 +148,7 @@ static int parse_request_line(char *p, char *end, struct http1_head *h)
 
 static int parse_field(char *p, char *end, struct http1_head *h)
 {
-    size_t name = span(p, end, TOKEN);
+    size_t name = http_span(p, end, HTTP_TOKEN);
     struct http1_field *f;
     char *value = p + name + 1;
 
@@ -242,7 +156,7 @@ static int parse_field(char *p, char *end, struct http1_head *h)
         return refuse(h, 400, "a header field is folded");
     if (name == 0 || p[name] != ':')
         return refuse(h, 400, "a header field's name is malformed");
-    if (span(value, end, TEXT) != (size_t)(end - value))
+    if (http_span(value, end, HTTP_TEXT) != (size_t)(end - value))
         return refuse(h, 400, "a header field's value has control characters");
     if (h->n_fields == HTTP_HEADERS_MAX)
         return refuse(h, 431, "there are too many header fields");
@@ -297,7 +211,7 @@ static int take_host(const struct http1_field *f, struct http1_head *h, struct f
 {
     if (s->hosts++)
         return refuse(h, 400, "there is more than one Host");
-    if (!host_valid(f->value, f->value_len))
+    if (!http_host_valid(f->value, f->value_len))
         return refuse(h, 400, "Host is malformed");
     if (!h->host)
         h->host = f->value;
