@@ -46,6 +46,14 @@ size_t http_span(const char *p, const char *end, unsigned wanted)
     return (size_t)(p - from);
 }
 
+int http_hex(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 bool http_host_valid(const char *p, size_t n)
 {
     const char *end = p + n, *colon;

@@ -42,17 +42,9 @@ static bool is_token(unsigned char b)
            (b != 0 && strchr("!#$%&'*+-.^_`|~", b));
 }
 
-static int hex(unsigned char b)
-{
-    if (b >= '0' && b <= '9')
-        return b - '0';
-    b |= 0x20;
-    return b >= 'a' && b <= 'f' ? b - 'a' + 10 : -1;
-}
-
 static int take_size(struct http_chunked *c, unsigned char b)
 {
-    int digit = hex(b);
+    int digit = http_hex((char)b);
 
     if (digit >= 0) {
         /* So many digits also bound the leading zeros. */

@@ -121,6 +121,8 @@ enum {
 };
 /* How many bytes from p on are of that class. */
 size_t http_span(const char *p, const char *end, unsigned wanted);
+/* The value of a hexadecimal digit, or -1. */
+int http_hex(char c);
 /* uri-host [ ":" port ]; also true of "", as Host may be empty. */
 bool http_host_valid(const char *host, size_t n);
 
@@ -137,6 +139,23 @@ void http_chunked_init(struct http_chunked *c);
  * lengths are updated to what was used and produced. It stops when the room in out is used up. 1: the body is
  * complete (trailers included), 0: more input is needed, -1: malformed. */
 int http_chunked_decode(struct http_chunked *c, const char *in, size_t *in_len, char *out, size_t *out_len);
+
+/* ---- requests that come as CGI variables (RFC 3875, PEP 3333, the uwsgi protocol) ---- */
+
+/* Fills *rq from variables: method, path, prefix, query, scheme, host, peer, content_length. rq->arena must
+ * be set; rq->host and rq->peer, where set, stand in for what the variables do not tell. `get` gives a
+ * variable's text or NULL; the texts must live as long as the request.
+ *
+ * The path is REQUEST_URI less SCRIPT_NAME, raw; the decoded PATH_INFO only where there is no REQUEST_URI, or
+ * the server has rewritten it so that it does not begin with SCRIPT_NAME. The body, in this order:
+ * BODY_FRAMING=chunked (HTTP_BODY_UNKNOWN: to be dechunked), CONTENT_LENGTH unless empty, Transfer-Encoding:
+ * chunked (HTTP_BODY_UNKNOWN), else none. Errors: INVALID (400, or 414 for a target that is too long),
+ * UNIMPLEMENTED (another transfer coding). */
+int http_cgi_request(struct http_request *rq, const char *(*get)(void *arg, const char *name), void *arg,
+                     struct error *e) MUST_CHECK;
+/* A request header by its HTTP name (any case), or NULL. */
+const char *http_cgi_header(const char *(*get)(void *arg, const char *name), void *arg, struct arena *a,
+                            const char *name);
 
 /* ---- ranges (RFC 9110 section 14) ---- */
 

@@ -3,17 +3,6 @@
 
 #include <string.h>
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* '+' is a space and a bad escape stays as it is (Python's unquote_plus). NULL: not UTF-8. */
 static const char *decode_form(struct arena *a, const char *raw, size_t n)
 {
@@ -23,8 +12,8 @@ static const char *decode_form(struct arena *a, const char *raw, size_t n)
     for (size_t i = 0; i < n; i++) {
         if (raw[i] == '+') {
             out[len++] = ' ';
-        } else if (raw[i] == '%' && i + 2 < n && hex(raw[i + 1]) >= 0 && hex(raw[i + 2]) >= 0) {
-            out[len++] = (char)(hex(raw[i + 1]) << 4 | hex(raw[i + 2]));
+        } else if (raw[i] == '%' && i + 2 < n && http_hex(raw[i + 1]) >= 0 && http_hex(raw[i + 2]) >= 0) {
+            out[len++] = (char)(http_hex(raw[i + 1]) << 4 | http_hex(raw[i + 2]));
             i += 2;
         } else {
             out[len++] = raw[i];
@@ -77,9 +66,9 @@ bool http_path_decode(struct arena *a, const char *raw, size_t n, char **ret)
             out[len++] = raw[i];
             continue;
         }
-        if (i + 2 >= n || hex(raw[i + 1]) < 0 || hex(raw[i + 2]) < 0)
+        if (i + 2 >= n || http_hex(raw[i + 1]) < 0 || http_hex(raw[i + 2]) < 0)
             return false;
-        out[len] = (char)(hex(raw[i + 1]) << 4 | hex(raw[i + 2]));
+        out[len] = (char)(http_hex(raw[i + 1]) << 4 | http_hex(raw[i + 2]));
         if (out[len++] == '\0')
             return false;
         i += 2;
