@@ -14,6 +14,7 @@ struct conf_request {
     const char *const *overrides; /* "group.name=value" of the command line; NULL-terminated or NULL */
     char **environment;
     const char *tool; /* NULL for the service; "manage" for the database tool (glance-manage.conf) */
+    const char *const *defaults; /* "group.name=value" below every file: what the hosting program prefers */
 };
 
 /* Finds files as Glance does (operations.md section 2): OS_GLANCE_CONFIG_DIR or /etc/glance,

@@ -143,23 +143,37 @@ static const char *data_dir_pair(struct arena *a)
     return arena_str(a, str_text(&out));
 }
 
-int conf_load(const struct conf_request *rq, struct config **ret, struct error *e)
+/* What the profile says, and then what the hosting program prefers. */
+static const char *const *standalone_pairs(struct arena *a, const char *const *defaults)
 {
-    struct arena *a = arena_make(4096);
-    struct paths files = { 0 }, dirs = { 0 };
     const char *profile[] = {
         data_dir_pair(a),
         "database.connection=sqlite:///${glint.data_dir}/glance.sqlite",
         "glance_store.stores=file",
         "glance_store.filesystem_store_datadir=${glint.data_dir}/images",
         "DEFAULT.bind_host=127.0.0.1",
-        NULL,
     };
+    const char **pairs = NULL;
+    size_t n = 0, cap = 0;
+
+    for (size_t i = 0; i < COUNT(profile); i++)
+        *ARENA_PUSH(a, pairs, n, cap) = profile[i];
+    for (; defaults && *defaults; defaults++)
+        *ARENA_PUSH(a, pairs, n, cap) = *defaults;
+    *ARENA_PUSH(a, pairs, n, cap) = NULL;
+    return pairs;
+}
+
+int conf_load(const struct conf_request *rq, struct config **ret, struct error *e)
+{
+    struct arena *a = arena_make(4096);
+    struct paths files = { 0 }, dirs = { 0 };
     struct config_input in = {
         .options = conf_options,
         .files = rq->files && rq->files[0] ? rq->files : files.items,
         .dirs = rq->dirs && rq->dirs[0] ? rq->dirs : dirs.items,
         .overrides = rq->overrides,
+        .profile = rq->defaults,
         .environment = rq->environment,
     };
     int failed;
@@ -173,7 +187,7 @@ int conf_load(const struct conf_request *rq, struct config **ret, struct error *
         failed = config_read(&in, ret, e);
     if (!failed && conf_is_standalone(*ret)) {
         config_free(*ret);
-        in.profile = profile;
+        in.profile = standalone_pairs(a, rq->defaults);
         failed = config_read(&in, ret, e);
     }
     arena_free(a);

@@ -155,7 +155,7 @@ static int open_database(struct host *h, struct error *e)
     CLEANUP(db_release) struct db_conn *c = NULL;
     bool standalone = conf_is_standalone(h->config);
 
-    if (host_open_db(h->config, standalone, &h->db, e) < 0) {
+    if (!h->db && host_open_db(h->config, standalone, &h->db, e) < 0) {
         if (!standalone && e->kind != ERROR_INVALID)
             error_detail(e, "a new database is made by %s", sync_command(h, &command));
         return -1;
@@ -167,7 +167,7 @@ static int open_database(struct host *h, struct error *e)
 
 int host_open(struct host *h, struct error *e)
 {
-    if (open_database(h, e) < 0 || stores_open(h->config, &h->stores, e) < 0)
+    if (open_database(h, e) < 0 || (!h->stores && stores_open(h->config, &h->stores, e) < 0))
         return -1;
     api_attach(h->api, h->db, h->stores);
     return 0;

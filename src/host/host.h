@@ -21,8 +21,8 @@ int host_load(const struct conf_request *rq, struct host **ret, struct error *e)
 /* Logs what there is to say about the configuration: unknown options, what has no effect, whom it trusts. */
 void host_warn(const struct host *h);
 /* Opens database, stores and API. A database without tables is made in the standalone profile only; elsewhere
- * the error says which command makes it. What was opened stays open until host_free(), also after an error.
- */
+ * the error says which command makes it. What was opened stays open until host_free(), also after an error:
+ * a later call goes on from there. */
 int host_open(struct host *h, struct error *e) MUST_CHECK;
 /* Takes over the configuration of `next` (loaded, not opened; freed) under running requests: each keeps what
  * it began with. */

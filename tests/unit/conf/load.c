@@ -49,6 +49,25 @@ static void a_file_ends_standalone(void **state)
     config_free(c);
 }
 
+static void what_the_program_prefers_gives_way_to_every_file(void **state)
+{
+    struct place *p = *state;
+    const char *defaults[] = { "glint.access_log=false", "DEFAULT.bind_port=1234", NULL };
+    struct conf_request rq = { .defaults = defaults };
+    struct config *c = load_or_fail(&rq);
+
+    assert_true(conf_is_standalone(c));
+    assert_false(config_bool(c, "glint", "access_log"));
+    assert_string_equal(config_str(c, "DEFAULT", "bind_host"), "127.0.0.1");
+    config_free(c);
+    config_free(load_text(p, "[glint]\naccess_log = true\n"));
+    rq.files = (const char *const[]){ p->conf, NULL };
+    c = load_or_fail(&rq);
+    assert_true(config_bool(c, "glint", "access_log"));
+    assert_int_equal(config_int(c, "DEFAULT", "bind_port"), 1234);
+    config_free(c);
+}
+
 static void put_in(const struct place *p, const char *name, const char *text)
 {
     char path[160], *slash;
@@ -143,6 +162,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_files_it_is_standalone, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(the_data_directory_moves_all_of_it, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(a_file_ends_standalone, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(what_the_program_prefers_gives_way_to_every_file, place_setup,
+                                        place_teardown),
         cmocka_unit_test_setup_teardown(files_come_in_glances_order, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(the_tool_reads_its_own_file_last, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(named_files_replace_the_search, place_setup, place_teardown),

@@ -92,6 +92,21 @@ static void test_a_database_without_tables_names_the_command(void **state UNUSED
     host_free(h);
 }
 
+static void test_what_could_not_be_opened_can_be_opened_later(void **state UNUSED)
+{
+    struct host *h;
+    struct error e;
+
+    load(&h, NULL);
+    assert_true(host_open(h, &e) < 0);
+    assert_true(host_open(h, &e) < 0);
+    sync_database(h);
+    if (host_open(h, &e) < 0)
+        fail_msg("%s", e.message);
+    assert_int_equal(status_of(h, "GET", "/v2/images"), 200);
+    host_free(h);
+}
+
 static void test_it_serves_and_takes_over_another_configuration(void **state UNUSED)
 {
     struct host *h, *next;
@@ -157,6 +172,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_wrong_configurations_are_refused_before_anything_is_opened,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_database_without_tables_names_the_command, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_could_not_be_opened_can_be_opened_later, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_it_serves_and_takes_over_another_configuration, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_two_hosts_live_side_by_side, set_up, tear_down),
