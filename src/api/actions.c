@@ -5,22 +5,36 @@
 
 #include "db/db.h"
 
-static int move(struct request *rq, const char *action, enum image_status from, enum image_status to,
-                struct error *e)
+struct action {
+    const char *name;
+    enum image_status from, to;
+};
+
+/* The image, where the action may be done to it or has been done already. */
+static int load(struct request *rq, const struct action *action, struct image **ret, struct error *e)
+{
+    if (request_image(rq, ret, e) < 0 || request_owns(rq, rq->route->rule, *ret, e) < 0)
+        return -1;
+    if ((*ret)->status == action->from || (*ret)->status == action->to)
+        return 0;
+    return error_set(e, ERROR_FORBIDDEN, "Not allowed to %s image in status '%s'", action->name,
+                     image_status_name((*ret)->status));
+}
+
+/* Of several callers at once one moves it, and the others find it moved. */
+static int move(struct request *rq, const struct action *action, struct error *e)
 {
     struct image *im;
     struct db_conn *c;
 
-    if (request_image(rq, &im, e) < 0 || request_owns(rq, rq->route->rule, im, e) < 0)
+    if (load(rq, action, &im, e) < 0)
         return -1;
-    if (im->status == to)
+    if (im->status == action->to)
         return respond_empty(rq, 204, "text/html; charset=UTF-8");
-    if (im->status != from)
-        return error_set(e, ERROR_FORBIDDEN, "Not allowed to %s image in status '%s'", action,
-                         image_status_name(im->status));
     if (request_db(rq, &c, e) < 0 || db_begin_write(c, e) < 0)
         return -1;
-    if (image_status_set(c, im->id, from, to, e) < 0) {
+    if (load(rq, action, &im, e) < 0 || (im->status == action->from &&
+                                         image_status_set(c, im->id, action->from, action->to, e) < 0)) {
         db_rollback(c);
         return -1;
     }
@@ -31,10 +45,14 @@ static int move(struct request *rq, const char *action, enum image_status from, 
 
 int image_deactivate(struct request *rq, struct error *e)
 {
-    return move(rq, "deactivate", IMAGE_ACTIVE, IMAGE_DEACTIVATED, e);
+    static const struct action deactivate = { "deactivate", IMAGE_ACTIVE, IMAGE_DEACTIVATED };
+
+    return move(rq, &deactivate, e);
 }
 
 int image_reactivate(struct request *rq, struct error *e)
 {
-    return move(rq, "reactivate", IMAGE_DEACTIVATED, IMAGE_ACTIVE, e);
+    static const struct action reactivate = { "reactivate", IMAGE_DEACTIVATED, IMAGE_ACTIVE };
+
+    return move(rq, &reactivate, e);
 }

@@ -139,12 +139,15 @@ static int project_read(struct request *rq, const json_t **ret_given, const char
     return text_storable(*ret, "Member", e);
 }
 
-static int add(struct request *rq, struct db_conn *c, const struct image *im, const char *project,
-               struct member **ret, struct error *e)
+/* To the image as it is now: what was deleted, or is not shared any more, gets no members. */
+static int add(struct request *rq, struct db_conn *c, const char *project, struct member **ret,
+               struct error *e)
 {
     int64_t quota = config_int(rq->settings->config, "DEFAULT", "image_member_quota"), n;
+    struct image *im;
 
-    if (db_begin_write(c, e) < 0 || member_count(c, im->id, &n, e) < 0 ||
+    if (db_begin_write(c, e) < 0 || load_shared(rq, "create", &im, e) < 0 ||
+        request_allowed(rq, rq->route->rule, im, e) < 0 || member_count(c, im->id, &n, e) < 0 ||
         quota_check(quota, (size_t)n + 1, "members", e) < 0 ||
         member_add(c, rq->arena, im->id, project, e) < 0 ||
         member_load(c, rq->arena, im->id, project, ret, e) < 0) {
@@ -164,7 +167,7 @@ int member_create(struct request *rq, struct error *e)
 
     if (project_read(rq, &given, &project, e) < 0 || load_shared(rq, "create", &im, e) < 0 ||
         request_allowed(rq, rq->route->rule, im, e) < 0 || request_db(rq, &c, e) < 0 ||
-        add(rq, c, im, project, &m, e) < 0)
+        add(rq, c, project, &m, e) < 0)
         return -1;
     return member_answer(rq, im, m, json_is_string(given) ? NULL : given);
 }
