@@ -33,8 +33,8 @@ static int move(struct request *rq, const struct action *action, struct error *e
         return respond_empty(rq, 204, "text/html; charset=UTF-8");
     if (request_db(rq, &c, e) < 0 || db_begin_write(c, e) < 0)
         return -1;
-    if (load(rq, action, &im, e) < 0 || (im->status == action->from &&
-                                         image_status_set(c, im->id, action->from, action->to, e) < 0)) {
+    if (load(rq, action, &im, e) < 0 ||
+        (im->status == action->from && image_status_set(c, im->id, action->from, action->to, e) < 0)) {
         db_rollback(c);
         return -1;
     }

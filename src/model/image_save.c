@@ -147,9 +147,19 @@ static int save_properties(struct db_conn *c, struct arena *a, const struct imag
     return 0;
 }
 
-static int save_tags(struct db_conn *c, struct arena *a, const struct image *im, int64_t now, struct error *e)
+static int by_id(const void *a, const void *b)
 {
+    const struct child *x = a, *y = b;
+
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Leaves im->tags as the next reader will find them: those that stayed, then the new ones. */
+static int save_tags(struct db_conn *c, struct arena *a, struct image *im, int64_t now, struct error *e)
+{
+    const char **fresh = arena_array(a, const char *, im->n_tags);
     struct children old = { 0 };
+    size_t n_fresh = 0, n = 0;
 
     if (children_load(c, a,
                       "SELECT id, value, NULL, deleted FROM image_tags WHERE image_id = ?1 AND NOT deleted",
@@ -158,18 +168,29 @@ static int save_tags(struct db_conn *c, struct arena *a, const struct image *im,
     for (size_t i = 0; i < im->n_tags; i++) {
         struct child *row = find_child(&old, im->tags[i]);
 
-        if (row)
+        if (row) {
             row->kept = true;
-        else if (!image_has_tag(im->tags, i, im->tags[i]) &&
-                 image_tag_insert(c, im->id, im->tags[i], now, e) < 0)
+            row->value = im->tags[i];
+        } else if (!image_has_tag(fresh, n_fresh, im->tags[i])) {
+            fresh[n_fresh++] = im->tags[i];
+            if (image_tag_insert(c, im->id, im->tags[i], now, e) < 0)
+                return -1;
+        }
+    }
+    if (old.n > 1)
+        qsort(old.rows, old.n, sizeof *old.rows, by_id);
+    for (size_t i = 0; i < old.n; i++) {
+        if (old.rows[i].kept)
+            im->tags[n++] = old.rows[i].value;
+        else if (child_delete(
+                     c,
+                     "UPDATE image_tags SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE id = ?1",
+                     old.rows[i].id, now, e) < 0)
             return -1;
     }
-    for (size_t i = 0; i < old.n; i++)
-        if (!old.rows[i].kept &&
-            child_delete(
-                c, "UPDATE image_tags SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE id = ?1",
-                old.rows[i].id, now, e) < 0)
-            return -1;
+    for (size_t i = 0; i < n_fresh; i++)
+        im->tags[n++] = fresh[i];
+    im->n_tags = n;
     return 0;
 }
 
