@@ -76,6 +76,29 @@ void host_warn(const struct host *h)
 
 /* ---- opening ---- */
 
+/* log_file below log_dir; oslo.log's rules. NULL: standard error. */
+static const char *log_path(const struct config *c, struct str *out)
+{
+    const char *file = config_str(c, "DEFAULT", "log_file"), *dir = config_str(c, "DEFAULT", "log_dir");
+
+    if ((!file || !*file) && (!dir || !*dir))
+        return NULL;
+    if (dir && *dir && (!file || *file != '/'))
+        str_addf(out, "%s/", dir);
+    str_add(out, file && *file ? file : "glance-api.log");
+    return str_text(out);
+}
+
+int host_open_log(const struct config *c, struct error *e)
+{
+    CLEANUP(str_done) struct str path = STR_INIT;
+    const char *where = log_path(c, &path);
+
+    if (log_open(where, config_bool(c, "DEFAULT", "debug") ? LOG_DEBUG : LOG_INFO) < 0)
+        return error_set(e, ERROR_INVALID, "the log file %s cannot be written: %s", where, strerror(errno));
+    return 0;
+}
+
 static int make_data_dir(const char *path, struct error *e)
 {
     CLEANUP(str_done) struct str part = STR_INIT;

@@ -39,6 +39,10 @@ const struct config *host_first_config(const struct host *h); /* what database a
 const struct pipeline *host_pipeline(const struct host *h);
 const char *host_database(const struct host *h); /* for messages; "" before host_open() */
 
+/* Opens the log that a configuration names (log_file below log_dir, by oslo.log's rules), or standard error.
+ */
+int host_open_log(const struct config *c, struct error *e) MUST_CHECK;
+
 /* The database of a configuration. create: make file and directory of the standalone profile. */
 int host_open_db(const struct config *c, bool create, struct db **ret, struct error *e) MUST_CHECK;
 

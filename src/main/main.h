@@ -40,8 +40,6 @@ int usage(const char *command); /* prints the help to standard output */
 /* Where the command line says that the configuration is; its texts. */
 struct conf_request start_source(const struct command_line *cl);
 int start_config(const struct command_line *cl, struct config **ret, struct error *e) MUST_CHECK;
-/* Opens the log that the configuration names, or standard error. */
-int start_log(const struct config *c, struct error *e) MUST_CHECK;
 /* Log lines of an error: its message and its detail. */
 void start_say(const char *what, const struct error *e);
 /* Raises the limit of open files, keeps the heap small, ignores SIGPIPE. */

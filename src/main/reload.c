@@ -42,7 +42,7 @@ static int take_over(struct server *s, struct host **next, struct error *e)
     if (http1_reload(s->front, &o, e) < 0)
         return -1;
     host_adopt(s->host, TAKE(*next));
-    if (start_log(host_config(s->host), e) < 0)
+    if (host_open_log(host_config(s->host), e) < 0)
         start_say("the log stays where it is: ", e);
     return 0;
 }

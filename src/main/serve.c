@@ -188,7 +188,7 @@ static void reopen_log(struct server *s)
 {
     struct error e;
 
-    if (start_log(host_config(s->host), &e) < 0)
+    if (host_open_log(host_config(s->host), &e) < 0)
         start_say("the log stays where it is: ", &e);
     else
         log_info("the log is open again");
@@ -285,7 +285,7 @@ int serve_main(const struct command_line *cl)
     start_process();
     s.n_inherited = systemd_start(s.inherited);
     if (serve_load(cl, &s.host, &e) < 0 || (s.signals = signals_open(&e)) < 0 ||
-        start_log(host_config(s.host), &e) < 0) {
+        host_open_log(host_config(s.host), &e) < 0) {
         fprintf(stderr, "glint: %s\n", e.message);
         goto out;
     }

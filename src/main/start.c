@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "main/main.h"
 
-#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -43,29 +40,6 @@ int start_config(const struct command_line *cl, struct config **ret, struct erro
     struct conf_request rq = start_source(cl);
 
     return conf_load(&rq, ret, e);
-}
-
-/* log_file below log_dir; oslo.log's rules. NULL: standard error. */
-static const char *log_path(const struct config *c, struct str *out)
-{
-    const char *file = config_str(c, "DEFAULT", "log_file"), *dir = config_str(c, "DEFAULT", "log_dir");
-
-    if ((!file || !*file) && (!dir || !*dir))
-        return NULL;
-    if (dir && *dir && (!file || *file != '/'))
-        str_addf(out, "%s/", dir);
-    str_add(out, file && *file ? file : "glance-api.log");
-    return str_text(out);
-}
-
-int start_log(const struct config *c, struct error *e)
-{
-    CLEANUP(str_done) struct str path = STR_INIT;
-    const char *where = log_path(c, &path);
-
-    if (log_open(where, config_bool(c, "DEFAULT", "debug") ? LOG_DEBUG : LOG_INFO) < 0)
-        return error_set(e, ERROR_INVALID, "the log file %s cannot be written: %s", where, strerror(errno));
-    return 0;
 }
 
 void start_say(const char *what, const struct error *e)

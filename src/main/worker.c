@@ -34,7 +34,7 @@ static void reload(struct worker *w, const struct command_line *cl)
     struct config *c = NULL;
     struct error e;
 
-    if (start_config(cl, &c, &e) < 0 || start_log(c, &e) < 0) {
+    if (start_config(cl, &c, &e) < 0 || host_open_log(c, &e) < 0) {
         start_say("the worker's configuration stays as it was: ", &e);
         config_free(c);
         return;
@@ -62,7 +62,7 @@ static bool wait_for_next(struct worker *w, const struct command_line *cl, const
             reload(w, cl);
             break;
         case SIGUSR1:
-            if (start_log(w->config, &e) < 0)
+            if (host_open_log(w->config, &e) < 0)
                 start_say("the log stays where it is: ", &e);
             break;
         default:
@@ -75,7 +75,7 @@ static bool wait_for_next(struct worker *w, const struct command_line *cl, const
 
 static int open_worker(struct worker *w, const struct command_line *cl, struct error *e)
 {
-    if (start_config(cl, &w->config, e) < 0 || start_log(w->config, e) < 0)
+    if (start_config(cl, &w->config, e) < 0 || host_open_log(w->config, e) < 0)
         return -1;
     if (host_open_db(w->config, false, &w->db, e) < 0)
         return -1;
