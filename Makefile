@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 SHELL     := /bin/bash
 PREFIX    ?= /usr/local
 
-.PHONY: help run build test check bench fuzz asan tsan oracle e2e matrix lint format clean install deps
+.PHONY: help run build gateways test check bench fuzz asan tsan oracle e2e matrix lint format clean install deps
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -22,6 +22,9 @@ build: deps build/build.ninja ## the program, as build/glint
 	@ninja -C build src/main/glint
 	@ln -sf src/main/glint build/glint
 
+gateways: build ## what other programs load, for those whose headers are installed
+	@ninja -C build -t targets all | grep -q '^gateways: ' && ninja -C build gateways || echo "no headers of a web server are here"
+
 run: build ## start the service with no configuration, on 127.0.0.1:9292
 	@build/glint serve
 
@@ -32,7 +35,7 @@ check: ## everything that must pass before a change goes in; ends with "N passed
 	@tools/deps build check
 	@tools/check
 
-e2e: build ## end-to-end tests of build/glint; ARGS="-k name" chooses
+e2e: gateways ## end-to-end tests of build/glint; ARGS="-k name" chooses
 	@tools/deps check
 	@cd tests/e2e && /usr/bin/python3 -B -m pytest $(ARGS)
 

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hosting the service inside another program: its configuration, the worker beside it, and that program's process."""
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+
+import fronts
+import glint
+
+BUILT = os.path.join(fronts.BUILD, 'src', 'embed')
+PLUGIN = os.path.join(BUILT, 'uwsgi', 'glint_plugin.so')
+
+
+def find(program):
+    return shutil.which(program, path=os.environ.get('PATH', '') + ':/usr/sbin:/sbin')
+
+
+class Background(glint.Server):
+    """Configuration, database and store, with `glint worker` and nothing that serves."""
+
+    def start(self, wait=True):
+        with open(self.errors, 'ab') as log:
+            self.process = subprocess.Popen([self.program, 'worker', '--config-file', self.conf], env=self.environment(),
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+
+class Hosted(fronts.Front):
+    """A program in the foreground that hosts the service. A subclass names its command and what it needs."""
+    needs = ()
+    config = {}
+
+    @classmethod
+    def missing(cls):
+        for need in cls.needs:
+            if '/' in need and not os.path.exists(need):
+                return need + ' is not there'
+            if '/' not in need and not find(need):
+                return need + ' is not installed'
+        return None
+
+    def command(self):
+        """The program and its arguments; writes its configuration."""
+        raise NotImplementedError
+
+    def environment(self):
+        return self.background.environment()
+
+    def start(self):
+        os.makedirs(self.directory, exist_ok=True)
+        self.log = os.path.join(self.directory, 'server.log')
+        self.background = Background(self.directory, trusted=True, config=self.config)
+        self.launch()
+
+    def launch(self):
+        with open(self.log, 'ab') as log:
+            self.process = subprocess.Popen(self.command(), env=self.environment(), cwd=self.directory, stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log, start_new_session=True)
+
+    def end(self, sig=signal.SIGTERM):
+        """Stops the program; what it leaves behind is killed."""
+        pids = glint.Process(self.process.pid).tree()
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(sig)
+        try:
+            self.process.wait(30 * self.slow)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def stop(self):
+        if hasattr(self, 'process'):
+            self.end()
+        if hasattr(self, 'background'):
+            self.background.stop()
+
+    def reload(self):
+        self.process.send_signal(signal.SIGHUP)
+
+    def kill(self):
+        """Every process that serves, at once; the worker beside them lives."""
+        pids = glint.Process(self.process.pid).tree()
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        for pid in pids[1:]:
+            glint.eventually(lambda: not os.path.exists('/proc/%d' % pid), 5, 0.01)
+
+    def revive(self):
+        self.launch()
+        self.wait_ready()
+
+    def pids(self):
+        return [self.process.pid]
+
+    def logs(self):
+        text = self.background.log() if hasattr(self, 'background') else ''
+        with contextlib.suppress(OSError, AttributeError):
+            with open(self.log, errors='replace') as f:
+                text += f.read()
+        return text
