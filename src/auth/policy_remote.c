@@ -4,11 +4,10 @@
  * the answer True, whatever the status. No answer denies. */
 #include "auth/policy_private.h"
 
-#include <curl/curl.h>
-#include <dlfcn.h>
 #include <jansson.h>
-#include <pthread.h>
 #include <string.h>
+
+#include "fetch/fetch.h"
 
 enum { ANSWER_MAX = 64 };
 
@@ -121,41 +120,6 @@ static void body_make(const struct evaluation *ev, struct str *out)
 
 /* ---- asking ---- */
 
-/* libcurl and the thirty libraries behind it are 5 MB in each process, for checks that few policies have: it
- * is loaded when the first one is asked. */
-static struct {
-    CURLcode (*global_init)(long);
-    CURL *(*init)(void);
-    CURLcode (*setopt)(CURL *, CURLoption, ...);
-    CURLcode (*perform)(CURL *);
-    void (*cleanup)(CURL *);
-    const char *(*strerror)(CURLcode);
-    struct curl_slist *(*append)(struct curl_slist *, const char *);
-    void (*free_all)(struct curl_slist *);
-    bool ready;
-} lib;
-
-static void load_curl(void)
-{
-    static const struct {
-        const char *name;
-        void **at;
-    } calls[] = {
-        { "curl_global_init", (void **)&lib.global_init }, { "curl_easy_init", (void **)&lib.init },
-        { "curl_easy_setopt", (void **)&lib.setopt },      { "curl_easy_perform", (void **)&lib.perform },
-        { "curl_easy_cleanup", (void **)&lib.cleanup },    { "curl_easy_strerror", (void **)&lib.strerror },
-        { "curl_slist_append", (void **)&lib.append },     { "curl_slist_free_all", (void **)&lib.free_all },
-    };
-    void *handle = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
-
-    for (size_t i = 0; handle && i < COUNT(calls); i++) {
-        *calls[i].at = dlsym(handle, calls[i].name);
-        if (!*calls[i].at)
-            return;
-    }
-    lib.ready = handle && lib.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-}
-
 /* Keeps as much as could be an answer; more is none. */
 static size_t take_answer(char *bytes, size_t size, size_t n, void *arg)
 {
@@ -166,44 +130,44 @@ static size_t take_answer(char *bytes, size_t size, size_t n, void *arg)
     return size * n;
 }
 
-static void set_tls(CURL *curl, const struct policy_options *o)
+static void set_tls(const struct fetch_lib *lib, CURL *curl, const struct policy_options *o)
 {
-    lib.setopt(curl, CURLOPT_SSL_VERIFYPEER, o->remote_verify ? 1L : 0L);
-    lib.setopt(curl, CURLOPT_SSL_VERIFYHOST, o->remote_verify ? 2L : 0L);
+    lib->easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, o->remote_verify ? 1L : 0L);
+    lib->easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, o->remote_verify ? 2L : 0L);
     if (o->remote_verify && o->remote_ca && *o->remote_ca)
-        lib.setopt(curl, CURLOPT_CAINFO, o->remote_ca);
+        lib->easy_setopt(curl, CURLOPT_CAINFO, o->remote_ca);
     if (o->remote_cert && *o->remote_cert)
-        lib.setopt(curl, CURLOPT_SSLCERT, o->remote_cert);
+        lib->easy_setopt(curl, CURLOPT_SSLCERT, o->remote_cert);
     if (o->remote_key && *o->remote_key)
-        lib.setopt(curl, CURLOPT_SSLKEY, o->remote_key);
+        lib->easy_setopt(curl, CURLOPT_SSLKEY, o->remote_key);
 }
 
-static CURLcode post(const struct policy_options *o, const char *url, const struct str *body,
-                     struct str *answer)
+static CURLcode post(const struct fetch_lib *lib, const struct policy_options *o, const char *url,
+                     const struct str *body, struct str *answer)
 {
     const char *type =
         o->remote_json ? "Content-Type: application/json" : "Content-Type: application/x-www-form-urlencoded";
-    struct curl_slist *headers = lib.append(NULL, type);
-    CURL *curl = lib.init();
+    struct curl_slist *headers = lib->slist_append(NULL, type);
+    CURL *curl = lib->easy_init();
     CURLcode result = CURLE_OUT_OF_MEMORY;
 
     if (curl && headers) {
-        lib.setopt(curl, CURLOPT_URL, url);
-        lib.setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-        lib.setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-        lib.setopt(curl, CURLOPT_MAXREDIRS, 30L);
-        lib.setopt(curl, CURLOPT_NOSIGNAL, 1L);
-        lib.setopt(curl, CURLOPT_TIMEOUT_MS, (long)o->remote_timeout_ms);
-        lib.setopt(curl, CURLOPT_HTTPHEADER, headers);
-        lib.setopt(curl, CURLOPT_POSTFIELDS, str_text(body));
-        lib.setopt(curl, CURLOPT_POSTFIELDSIZE, (long)body->len);
-        lib.setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
-        lib.setopt(curl, CURLOPT_WRITEDATA, answer);
-        set_tls(curl, o);
-        result = lib.perform(curl);
+        lib->easy_setopt(curl, CURLOPT_URL, url);
+        lib->easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+        lib->easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+        lib->easy_setopt(curl, CURLOPT_MAXREDIRS, 30L);
+        lib->easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+        lib->easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)o->remote_timeout_ms);
+        lib->easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+        lib->easy_setopt(curl, CURLOPT_POSTFIELDS, str_text(body));
+        lib->easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)body->len);
+        lib->easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
+        lib->easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+        set_tls(lib, curl, o);
+        result = lib->easy_perform(curl);
     }
-    lib.cleanup(curl);
-    lib.free_all(headers);
+    lib->easy_cleanup(curl);
+    lib->slist_free_all(headers);
     return result;
 }
 
@@ -225,7 +189,7 @@ static bool is_true(const char *answer)
 
 enum verdict policy_remote(const struct evaluation *ev, const struct check *c)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    const struct fetch_lib *lib;
     CLEANUP(str_done) struct str url = STR_INIT, body = STR_INIT, answer = STR_INIT;
     CURLcode result;
 
@@ -233,14 +197,14 @@ enum verdict policy_remote(const struct evaluation *ev, const struct check *c)
     if (match_format(&c->match, ev->target, &url) != VERDICT_YES)
         return VERDICT_BROKEN;
     body_make(ev, &body);
-    pthread_once(&once, load_curl);
-    if (!lib.ready) {
+    lib = fetch_lib();
+    if (!lib) {
         say_failed(ev, str_text(&url), "libcurl.so.4 is not installed");
         return VERDICT_BROKEN;
     }
-    result = post(&ev->rules->options, str_text(&url), &body, &answer);
+    result = post(lib, &ev->rules->options, str_text(&url), &body, &answer);
     if (result != CURLE_OK) {
-        say_failed(ev, str_text(&url), lib.strerror(result));
+        say_failed(ev, str_text(&url), lib->easy_strerror(result));
         return VERDICT_BROKEN;
     }
     return answer.len <= ANSWER_MAX && is_true(str_text(&answer)) ? VERDICT_YES : VERDICT_NO;

@@ -77,7 +77,15 @@ const struct option conf_options[] = {
     { "DEFAULT", "show_image_direct_url", OPTION_BOOL, "false",
       .help = "Tell clients where image data is stored (direct_url)." },
     { "DEFAULT", "show_multiple_locations", OPTION_BOOL, "false",
-      .help = "Tell clients all locations of image data." },
+      .help = "Tell clients all locations of image data, and let them change these by PATCH." },
+    { "DEFAULT", "image_location_quota", OPTION_INT, "10",
+      .help = "Locations an image may have; negative means no limit." },
+    { "DEFAULT", "do_secure_hash", OPTION_BOOL, "true",
+      .help =
+          "Read the data of locations added by POST /v2/images/{id}/locations for its hashes. false: take "
+          "those that the client gives." },
+    { "DEFAULT", "http_retries", OPTION_INT, "3", .min = 0, .max = 1000,
+      .help = "How often reading such data is tried." },
     { "DEFAULT", "enabled_import_methods", OPTION_BOUNDED_LIST, "[glance-direct,web-download,copy-image]",
       .choices = "glance-direct|web-download|copy-image|glance-download",
       .help = "Import methods that are offered to clients." },
@@ -122,6 +130,28 @@ const struct option conf_options[] = {
       .flags = OPTION_RESTART | OPTION_ANY_GROUP, .help = "Bytes of one read or write of image data." },
     { "*", "filesystem_thin_provisioning", OPTION_BOOL, "false", .flags = OPTION_RESTART | OPTION_ANY_GROUP,
       .help = "Leave holes in image files where data is zero." },
+
+    { "*", "https_ca_certificates_file", OPTION_STRING, NULL, .flags = OPTION_RESTART | OPTION_ANY_GROUP,
+      .help = "Certificates (PEM) of authorities for locations at https servers; when set, https_insecure is "
+              "not looked at." },
+    { "*", "https_insecure", OPTION_BOOL, "true", .flags = OPTION_RESTART | OPTION_ANY_GROUP,
+      .help = "Do not look at the certificates of https servers that locations point at." },
+    { "*", "http_proxy_information", OPTION_DICT, "", .flags = OPTION_RESTART | OPTION_ANY_GROUP,
+      .help = "Proxies for locations, as scheme:proxy pairs; unset: what the environment says." },
+    { "import_filtering_opts", "allowed_schemes", OPTION_BOUNDED_LIST, "[http,https]",
+      .help = "Schemes of URLs that clients may name as sources; [] means all but disallowed_schemes." },
+    { "import_filtering_opts", "disallowed_schemes", OPTION_BOUNDED_LIST, "[]",
+      .help = "Schemes that are refused where allowed_schemes is empty." },
+    { "import_filtering_opts", "allowed_hosts", OPTION_BOUNDED_LIST, "[]",
+      .help = "Hosts that clients may name as sources; [] means all but disallowed_hosts. Only hosts named "
+              "here may "
+              "be this machine or on its link." },
+    { "import_filtering_opts", "disallowed_hosts", OPTION_BOUNDED_LIST, "[]",
+      .help = "Hosts, by name or address, that are refused where allowed_hosts is empty." },
+    { "import_filtering_opts", "allowed_ports", OPTION_BOUNDED_LIST, "[80,443]",
+      .help = "Ports that clients may name as sources; [] means all but disallowed_ports." },
+    { "import_filtering_opts", "disallowed_ports", OPTION_BOUNDED_LIST, "[]",
+      .help = "Ports that are refused where allowed_ports is empty." },
 
     /* ---- the pipeline, identity, health ---- */
     { "paste_deploy", "flavor", OPTION_STRING, NULL, .flags = OPTION_RESTART,
@@ -208,6 +238,8 @@ const struct option conf_options[] = {
       .help = "Address to serve GET /metrics (Prometheus) on." },
     { "glint", "metrics_port", OPTION_PORT, "9293", .flags = OPTION_RESTART,
       .help = "Port of /metrics; 0 turns it off. At its default a port in use is only a warning." },
+    { "glint", "fetch_timeout", OPTION_FLOAT, "60", .min = 1, .max = 3600, .flags = OPTION_RESTART,
+      .help = "Seconds that a server which a location points at may be silent." },
     { "glint", "access_log", OPTION_BOOL, "true", .help = "Log one line for each request." },
     { "glint", "workers_max", OPTION_INT, "64", .min = 1, .max = 4096, .flags = OPTION_RESTART,
       .help = "Threads for requests that wait for the database or a store. They are started when "

@@ -22,6 +22,7 @@ struct store_driver {
     void (*put_abort)(struct store_put *); /* frees */
     void (*put_done)(struct store_put *);  /* frees */
 
+    int (*size)(struct store *, const char *url, uint64_t *ret, struct error *); /* NULL: get_open's */
     int (*get_open)(struct store *, const char *url, struct store_get **ret, uint64_t *ret_size,
                     struct error *);
     ssize_t (*get_read)(struct store_get *, uint64_t offset, void *buf, size_t n, struct error *);
@@ -53,6 +54,7 @@ struct store_get {
 };
 
 extern const struct store_driver store_filesystem;
+extern const struct store_driver store_http;   /* read-only */
 extern const struct store_driver store_memory; /* the twin that keeps objects in memory */
 
 /* The misbehaving twin: wraps a store's driver and fails the n-th call that can fail, counted from

@@ -77,6 +77,11 @@ static int fault_put_commit(struct store_put *p, struct store_location *ret, str
     return fail("put_commit", e);
 }
 
+static int fault_size(struct store *s, const char *url, uint64_t *ret, struct error *e)
+{
+    return strikes() ? fail("size", e) : real(s)->size(s, url, ret, e);
+}
+
 static int fault_get_open(struct store *s, const char *url, struct store_get **ret, uint64_t *ret_size,
                           struct error *e)
 {
@@ -126,6 +131,8 @@ void store_fault_wrap(struct store *s)
         f->driver.put_write = fault_put_write;
         f->driver.put_commit = fault_put_commit;
     }
+    if (f->real->size)
+        f->driver.size = fault_size;
     if (f->real->get_open) {
         f->driver.get_open = fault_get_open;
         f->driver.get_read = fault_get_read;

@@ -12,8 +12,8 @@ static const struct {
     { "file", &store_filesystem },
     { "filesystem", &store_filesystem },
     { "memory", &store_memory },
-    { "http", NULL },
-    { "https", NULL },
+    { "http", &store_http },
+    { "https", &store_http },
     { "rbd", NULL },
     { "swift", NULL },
     { "s3", NULL },
@@ -82,9 +82,9 @@ static int store_add(struct stores *all, const struct config *c, const char *nam
 
     if (!driver_find(name, &driver))
         return error_set(e, ERROR_INVALID, "Unknown store \"%s\" in [glance_store] stores.", name);
-    if (!driver && standard)
-        return error_set(e, ERROR_INVALID, "The default store \"%s\" is of a type that is not supported.",
-                         name);
+    if (standard && (!driver || !driver->put_begin))
+        return error_set(e, ERROR_INVALID, "The default store \"%s\" is of a type that %s.", name,
+                         driver ? "cannot be written" : "is not supported");
     if (!driver || store_by_id(all, driver->name))
         return 0;
     s = &all->items[all->n++];
@@ -258,6 +258,19 @@ const char *store_put_url(const struct store_put *p)
 }
 
 /* ---- reading ---- */
+
+int store_size(struct store *s, const char *url, uint64_t *ret, struct error *e)
+{
+    CLEANUP(store_get_close) struct store_get *g = NULL;
+    int64_t started = clock_mono_us();
+
+    if (!s->driver->size)
+        return store_get_open(s, url, &g, ret, e);
+    if (s->driver->size(s, url, ret, e) < 0)
+        return -1;
+    observe(s, "size", started);
+    return 0;
+}
 
 int store_get_open(struct store *s, const char *url, struct store_get **ret, uint64_t *ret_size,
                    struct error *e)

@@ -51,10 +51,14 @@ void store_put_done(struct store_put **p);  /* frees after a commit that stays *
 /* The URL that a commit will give, known before it (for the lease that covers it). */
 const char *store_put_url(const struct store_put *p);
 
-/* A whole object opened for reading; *ret_size is its size now. */
+/* The size of the object without reading it, 0 where a remote server does not say. */
+int store_size(struct store *s, const char *url, uint64_t *ret, struct error *e) MUST_CHECK;
+/* A whole object opened for reading; *ret_size is its size now, or STORE_SIZE_UNKNOWN where a remote server
+ * does not say. */
+#define STORE_SIZE_UNKNOWN UINT64_MAX
 int store_get_open(struct store *s, const char *url, struct store_get **ret, uint64_t *ret_size,
                    struct error *e) MUST_CHECK;
-/* Bytes from offset: > 0, 0 at the end, -1. */
+/* Bytes from offset: > 0, 0 at the end, -1. What ends before its announced size is an error, never an end. */
 ssize_t store_get_read(struct store_get *g, uint64_t offset, void *buf, size_t n, struct error *e);
 int store_get_fd(const struct store_get *g);      /* a file that sendfile(2) can read, or -1 */
 bool store_get_ranges(const struct store_get *g); /* whether offsets other than 0 are cheap */

@@ -26,6 +26,10 @@ static const struct option store_test_options[] = {
     { "glance_store", "filesystem_store_file_perm", OPTION_OCTAL, "0" },
     { "glance_store", "filesystem_store_chunk_size", OPTION_INT, "65536" },
     { "glance_store", "filesystem_thin_provisioning", OPTION_BOOL, "false" },
+    { "glance_store", "https_ca_certificates_file", OPTION_STRING },
+    { "glance_store", "https_insecure", OPTION_BOOL, "true" },
+    { "glance_store", "http_proxy_information", OPTION_DICT, "" },
+    { "glint", "fetch_timeout", OPTION_FLOAT, "60" },
     { NULL },
 };
 

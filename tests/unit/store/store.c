@@ -7,8 +7,8 @@ static const struct {
     const char *standard; /* id of the default store, NULL: refused */
     size_t n;
 } openings[] = {
-    { "the default", { NULL }, "file", 1 },
-    { "Glance's other name of it", { "glance_store.default_store=filesystem" }, "file", 1 },
+    { "the default", { NULL }, "file", 2 },
+    { "Glance's other name of it", { "glance_store.default_store=filesystem" }, "file", 2 },
     { "twice the same", { "glance_store.stores=file,filesystem" }, "file", 1 },
     { "two", { "glance_store.stores=file,memory" }, "file", 2 },
     { "the second is the default",
@@ -23,7 +23,7 @@ static const struct {
     { "unknown among the stores", { "glance_store.stores=file,tape" }, NULL, 0 },
     { "unknown default", { "glance_store.default_store=tape" }, NULL, 0 },
     { "default not among the stores", { "glance_store.default_store=memory" }, NULL, 0 },
-    { "default of a kind that is not built",
+    { "default of a kind that cannot be written",
       { "glance_store.stores=http", "glance_store.default_store=http" },
       NULL,
       0 },
