@@ -21,6 +21,8 @@ struct fetch_lib {
     CURLcode (*easy_getinfo)(CURL *, CURLINFO, ...);
     CURLcode (*easy_perform)(CURL *);
     CURLcode (*easy_pause)(CURL *, int);
+    CURLcode (*easy_recv)(CURL *, void *, size_t, size_t *);
+    CURLcode (*easy_send)(CURL *, const void *, size_t, size_t *);
     void (*easy_cleanup)(CURL *);
     const char *(*easy_strerror)(CURLcode);
     CURLM *(*multi_init)(void);

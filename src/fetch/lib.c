@@ -19,6 +19,8 @@ static void load(void)
         { "curl_easy_getinfo", (void **)&lib.easy_getinfo },
         { "curl_easy_perform", (void **)&lib.easy_perform },
         { "curl_easy_pause", (void **)&lib.easy_pause },
+        { "curl_easy_recv", (void **)&lib.easy_recv },
+        { "curl_easy_send", (void **)&lib.easy_send },
         { "curl_easy_cleanup", (void **)&lib.easy_cleanup },
         { "curl_easy_strerror", (void **)&lib.easy_strerror },
         { "curl_multi_init", (void **)&lib.multi_init },

@@ -10,7 +10,7 @@ static const struct {
     int (*run)(const struct command_line *);
 } commands[] = {
     { "serve", serve_main },   { "worker", worker_main }, { "db", db_main },
-    { "config", config_main }, { "policy", policy_main },
+    { "config", config_main }, { "policy", policy_main }, { "check-deploy", check_deploy_main },
 };
 
 static int run(const struct command_line *cl, const char *name)

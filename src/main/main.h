@@ -16,9 +16,9 @@ struct command_line {
     const char *command;          /* name of the subcommand, for messages */
     const char *words[WORDS_MAX]; /* what is no option, NULL-terminated, as are the next three */
     const char *files[WORDS_MAX], *dirs[WORDS_MAX], *overrides[WORDS_MAX];
-    const char *asked[WORDS_MAX]; /* "rule=NAME" and so on: switches of glint policy alone */
+    const char *asked[WORDS_MAX]; /* "rule=NAME" and so on: switches of glint policy and check-deploy */
     size_t n_words, n_files, n_dirs, n_overrides, n_asked;
-    bool all, help, version, manage; /* manage: called as glance-manage */
+    bool all, help, insecure, version, manage; /* manage: called as glance-manage */
 };
 
 /* 0, or EXIT_USAGE after it said what is wrong. */
@@ -33,6 +33,7 @@ int worker_main(const struct command_line *cl);
 int db_main(const struct command_line *cl);
 int config_main(const struct command_line *cl);
 int policy_main(const struct command_line *cl);
+int check_deploy_main(const struct command_line *cl);
 int usage(const char *command); /* prints the help to standard output */
 
 /* ---- start.c: what serve, worker and db begin with ---- */

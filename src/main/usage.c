@@ -20,7 +20,8 @@ static const struct {
       "  config sample    print a commented configuration file\n"
       "  policy list      print the rules in force and where each came from\n"
       "  policy sample    print a commented policy file\n"
-      "  policy check     say what the rules let somebody do\n\n"
+      "  policy check     say what the rules let somebody do\n"
+      "  check-deploy URL try everything through the web server before the service, and say what to mend\n\n"
       "  --config-file FILE, --config-dir DIR   read these instead of /etc/glance/glance-api.conf; may be "
       "repeated\n"
       "  --set GROUP.OPTION=VALUE               set one option; may be repeated\n"
@@ -62,6 +63,16 @@ static const struct {
       "…;\n"
       "           without it a private image of the caller's project\n"
       "  --file   rules to try instead of the policy files that the configuration names\n" },
+    { "check-deploy",
+      "usage: glint check-deploy [--header 'NAME: VALUE']... [--insecure] URL\n\n"
+      "Asks the service at URL, the address that clients use, for all that web servers get in the way of, "
+      "and "
+      "names\n"
+      "the directives to mend. Makes one small image and deletes it again. Status 0: all is well; 1: "
+      "something "
+      "is not.\n\n"
+      "  --header    of every request: a token, or an identity; OS_TOKEN in the environment is one too\n"
+      "  --insecure  take any certificate\n" },
 };
 
 int usage(const char *command)
@@ -103,6 +114,7 @@ static const struct {
     { "--user", NULL },
     { "--target", NULL },
     { "--file", NULL },
+    { "--header", NULL },
 };
 
 /* oslo.log's switches that glance-manage takes and that change nothing here. */
@@ -152,6 +164,8 @@ static bool try_plain(struct command_line *cl, const char *word)
         return cl->version = true;
     if (str_eq(word, "--all"))
         return cl->all = true;
+    if (str_eq(word, "--insecure"))
+        return cl->insecure = true;
     if (str_eq(word, "--debug") || str_eq(word, "-d"))
         return push(cl->overrides, &cl->n_overrides, "DEFAULT.debug=true");
     for (size_t i = 0; cl->manage && i < COUNT(ignored); i++)
@@ -174,8 +188,13 @@ int command_line_parse(struct command_line *ret, int argc, char **argv, bool man
             return complain(ret, "unknown option", argv[i]);
     }
     ret->command = ret->n_words > 0 ? ret->words[0] : NULL;
-    if (ret->n_asked > 0 && !str_eq(ret->command, "policy"))
-        return complain(ret, "only glint policy takes", arena_printf(ret->arena, "--%s", ret->asked[0]));
+    for (size_t i = 0; i < ret->n_asked; i++) {
+        const char *whose = str_starts(ret->asked[i], "header=") ? "check-deploy" : "policy";
+
+        if (!str_eq(ret->command, whose))
+            return complain(ret, arena_printf(ret->arena, "only glint %s takes", whose),
+                            arena_printf(ret->arena, "--%s", ret->asked[i]));
+    }
     return 0;
 }
 
