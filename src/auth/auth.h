@@ -94,12 +94,22 @@ void policy_target_pairs(const struct policy_pair *pairs, size_t n, struct polic
  *    below "not".
  */
 
+/* A rule that comes from elsewhere and counts before the policy files. What it says must be understood and
+ * refer to rules that somebody defines, else the files are refused: policy_default_rule does not stand in. */
+struct policy_added {
+    const char *name, *expression;
+    const char *file;
+    unsigned line;
+};
+
 struct policy_options {        /* borrowed; must outlive the policy */
     const char *const *search; /* directories where relative names are looked for; ends with NULL */
     const char *file;          /* NULL or "": none */
     const char *const *dirs;   /* every file in them that is not hidden, sorted */
     size_t n_dirs;
-    const char *default_rule;  /* what stands in for a rule that is nowhere defined */
+    const char *default_rule; /* what stands in for a rule that is nowhere defined */
+    const struct policy_added *added;
+    size_t n_added;
     bool enforce_new_defaults; /* false: a default that replaced another lets whom either lets */
     bool remote_json;          /* http: checks send JSON instead of a form */
     int64_t remote_timeout_ms;
@@ -127,6 +137,41 @@ bool policy_allows(const struct policy_rules *r, const struct identity *id, cons
                    const struct policy_target *target);
 /* Whether some rule asks a server: then a decision may take as long as that server. */
 bool policy_is_remote(const struct policy_rules *r);
+
+/* ---- property protections: whom a file lets create, read, update and delete which properties ----
+ *
+ * A section of the file is a pattern, searched for in a property's name; the first section that matches
+ * decides, and where none does nobody may, administrators too. Names that begin with os_glance are the
+ * service's own and open. A set never changes; a reload makes a new one. */
+
+enum property_right { PROPERTY_CREATE, PROPERTY_READ, PROPERTY_UPDATE, PROPERTY_DELETE, PROPERTY_RIGHTS };
+
+struct protection_options {
+    const char *const *search; /* directories where a relative name is looked for; ends with NULL */
+    const char *file;
+    const char *origin;                                  /* file and line that name it, for messages */
+    bool policies;                                       /* the file names rules of the policy; else roles */
+    void (*say)(enum log_level level, const char *text); /* as in policy_options */
+};
+
+struct protections;
+
+/* ERROR_INVALID with file and line: cannot be read, no ConfigParser file, a section twice or without one of
+ * the four operations, no regular expression, "@" beside "!". */
+int protections_open(const struct protection_options *o, struct protections **ret,
+                     struct error *e) MUST_CHECK;
+void protections_close(struct protections *p); /* takes NULL */
+/* What the policy has to be opened with (policy_options.added) so that the rights can be asked for; lives as
+ * long as p. 0 for NULL, and for files that name roles. */
+size_t protections_rules(const struct protections *p, const struct policy_added **ret);
+
+/* What one caller may, remembered while a request lasts. Of one thread; what it is made of must outlive it,
+ * and so must the names it is asked about. A service that asks for somebody (X-Service-Roles) adds its roles
+ * to his. */
+struct property_rights;
+struct property_rights *property_rights_make(struct arena *a, const struct protections *p,
+                                             const struct policy_rules *rules, const struct identity *id);
+bool property_allowed(struct property_rights *r, const char *name, enum property_right right);
 
 /* ---- for people ---- */
 

@@ -45,6 +45,7 @@ static int rules_load(const struct policy_options *o, struct policy_files *ret_f
                       struct policy_rules **ret, struct error *e)
 {
     struct arena *a = arena_make(16 * 1024);
+    struct policy_rules *fresh;
     struct raw_rules raw = { 0 };
 
     policy_files_find(a, o, ret_files);
@@ -54,7 +55,18 @@ static int rules_load(const struct policy_options *o, struct policy_files *ret_f
             return -1;
         }
     }
-    *ret = policy_rules_make(a, o, &raw);
+    for (size_t i = 0; i < o->n_added; i++) {
+        if (policy_added_load(a, &o->added[i], &raw, e) < 0) {
+            arena_free(a);
+            return -1;
+        }
+    }
+    fresh = policy_rules_make(a, o, &raw);
+    if (policy_added_check(fresh, e) < 0) {
+        policy_release(fresh);
+        return -1;
+    }
+    *ret = fresh;
     return 0;
 }
 

@@ -38,6 +38,8 @@ static void say(const struct parse_notes *notes, const char *text, const char *w
 {
     CLEANUP(str_done) struct str line = STR_INIT;
 
+    if (notes && notes->wrong)
+        *notes->wrong = true;
     if (!notes || !notes->say)
         return;
     str_addf(&line, "policy rule %s: '%s' %s: it lets nobody", notes->rule, text, why);

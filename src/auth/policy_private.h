@@ -79,6 +79,7 @@ enum { CHECK_DEPTH_MAX = 64, EVALUATION_DEPTH_MAX = 256, EVALUATION_STEPS_MAX = 
 struct parse_notes {
     void (*say)(enum log_level level, const char *text);
     const char *rule; /* for the message */
+    bool *wrong;      /* set when there is something to tell; may be NULL */
 };
 
 /* Never fails: what cannot be understood denies, as it does in oslo.policy, and is said. */
@@ -99,6 +100,7 @@ struct raw_rule {
     struct check *check;
     const char *file;
     unsigned line;
+    bool added;
 };
 struct raw_rules {
     struct raw_rule *items;
@@ -129,6 +131,8 @@ struct rule {
     const char *file;
     unsigned line;
     bool any_scope, widened;
+    bool added;            /* a struct policy_added */
+    const char *undefined; /* of an added one: a rule it refers to and nobody defines; NULL: none */
 };
 
 struct policy_rules {
@@ -144,6 +148,11 @@ struct policy_rules {
 /* A set out of the defaults and what files said; raw's memory is the arena's, which the set takes over. */
 struct policy_rules *policy_rules_make(struct arena *a, const struct policy_options *o,
                                        const struct raw_rules *raw);
+/* Appends an added rule; ERROR_INVALID when it is not understood. */
+int policy_added_load(struct arena *a, const struct policy_added *added, struct raw_rules *ret,
+                      struct error *e) MUST_CHECK;
+/* Whether what added rules refer to is there. */
+int policy_added_check(const struct policy_rules *r, struct error *e) MUST_CHECK;
 const struct rule *policy_rule_find(const struct policy_rules *r, const char *name);
 
 /* ---- evaluation ---- */

@@ -59,17 +59,20 @@ static void rule_raw(const struct raw_rule *raw, struct rule *ret)
                           .check = raw->check,
                           .file = raw->file,
                           .line = raw->line,
-                          .any_scope = !d || d->any_scope };
+                          .any_scope = !d || d->any_scope || raw->added,
+                          .added = raw->added };
 }
 
 /* ---- references ---- */
 
-static void resolve(struct policy_rules *r, struct check *c, bool *undefined)
+/* The name of a rule that is referred to and that nobody defines goes to *undefined. */
+static void resolve(struct policy_rules *r, struct check *c, const char **undefined)
 {
     r->remote |= c->kind == CHECK_REMOTE;
     if (c->kind == CHECK_RULE) {
         c->rule = policy_rule_find(r, c->name);
-        *undefined |= c->rule == NULL || (c->rule == r->fallback && !str_eq(c->name, c->rule->name));
+        if (c->rule == NULL || (c->rule == r->fallback && !str_eq(c->name, c->rule->name)))
+            *undefined = c->name;
     }
     for (size_t i = 0; i < c->n_parts; i++)
         resolve(r, c->parts[i], undefined);
@@ -124,10 +127,12 @@ static void link_rules(struct policy_rules *r)
     unsigned char *marks = arena_array(r->arena, unsigned char, r->n);
 
     for (size_t i = 0; i < r->n; i++) {
-        bool missing = false;
+        const char *missing = NULL;
 
         resolve(r, (struct check *)r->rules[i].check, &missing);
-        if (missing)
+        if (r->rules[i].added)
+            r->rules[i].undefined = missing;
+        else if (missing)
             names_add(&undefined, r->rules[i].name);
     }
     for (size_t i = 0; i < r->n; i++)
@@ -187,6 +192,37 @@ struct policy_rules *policy_rules_make(struct arena *a, const struct policy_opti
         r->fallback = policy_rule_find(r, o->default_rule);
     link_rules(r);
     return r;
+}
+
+/* ---- added rules ---- */
+
+int policy_added_load(struct arena *a, const struct policy_added *added, struct raw_rules *ret,
+                      struct error *e)
+{
+    bool wrong = false;
+    const struct parse_notes notes = { .rule = added->name, .wrong = &wrong };
+    struct check *check = policy_parse(a, added->expression, &notes);
+
+    if (wrong)
+        return error_set(e, ERROR_INVALID, "%s:%u: '%s' is no policy rule", added->file, added->line,
+                         added->expression);
+    *ARENA_PUSH(a, ret->items, ret->n, ret->cap) =
+        (struct raw_rule){ .name = arena_str(a, added->name),
+                           .expression = arena_str(a, added->expression),
+                           .check = check,
+                           .file = arena_str(a, added->file),
+                           .line = added->line,
+                           .added = true };
+    return 0;
+}
+
+int policy_added_check(const struct policy_rules *r, struct error *e)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->rules[i].undefined)
+            return error_set(e, ERROR_INVALID, "%s:%u: the policy rule '%s' is defined nowhere",
+                             r->rules[i].file, r->rules[i].line, r->rules[i].undefined);
+    return 0;
 }
 
 /* ---- asking ---- */

@@ -146,6 +146,30 @@ static void what_is_wrong_or_gone_leaves_the_old_rules(void **state)
     policy_close(p);
 }
 
+/* What an added rule refers to may not go away: the default rule would stand in, and let everybody. */
+static void added_rules_need_what_they_name(void **state)
+{
+    static const struct policy_added added = { "x:read", "rule:keepers", "protect.conf", 7 };
+    struct place *place = *state;
+    struct policy *p;
+    struct error e;
+
+    place->options.added = &added;
+    place->options.n_added = 1;
+    put(place->main, "get_images: '@'\n");
+    assert_int_equal(policy_open(&place->options, &p, &e), -1);
+    assert_string_equal(e.message, "protect.conf:7: the policy rule 'keepers' is defined nowhere");
+    put(place->main, "get_images: '@'\nkeepers: '!'\n");
+    assert_int_equal(policy_open(&place->options, &p, &e), 0);
+    put(place->main, "get_images: '!'\n");
+    nap(1300);
+    assert_true(may(p));
+    assert_int_equal(atomic_load(&said_errors), 1);
+    put(place->main, "get_images: '!'\nkeepers: '@'\n");
+    assert_true(becomes(p, false));
+    policy_close(p);
+}
+
 static void opening_refuses(void **state)
 {
     struct place *place = *state;
@@ -250,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(changes_are_followed, make_place, drop_place),
         cmocka_unit_test_setup_teardown(what_is_wrong_or_gone_leaves_the_old_rules, make_place, drop_place),
+        cmocka_unit_test_setup_teardown(added_rules_need_what_they_name, make_place, drop_place),
         cmocka_unit_test_setup_teardown(opening_refuses, make_place, drop_place),
         cmocka_unit_test_setup_teardown(sets_outlive_their_policy, make_place, drop_place),
         cmocka_unit_test_setup_teardown(load_sees_whole_sets, make_place, drop_place),
