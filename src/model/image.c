@@ -6,12 +6,23 @@
 
 /* ---- properties in memory ---- */
 
+static struct image_property *find_in(struct image_property *items, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(items[i].name, name) == 0)
+            return &items[i];
+    return NULL;
+}
+
 static struct image_property *find_property(const struct image *im, const char *name)
 {
-    for (size_t i = 0; i < im->n_properties; i++)
-        if (strcmp(im->properties[i].name, name) == 0)
-            return &im->properties[i];
-    return NULL;
+    return find_in(im->properties, im->n_properties, name);
+}
+
+static void drop_from(struct image_property *items, size_t *n, struct image_property *gone)
+{
+    memmove(gone, gone + 1, (*n - (size_t)(gone - items) - 1) * sizeof *gone);
+    (*n)--;
 }
 
 const char *image_property_get(const struct image *im, const char *name)
@@ -25,8 +36,10 @@ const char *image_property_get(const struct image *im, const char *name)
 
 void image_property_set(struct arena *a, struct image *im, const char *name, const char *value)
 {
-    struct image_property *p = find_property(im, name);
+    struct image_property *p = find_property(im, name), *hidden = find_in(im->hidden, im->n_hidden, name);
 
+    if (hidden)
+        drop_from(im->hidden, &im->n_hidden, hidden);
     if (!p) {
         p = ARENA_PUSH(a, im->properties, im->n_properties, im->cap_properties);
         p->name = arena_str(a, name);
@@ -37,14 +50,15 @@ void image_property_set(struct arena *a, struct image *im, const char *name, con
 bool image_property_drop(struct image *im, const char *name)
 {
     struct image_property *p = find_property(im, name);
-    size_t after;
 
-    if (!p)
-        return false;
-    after = im->n_properties - (size_t)(p - im->properties) - 1;
-    memmove(p, p + 1, after * sizeof *p);
-    im->n_properties--;
-    return true;
+    if (p)
+        drop_from(im->properties, &im->n_properties, p);
+    return p != NULL;
+}
+
+bool image_property_hidden(const struct image *im, const char *name)
+{
+    return find_in(im->hidden, im->n_hidden, name) != NULL;
 }
 
 bool image_has_tag(const char *const *tags, size_t n, const char *tag)

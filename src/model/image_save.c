@@ -110,22 +110,18 @@ static int property_update(struct db_conn *c, int64_t id, const char *value, int
     return db_run(s, NULL, e);
 }
 
-static int save_properties(struct db_conn *c, struct arena *a, const struct image *im, int64_t now,
-                           struct error *e)
+/* Each of items is there afterwards with its value; its row in old is marked as kept. */
+static int keep_properties(struct db_conn *c, const char *image_id, const struct children *old,
+                           const struct image_property *items, size_t n, int64_t now, struct error *e)
 {
-    struct children old = { 0 };
-
-    if (children_load(c, a, "SELECT id, name, value, deleted FROM image_properties WHERE image_id = ?1",
-                      im->id, &old, e) < 0)
-        return -1;
-    for (size_t i = 0; i < im->n_properties; i++) {
-        const struct image_property *p = &im->properties[i];
-        struct child *row = find_child(&old, p->name);
+    for (size_t i = 0; i < n; i++) {
+        const struct image_property *p = &items[i];
+        struct child *row = find_child(old, p->name);
 
         if (strcmp(p->name, lock_property) == 0)
             continue;
         if (!row) {
-            if (image_property_insert(c, im->id, p, now, e) < 0)
+            if (image_property_insert(c, image_id, p, now, e) < 0)
                 return -1;
             continue;
         }
@@ -134,6 +130,19 @@ static int save_properties(struct db_conn *c, struct arena *a, const struct imag
             property_update(c, row->id, p->value, now, e) < 0)
             return -1;
     }
+    return 0;
+}
+
+static int save_properties(struct db_conn *c, struct arena *a, const struct image *im, int64_t now,
+                           struct error *e)
+{
+    struct children old = { 0 };
+
+    if (children_load(c, a, "SELECT id, name, value, deleted FROM image_properties WHERE image_id = ?1",
+                      im->id, &old, e) < 0 ||
+        keep_properties(c, im->id, &old, im->properties, im->n_properties, now, e) < 0 ||
+        keep_properties(c, im->id, &old, im->hidden, im->n_hidden, now, e) < 0)
+        return -1;
     for (size_t i = 0; i < old.n; i++) {
         const struct child *row = &old.rows[i];
 

@@ -59,6 +59,8 @@ struct image {
 
     struct image_property *properties;
     size_t n_properties, cap_properties; /* row order */
+    struct image_property *hidden;       /* set apart by who loaded the image; saved with the others */
+    size_t n_hidden, cap_hidden;
     const char **tags;
     size_t n_tags, cap_tags; /* row order */
     struct image_location *locations;
@@ -67,7 +69,9 @@ struct image {
 
 const char *image_property_get(const struct image *im,
                                const char *name); /* NULL when absent; "" for a NULL value */
+/* A hidden one of that name is hidden no more. */
 void image_property_set(struct arena *a, struct image *im, const char *name, const char *value);
+bool image_property_hidden(const struct image *im, const char *name);
 bool image_property_drop(struct image *im, const char *name);
 
 /* Who looks: what SQL may show. An administrator sees every project. */

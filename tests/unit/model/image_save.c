@@ -149,6 +149,32 @@ static void test_properties(void **state)
     assert_string_equal(properties(), "1:p1:again:0:1:0 2:p2:NULL:0:0:0 3:p3:v3:0:0:0");
 }
 
+/* As whoever loads an image for somebody who may not see everything does it. */
+static void hide(struct image *im, size_t i)
+{
+    struct image_property p = im->properties[i];
+
+    image_property_drop(im, p.name);
+    *ARENA_PUSH(f.a, im->hidden, im->n_hidden, im->cap_hidden) = p;
+}
+
+static void test_hidden_properties_are_kept(void **state)
+{
+    struct image *im = load_image(&f, ID);
+
+    (void)state;
+    hide(im, 0);
+    assert_true(image_property_hidden(im, "p1"));
+    image_property_drop(im, "p2");
+    assert_int_equal(save_image(&f, im, IMAGE_QUEUED), 0);
+    assert_string_equal(properties(), "1:p1:v1:0:0:0 2:p2:v2:1:1:1");
+    image_property_set(f.a, im, "p1", "seen"); /* it is there once, and seen */
+    assert_false(image_property_hidden(im, "p1"));
+    assert_int_equal(im->n_properties + im->n_hidden, 1);
+    assert_int_equal(save_image(&f, im, IMAGE_QUEUED), 0);
+    assert_string_equal(properties(), "1:p1:seen:0:0:1 2:p2:v2:1:1:1");
+}
+
 static void test_revived_with_the_same_value(void **state)
 {
     struct image *im = load_image(&f, ID);
@@ -246,6 +272,7 @@ int main(void)
         EACH(test_row),
         EACH(test_compare_and_set),
         EACH(test_properties),
+        EACH(test_hidden_properties_are_kept),
         EACH(test_revived_with_the_same_value),
         EACH(test_import_lock_is_never_touched),
         EACH(test_tags),
