@@ -246,7 +246,7 @@ static void link_write(struct str *out, const struct list_request *lr, const cha
 }
 
 static void list_write(struct request *rq, struct str *body, const struct list_request *lr,
-                       const struct image *images, size_t n)
+                       struct image *images, size_t n)
 {
     const char *last = NULL;
 
@@ -255,6 +255,7 @@ static void list_write(struct request *rq, struct str *body, const struct list_r
         struct image_doc_options doc = image_doc_options(rq, &images[i]);
         struct policy_target target;
 
+        request_hide(rq, &images[i]);
         policy_target_image(&images[i], &rq->identity, &target);
         if (!policy_allows(rq->rules, &rq->identity, "get_image", &target))
             continue;
@@ -271,6 +272,14 @@ static void list_write(struct request *rq, struct str *body, const struct list_r
         link_write(body, lr, last);
     }
     str_addc(body, '}');
+}
+
+/* A filter by what the caller may not read matches nothing: it would tell what is hidden. */
+static void filters_protect(struct request *rq, struct image_query *q)
+{
+    for (size_t i = 0; i < q->n_filters; i++)
+        if (q->filters[i].kind == FILTER_PROPERTY && !request_may(rq, q->filters[i].column, PROPERTY_READ))
+            q->filters[i].kind = FILTER_NOTHING;
 }
 
 /* A short page in the default order is a few reads along an index. Anything else may be long, and an event
@@ -301,6 +310,7 @@ int image_list_handle(struct request *rq, struct error *e)
         return -1;
     if (list_filters_make(rq->arena, &params, &lr.query, e) < 0)
         return -1;
+    filters_protect(rq, &lr.query);
     if (rq->http->inline_only && !is_short(&lr.query))
         return error_set(e, ERROR_WOULD_BLOCK, "%s", "");
     if (request_db(rq, &c, e) < 0)

@@ -53,19 +53,29 @@ static int property_name_storable(const char *name, struct error *e)
     return 0;
 }
 
+/* What is there is updated, anything else created. Whoever may create a property without seeing it may still
+ * not change one that is there. */
+static int property_allowed_here(struct request *rq, const struct image *im, const char *name,
+                                 struct error *e)
+{
+    bool seen = image_property_get(im, name) != NULL;
+
+    if (!seen && request_may_change(rq, name, PROPERTY_CREATE, e) < 0)
+        return -1;
+    return seen || image_property_hidden(im, name) ? request_may_change(rq, name, PROPERTY_UPDATE, e) : 0;
+}
+
 static int property_apply(struct request *rq, struct image *im, const struct patch_change *c, struct error *e)
 {
     const char *name = c->path[0], *value = json_string_value(c->value);
-    char what[300];
 
-    if (property_name_storable(name, e) < 0)
+    if (property_allowed_here(rq, im, name, e) < 0 || property_name_storable(name, e) < 0)
         return -1;
-    str_copy(what, sizeof what, name);
-    if (what[0] >= 'a' && what[0] <= 'z')
-        what[0] = (char)(what[0] - 32);
-    if (value && text_storable(value, what, e) < 0)
+    if (value && text_storable(value, name, e) < 0)
         return -1;
     image_property_set(rq->arena, im, name, arena_str(rq->arena, value));
+    if (!request_may(rq, name, PROPERTY_READ))
+        request_hide(rq, im);
     return 0;
 }
 
@@ -121,8 +131,11 @@ static int change_apply(struct request *rq, struct image *im, const struct patch
     case PATCH_REMOVE:
         if (attribute)
             return error_in_detail(e, ERROR_FORBIDDEN, "Property %s may not be removed.", name);
-        if (!image_property_drop(im, name))
+        if (!present)
             return error_in_detail(e, ERROR_CONFLICT, "Property %s does not exist.", name);
+        if (request_may_change(rq, name, PROPERTY_DELETE, e) < 0)
+            return -1;
+        image_property_drop(im, name);
         return 0;
     case PATCH_REPLACE:
         if (!present)
@@ -142,15 +155,15 @@ static int quotas_check(struct request *rq, const struct image *im, size_t prope
 {
     if (im->n_tags > tags_before && quota_check(rq->settings->tag_quota, im->n_tags, "tags", e) < 0)
         return -1;
-    if (im->n_properties > properties_before)
-        return quota_check(rq->settings->property_quota, im->n_properties, "properties", e);
+    if (image_properties_counted(im) > properties_before)
+        return quota_check(rq->settings->property_quota, image_properties_counted(im), "properties", e);
     return 0;
 }
 
 static int changes_apply(struct request *rq, struct image *im, const struct patch_change *changes, size_t n,
                          struct error *e)
 {
-    size_t properties = im->n_properties, tags = im->n_tags;
+    size_t properties = image_properties_counted(im), tags = im->n_tags;
 
     for (size_t i = 0; i < n; i++)
         if (change_apply(rq, im, &changes[i], e) < 0)

@@ -13,7 +13,10 @@ int request_image(struct request *rq, struct image **ret, struct error *e)
 
     if (request_db(rq, &c, e) < 0)
         return -1;
-    return image_load(c, rq->arena, rq->args[0], &viewer, ret, e);
+    if (image_load(c, rq->arena, rq->args[0], &viewer, ret, e) < 0)
+        return -1;
+    request_hide(rq, *ret);
+    return 0;
 }
 
 int request_allowed(struct request *rq, const char *rule, const struct image *im, struct error *e)
@@ -53,12 +56,46 @@ int image_visibility_allowed(struct request *rq, const struct policy_target *tar
     return error_set(e, ERROR_FORBIDDEN, "You are not authorized to complete %s action.", rule);
 }
 
-int text_storable(const char *text, const char *what, struct error *e)
+/* "some_name" as Python's str.title() writes it: "Some_Name". */
+static void title_write(const char *name, char *out, size_t size)
 {
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-        if (*p >= 0xF0)
-            return error_set(e, ERROR_INVALID, "%s can't contain 4 byte unicode characters.", what);
+    bool inside = false;
+
+    str_copy(out, size, name);
+    for (; *out; out++) {
+        bool letter = isascii(*out) && isalpha((unsigned char)*out);
+
+        if (letter)
+            *out = (char)(inside ? tolower((unsigned char)*out) : toupper((unsigned char)*out));
+        inside = letter || !isascii(*out);
+    }
+}
+
+int text_storable(const char *text, const char *name, struct error *e)
+{
+    char what[256];
+
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        if (*p < 0xF0)
+            continue;
+        title_write(name, what, sizeof what);
+        return error_set(e, ERROR_INVALID, "%s can't contain 4 byte unicode characters.", what);
+    }
     return 0;
+}
+
+static size_t counted(const struct image_property *items, size_t n)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < n; i++)
+        count += !str_starts(items[i].name, "os_glance");
+    return count;
+}
+
+size_t image_properties_counted(const struct image *im)
+{
+    return counted(im->properties, im->n_properties) + counted(im->hidden, im->n_hidden);
 }
 
 int quota_check(int64_t limit, size_t n, const char *what, struct error *e)
@@ -89,14 +126,9 @@ static int text_set(struct request *rq, const char *name, const json_t *value, c
                     struct error *e)
 {
     const char *text = json_string_value(value);
-    char what[64];
 
-    if (text) {
-        str_copy(what, sizeof what, name);
-        what[0] = (char)toupper((unsigned char)what[0]);
-        if (text_storable(text, what, e) < 0)
-            return -1;
-    }
+    if (text && text_storable(text, name, e) < 0)
+        return -1;
     *ret = arena_str(rq->arena, text);
     return 0;
 }

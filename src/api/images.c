@@ -67,21 +67,41 @@ static int create_allowed(struct request *rq, struct image *im, struct error *e)
                      asked ? asked : "None");
 }
 
+/* Base attributes are not subject to protections; those that Glance takes for properties here are. */
+static bool is_protected(const struct request *rq, const char *name)
+{
+    static const char *const taken[] = { "locations", "os_hash_algo", "os_hash_value" };
+
+    for (size_t i = 0; i < COUNT(taken); i++)
+        if (str_eq(taken[i], name))
+            return true;
+    return !schema_is_base(rq->settings->schema, name);
+}
+
+/* The properties in the order of the body: the first that may not be created is the one that is named. */
+static int properties_allowed(struct request *rq, struct error *e)
+{
+    const char *name;
+    json_t *value;
+
+    if (!rq->settings->protections)
+        return 0;
+    json_object_foreach(rq->body, name, value)
+    {
+        if (is_protected(rq, name) && request_may_change(rq, name, PROPERTY_CREATE, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int property_add(struct request *rq, struct image *im, const char *name, const char *value,
                         struct error *e)
 {
-    char what[300];
-
     for (const unsigned char *p = (const unsigned char *)name; *p; p++)
         if (*p >= 0xF0)
             return error_set(e, ERROR_INVALID, "Property names can't contain 4 byte unicode.");
-    if (value) {
-        str_copy(what, sizeof what, name);
-        if (what[0] >= 'a' && what[0] <= 'z')
-            what[0] = (char)(what[0] - 32);
-        if (text_storable(value, what, e) < 0)
-            return -1;
-    }
+    if (value && text_storable(value, name, e) < 0)
+        return -1;
     image_property_set(rq->arena, im, arena_str(rq->arena, name), arena_str(rq->arena, value));
     return 0;
 }
@@ -92,7 +112,8 @@ static int create_fill(struct request *rq, struct image *im, struct error *e)
     const char *name;
     json_t *value;
 
-    if (quota_check(rq->settings->tag_quota, json_array_size(tags), "tags", e) < 0)
+    if (properties_allowed(rq, e) < 0 ||
+        quota_check(rq->settings->tag_quota, json_array_size(tags), "tags", e) < 0)
         return -1;
     for (size_t i = 0; i < COUNT(create_read_only); i++)
         if (json_object_get(rq->body, create_read_only[i]))
@@ -111,9 +132,9 @@ static int create_fill(struct request *rq, struct image *im, struct error *e)
             return -1;
         }
     }
-    if (im->owner && text_storable(im->owner, "Owner", e) < 0)
+    if (im->owner && text_storable(im->owner, "owner", e) < 0)
         return -1;
-    return quota_check(rq->settings->property_quota, im->n_properties, "properties", e);
+    return quota_check(rq->settings->property_quota, image_properties_counted(im), "properties", e);
 }
 
 static int create_store(struct request *rq, struct image *im, struct error *e)
@@ -154,6 +175,7 @@ int image_create(struct request *rq, struct error *e)
     }
     if (create_store(rq, im, e) < 0)
         return -1;
+    request_hide(rq, im);
     doc = image_doc_options(rq, im);
     image_doc_write(&body, im, &doc);
     headers_addf(rq->arena, &rq->headers, "Location", "%s/v2/images/%s", request_base(rq), im->id);

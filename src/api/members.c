@@ -136,7 +136,7 @@ static int project_read(struct request *rq, const json_t **ret_given, const char
         return error_set(e, ERROR_INVALID, "Member can't be longer than 255 characters.");
     *ret_given = given;
     *ret = arena_str(rq->arena, str_text(&text));
-    return text_storable(*ret, "Member", e);
+    return text_storable(*ret, "member", e);
 }
 
 /* To the image as it is now: what was deleted, or is not shared any more, gets no members. */

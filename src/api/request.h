@@ -26,8 +26,9 @@ struct request {
     struct arena *arena;
     struct policy_rules *rules; /* the same from the first check to the last */
     struct identity identity;
-    bool in_pipeline; /* past the healthcheck application: the filters see the answer */
-    bool identified;  /* past the context filter: answers carry the request id */
+    struct property_rights *rights; /* request_may()'s */
+    bool in_pipeline;               /* past the healthcheck application: the filters see the answer */
+    bool identified;                /* past the context filter: answers carry the request id */
     const struct route *route;
     const char *args[ROUTE_ARGS_MAX]; /* decoded path segments of the route's {names} */
     const char *path;                 /* with the version prefix normalised to /v2 */
@@ -67,13 +68,23 @@ int request_json(struct request *rq, struct error *e) MUST_CHECK;
 int request_db(struct request *rq, struct db_conn **ret, struct error *e) MUST_CHECK;
 void request_db_release(struct request *rq);
 
-/* The image of the route's {image_id}, in Glance's words when it is not there for this caller. */
+/* The image of the route's {image_id} as this caller may see it, in Glance's words when it is not there for
+ * him. */
 int request_image(struct request *rq, struct image **ret, struct error *e) MUST_CHECK;
 /* The rule must let the caller, or: 404 where get_image is denied too, else 403 in Glance's words. */
 int request_allowed(struct request *rq, const char *rule, const struct image *im, struct error *e) MUST_CHECK;
 /* As request_allowed, for rules about changing an image; where the older defaults still count (let everybody)
  * it must be the caller's own, or the caller an administrator. */
 int request_owns(struct request *rq, const char *rule, const struct image *im, struct error *e) MUST_CHECK;
+
+/* ---- protected properties (protect.c) ---- */
+
+bool request_may(struct request *rq, const char *property, enum property_right right);
+/* As request_may, for a right that the client claims: 403 in Glance's words. */
+int request_may_change(struct request *rq, const char *property, enum property_right right,
+                       struct error *e) MUST_CHECK;
+/* Sets the properties apart that this caller may not read. */
+void request_hide(struct request *rq, struct image *im);
 
 /* Answers. Each sends head and body and returns 0; a client that went away is not the handler's problem. */
 int respond_json(struct request *rq, int status, const struct str *body);
@@ -109,9 +120,13 @@ handler schema_image_show, schema_images_show, schema_document_show; /* schemas.
 /* Shared by create and patch (image_rules.c). */
 int image_set_base(struct request *rq, struct image *im, const char *name, const json_t *value,
                    struct error *e) MUST_CHECK;
-/* 4-byte characters cannot be stored everywhere: 400 with Glance's text; what is the text's start ("Name").
+/* 4-byte characters cannot be stored everywhere: 400 with Glance's text, which begins with the attribute's
+ * name.
  */
-int text_storable(const char *text, const char *what, struct error *e) MUST_CHECK;
+int text_storable(const char *text, const char *name, struct error *e) MUST_CHECK;
+/* How many properties count against image_property_quota: also those that this caller cannot see, and none of
+ * the service's own. */
+size_t image_properties_counted(const struct image *im);
 int quota_check(int64_t limit, size_t n, const char *what, struct error *e) MUST_CHECK;
 int image_visibility_allowed(struct request *rq, const struct policy_target *target, enum image_visibility to,
                              struct error *e) MUST_CHECK;

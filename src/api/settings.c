@@ -118,11 +118,39 @@ static void say(enum log_level level, const char *text)
     log_write(level, "%s", text);
 }
 
+static int open_protections(struct settings *s, const char *const *search, struct error *e)
+{
+    const struct config *c = s->config;
+    struct protection_options o = {
+        .search = search,
+        .file = config_str(c, "DEFAULT", "property_protection_file"),
+        .origin = config_origin(c, "DEFAULT", "property_protection_file", NULL),
+        .policies = str_eq(config_str(c, "DEFAULT", "property_protection_rule_format"), "policies"),
+        .say = say,
+    };
+
+    if (!o.file || !*o.file)
+        return 0;
+    return protections_open(&o, &s->protections, e);
+}
+
+static int open_rules(struct settings *s, struct error *e)
+{
+    const char *const *search = conf_search_dirs(s->config, s->arena);
+    struct policy_options o;
+
+    if (open_protections(s, search, e) < 0)
+        return -1;
+    policy_options_read(s->config, search, &o);
+    o.say = say;
+    o.n_added = protections_rules(s->protections, &o.added);
+    return policy_open(&o, &s->policy, e);
+}
+
 int settings_make(struct config *c, const struct pipeline *p, struct settings **ret, struct error *e)
 {
     struct settings *s = mem_new(sizeof *s);
     struct schema_options o = { 0 };
-    struct policy_options rules;
 
     s->refs = 1;
     s->config = config_ref(c);
@@ -131,10 +159,7 @@ int settings_make(struct config *c, const struct pipeline *p, struct settings **
     o.n_disk_formats = config_list(c, "image_format", "disk_formats", &o.disk_formats);
     o.n_container_formats = config_list(c, "image_format", "container_formats", &o.container_formats);
     o.properties_file = find_properties_file(s->arena, c);
-    policy_options_read(c, conf_search_dirs(c, s->arena), &rules);
-    rules.say = say;
-    if (read_pipeline(s, p, e) < 0 || schema_open(&o, &s->schema, e) < 0 ||
-        policy_open(&rules, &s->policy, e) < 0) {
+    if (read_pipeline(s, p, e) < 0 || schema_open(&o, &s->schema, e) < 0 || open_rules(s, e) < 0) {
         settings_free(s);
         return -1;
     }
@@ -147,6 +172,7 @@ void settings_free(struct settings *s)
     if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
         return;
     policy_close(s->policy);
+    protections_close(s->protections); /* the policy's options borrowed from it */
     schema_free(s->schema);
     config_free(s->config);
     arena_free(s->arena);

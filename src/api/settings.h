@@ -19,7 +19,8 @@ struct settings {
     struct config *config;
     struct schema *schema;
     struct arena *arena;
-    struct policy *policy; /* the rules, which follow their files without a reload */
+    struct policy *policy;           /* the rules, which follow their files without a reload */
+    struct protections *protections; /* NULL: properties are not protected */
 
     enum identity_source identity;
     bool allow_anonymous, enforce_new_defaults, proxy_headers, version_negotiation;

@@ -36,7 +36,7 @@
     ACCEPTED("DEFAULT", "max_logfile_count"), ACCEPTED("DEFAULT", "max_logfile_size_mb"),
     ACCEPTED("DEFAULT", "node_staging_uri"), ACCEPTED("DEFAULT", "notification_driver"),
     ACCEPTED("DEFAULT", "notification_topics"), ACCEPTED("DEFAULT", "owner_is_tenant"),
-    ACCEPTED("DEFAULT", "property_protection_rule_format"), ACCEPTED("DEFAULT", "publish_errors"),
+    ACCEPTED("DEFAULT", "publish_errors"),
     ACCEPTED("DEFAULT", "pydev_worker_debug_host"), ACCEPTED("DEFAULT", "pydev_worker_debug_port"),
     ACCEPTED("DEFAULT", "rate_limit_burst"), ACCEPTED("DEFAULT", "rate_limit_except_level"),
     ACCEPTED("DEFAULT", "rate_limit_interval"), ACCEPTED("DEFAULT", "registry_client_ca_file"),

@@ -11,7 +11,6 @@ static const struct {
     bool refuse;
     const char *why;
 } unsupported[] = {
-    { "DEFAULT", "property_protection_file", true, "protected properties would be open to everybody" },
     { "DEFAULT", "metadata_encryption_key", true, "encrypted locations in the database could not be read" },
     { "DEFAULT", "enabled_backends", true, "image data is kept in one store, [glance_store] default_store" },
     { "DEFAULT", "delayed_delete", true, "data of deleted images is removed at once" },

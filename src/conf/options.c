@@ -62,6 +62,13 @@ const struct option conf_options[] = {
       .help = "What one project's images may occupy together; 0 means no limit." },
     { "DEFAULT", "image_property_quota", OPTION_INT, "128",
       .help = "Custom properties an image may have; negative means no limit." },
+    { "DEFAULT", "property_protection_file", OPTION_STRING, NULL,
+      .help =
+          "File that says who may create, read, update and delete which custom properties: sections are "
+          "regular expressions for names, the first that matches decides, none means nobody. Without a "
+          "directory it is looked for beside the configuration files. Unset: properties are not protected." },
+    { "DEFAULT", "property_protection_rule_format", OPTION_STRING, "roles", .choices = "roles|policies",
+      .help = "What property_protection_file names: roles, comma-separated, or one policy rule each." },
     { "DEFAULT", "image_tag_quota", OPTION_INT, "128",
       .help = "Tags an image may have; negative means no limit." },
     { "DEFAULT", "image_member_quota", OPTION_INT, "128",
@@ -217,8 +224,6 @@ const struct option conf_options[] = {
       .old = "DEFAULT/disable_by_file_path" },
 
     /* ---- what this version cannot honour and must not ignore (check.c) ---- */
-    { "DEFAULT", "property_protection_file", OPTION_STRING, NULL, .flags = OPTION_RESTART,
-      .help = "Protected properties. Not supported yet: the start is refused." },
     { "DEFAULT", "metadata_encryption_key", OPTION_STRING, NULL, .flags = OPTION_RESTART | OPTION_SECRET,
       .help = "Key of encrypted locations in the database. Not supported yet: the start is refused." },
     { "DEFAULT", "delayed_delete", OPTION_BOOL, "false", .flags = OPTION_RESTART,

@@ -120,13 +120,19 @@ def identity(who, names):
         'noproject': ('user-1', None, 'member,reader'),
         'adminnoproject': ('user-a', None, 'admin,member,reader'),
         'shouting': ('user-1', project['p1'], 'MEMBER, Reader'),
+        'special': ('user-5', project['p1'], 'member,reader,Special'),
+        'keeper': ('user-k', project['p1'], 'admin,member,reader,special'),
+        'served': ('user-1', project['p1'], 'member,reader', 'special'),
+        'loudlyserved': ('user-1', project['p1'], 'member,reader', 'Special'),
+        'adminserved': ('user-1', project['p1'], 'member,reader', 'admin'),
     }
     row = table[who]
     if row is None:
         return []
-    user, tenant, roles = row
+    user, tenant, roles = row[:3]
     return [('X-Identity-Status', 'Confirmed'), ('X-User-Id', user)] + \
-        ([('X-Project-Id', tenant)] if tenant is not None else []) + [('X-Roles', roles)]
+        ([('X-Project-Id', tenant)] if tenant is not None else []) + [('X-Roles', roles)] + \
+        [('X-Service-Roles', services) for services in row[3:]]
 
 
 # ---------------------------------------------------------------- HTTP
@@ -623,7 +629,7 @@ def main():
     parser.add_argument('command', choices=('record', 'replay', 'diff', 'list'))
     parser.add_argument('url', nargs='?')
     parser.add_argument('url2', nargs='?')
-    parser.add_argument('--profile', default='trusted', help='recorded/<profile>: trusted, noauth')
+    parser.add_argument('--profile', default='trusted', help='recorded/<profile>: trusted, noauth, or one of profiles/')
     parser.add_argument('--only', help='case name globs, comma separated')
     parser.add_argument('--files', help='case files, comma separated (default: all of the chosen groups)')
     parser.add_argument('--group', default='main', help="groups of case files: main, later, or 'main,later'")

@@ -13,10 +13,6 @@ static const struct {
     const char *name, *conf, *refusal, *warning;
 } settings[] = {
     { "nothing to say", "[DEFAULT]\ndebug = true\n", NULL, "" },
-    { "property protection", "[DEFAULT]\nproperty_protection_file = /x\n",
-      ":2: [DEFAULT] property_protection_file is not supported yet: protected properties would be open to "
-      "everybody",
-      "" },
     { "encrypted locations", "[DEFAULT]\nmetadata_encryption_key = 0123456789abcdef\n",
       ":2: [DEFAULT] metadata_encryption_key is not supported yet: encrypted locations in the database could "
       "not be read",
@@ -28,7 +24,7 @@ static const struct {
     { "delayed delete", "[DEFAULT]\ndelayed_delete = true\n",
       ":2: [DEFAULT] delayed_delete is not supported yet: data of deleted images is removed at once", "" },
     { "delayed delete turned off", "[DEFAULT]\ndelayed_delete = False\n", NULL, "" },
-    { "an empty file name", "[DEFAULT]\nproperty_protection_file =\n", NULL, "" },
+    { "an empty value", "[DEFAULT]\nmetadata_encryption_key =\n", NULL, "" },
     { "quotas of Keystone", "[DEFAULT]\nuse_keystone_limits = on\n",
       ":2: [DEFAULT] use_keystone_limits is not supported yet: no quota from Keystone would be enforced",
       "" },
