@@ -55,20 +55,26 @@ const char *list_param_last(const struct list_params *p, const char *name)
     return NULL;
 }
 
+/* What means something else when only the last one is left. */
+static bool may_repeat(const char *name)
+{
+    return str_eq(name, "tag") || str_eq(name, "sort_key") || str_eq(name, "sort_dir");
+}
+
 void list_link_query(struct str *out, const struct http_param *items, size_t n)
 {
     char between = '?';
 
     for (size_t i = 0; i < n; i++) {
         struct list_params before = { (struct http_param *)(uintptr_t)items, i }, all = { before.items, n };
-        bool tag = str_eq(items[i].name, "tag");
+        bool each = may_repeat(items[i].name);
 
-        if (str_eq(items[i].name, "marker") || (!tag && list_param_has(&before, items[i].name)))
+        if (str_eq(items[i].name, "marker") || (!each && list_param_has(&before, items[i].name)))
             continue;
         str_addc(out, between);
         http_quote_plus(out, items[i].name);
         str_addc(out, '=');
-        http_quote_plus(out, tag ? items[i].value : list_param_last(&all, items[i].name));
+        http_quote_plus(out, each ? items[i].value : list_param_last(&all, items[i].name));
         between = '&';
     }
 }

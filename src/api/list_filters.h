@@ -26,7 +26,7 @@ int list_filters_make(struct arena *a, const struct list_params *p, struct image
                       struct error *e) MUST_CHECK;
 
 /* "?a=b&c=d" of all parameters but marker, encoded as Python's urlencode does; of a repeated name the last
- * value, but every tag. */
+ * value, but every tag, sort_key and sort_dir. */
 void list_link_query(struct str *out, const struct http_param *items, size_t n);
 
 #endif

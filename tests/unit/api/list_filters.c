@@ -95,7 +95,7 @@ static void refusals(void **state)
     }
 }
 
-static void links_keep_every_tag_and_drop_the_marker(void **state)
+static void links_keep_what_may_repeat_and_drop_the_marker(void **state)
 {
     CLEANUP(str_done) struct str link = STR_INIT;
     struct arena *a = arena_make(512);
@@ -103,9 +103,11 @@ static void links_keep_every_tag_and_drop_the_marker(void **state)
     struct error e;
 
     (void)state;
-    assert_int_equal(list_params_read(a, "limit=1&tag=a&marker=m&name=x&tag=b&name=y:z", &p, &e), 0);
+    assert_int_equal(
+        list_params_read(a, "limit=1&tag=a&marker=m&name=x&tag=b&name=y:z&sort_key=id&sort_key=size", &p, &e),
+        0);
     list_link_query(&link, p.items, p.n);
-    assert_string_equal(str_text(&link), "?limit=1&tag=a&name=y%3Az&tag=b");
+    assert_string_equal(str_text(&link), "?limit=1&tag=a&name=y%3Az&tag=b&sort_key=id&sort_key=size");
     arena_free(a);
 }
 
@@ -114,7 +116,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(filters),
         cmocka_unit_test(refusals),
-        cmocka_unit_test(links_keep_every_tag_and_drop_the_marker),
+        cmocka_unit_test(links_keep_what_may_repeat_and_drop_the_marker),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
