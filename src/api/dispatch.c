@@ -259,7 +259,11 @@ static int redirect_to_root(struct request *rq)
 
 static int handle(struct request *rq, struct error *e)
 {
-    if (healthcheck_answer(rq))
+    bool done;
+
+    if (healthcheck_answer(rq, &done, e) < 0)
+        return -1;
+    if (done)
         return 0;
     rq->in_pipeline = true;
     if (rq->settings->cors && str_eq(rq->http->method, "OPTIONS") && !versions_asked(rq))

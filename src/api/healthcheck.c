@@ -1,56 +1,416 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* oslo.middleware's healthcheck application with its disable_by_file backend, as seen on the wire. */
-#include "api/request.h"
+#include "api/healthcheck.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
-static void add_html(struct str *out, const char *reason)
+#include "api/request.h"
+
+struct result {
+    bool available;
+    const char *reason, *details; /* details: NULL for none */
+};
+
+typedef const char *page(const struct healthcheck *h, const struct result *results, struct str *out);
+typedef void backend(const struct healthcheck *h, struct request *rq, struct result *ret);
+
+/* The addresses that begin with these bits. */
+struct range {
+    int family;
+    uint8_t address[16];
+    unsigned bits;
+};
+
+struct port_file {
+    unsigned port;
+    const char *path;
+};
+
+struct healthcheck {
+    const char *path; /* where it is mounted */
+    bool filter;      /* what it does not answer goes on to the service */
+    bool detailed, ignore_proxied;
+    backend **backends;
+    size_t n_backends;
+    struct range *ranges; /* none: everybody may ask */
+    size_t n_ranges;
+    const char *disable_file;
+    struct port_file *port_files;
+    size_t n_port_files;
+    const char **enable_files;
+    size_t n_enable_files;
+};
+
+/* ---- backends ---- */
+
+static void disable_by_file(const struct healthcheck *h, struct request *rq, struct result *ret)
 {
-    str_addf(
-        out,
-        "<HTML>\n<HEAD><TITLE>Healthcheck Status</TITLE></HEAD>\n<BODY>\n\n<H2>Result of 1 checks:</H2>\n"
-        "<TABLE bgcolor=\"#ffffff\" border=\"1\">\n<TBODY>\n<TR>\n\n<TH>\nReason\n</TH>\n</TR>\n<TR>\n\n    "
-        "<TD>%s</TD>\n\n"
-        "</TR>\n</TBODY>\n</TABLE>\n<HR></HR>\n\n</BODY>\n</HTML>",
-        reason);
+    const char *path = h->disable_file;
+
+    *ret = (struct result){ true, "OK", "No 'disable_by_file_path' configuration value specified" };
+    if (!path || !*path)
+        return;
+    ret->available = access(path, F_OK) != 0;
+    ret->reason = ret->available ? "OK" : "DISABLED BY FILE";
+    ret->details = arena_printf(rq->arena, "Path '%s' was %sfound", path, ret->available ? "not " : "");
 }
 
-static const char *add_body(struct request *rq, struct str *body, const char *reason)
+static void disable_by_files_ports(const struct healthcheck *h, struct request *rq, struct result *ret)
 {
-    static const char *const offers[] = { "text/plain", "text/html", "application/json" };
+    const char *path = NULL;
 
-    switch (http_accept_best(http_header(rq->http, "Accept"), offers, COUNT(offers))) {
-    case 1:
-        add_html(body, reason);
-        return "text/html; charset=UTF-8";
-    case 2:
-        str_addf(body, "{\n    \"detailed\": false,\n    \"reasons\": [\n        \"%s\"\n    ]\n}", reason);
-        return "application/json";
-    default:
-        str_add(body, reason);
-        return "text/plain; charset=UTF-8";
+    for (size_t i = 0; i < h->n_port_files; i++)
+        if (h->port_files[i].port == rq->http->port)
+            path = h->port_files[i].path;
+    *ret = (struct result){ true, "OK", NULL };
+    if (path && access(path, F_OK) == 0)
+        *ret = (struct result){ false, "DISABLED BY FILE", NULL };
+}
+
+static void enable_by_files(const struct healthcheck *h, struct request *rq, struct result *ret)
+{
+    *ret = (struct result){ true, "OK", "Specified file paths are available" };
+    for (size_t i = 0; i < h->n_enable_files && ret->available; i++)
+        if (access(h->enable_files[i], F_OK) != 0)
+            *ret = (struct result){ false, "FILE PATH MISSING",
+                                    arena_printf(rq->arena, "File path %s is missing", h->enable_files[i]) };
+}
+
+static const struct {
+    const char *name;
+    backend *run;
+} backends[] = {
+    { "disable_by_file", disable_by_file },
+    { "disable_by_files_ports", disable_by_files_ports },
+    { "enable_by_files", enable_by_files },
+};
+
+/* ---- options ---- */
+
+static backend *backend_named(const char *name)
+{
+    for (size_t i = 0; i < COUNT(backends); i++)
+        if (str_eq(backends[i].name, name))
+            return backends[i].run;
+    return NULL;
+}
+
+static size_t list_of(const struct filter_view *v, const char *name, const char *const **ret)
+{
+    return config_list(filter_view(v, name), v->group, name, ret);
+}
+
+static int read_backends(struct arena *a, const struct filter_view *v, struct healthcheck *h, struct error *e)
+{
+    const char *const *items;
+    size_t n = list_of(v, "backends", &items), filled = 0, cap = 0;
+    bool disables = false, enables = false;
+
+    for (size_t i = 0; i < n; i++) {
+        backend *run = backend_named(items[i]);
+
+        if (!run)
+            return error_set(e, ERROR_INVALID, "the healthcheck backend '%s' is not known here", items[i]);
+        disables = disables || run == disable_by_file;
+        enables = enables || run == enable_by_files;
+        *ARENA_PUSH(a, h->backends, filled, cap) = run;
+    }
+    if (disables && enables)
+        return error_set(e, ERROR_INVALID,
+                         "the healthcheck backends disable_by_file and enable_by_files exclude each other");
+    h->n_backends = filled;
+    return 0;
+}
+
+static bool covers(const struct range *r, const uint8_t *address)
+{
+    unsigned whole = r->bits / 8, rest = r->bits % 8;
+
+    if (memcmp(r->address, address, whole) != 0)
+        return false;
+    return rest == 0 || (r->address[whole] ^ address[whole]) >> (8 - rest) == 0;
+}
+
+/* "address" or "address/bits"; bits set beyond them are a mistake to Python's ipaddress too. */
+static bool range_parse(struct arena *a, const char *text, struct range *ret)
+{
+    const char *slash = strchrnul(text, '/');
+    const char *address = arena_strn(a, text, (size_t)(slash - text));
+    uint64_t bits;
+    unsigned width;
+
+    *ret = (struct range){ .family = strchr(address, ':') ? AF_INET6 : AF_INET };
+    width = ret->family == AF_INET6 ? 128 : 32;
+    bits = width;
+    if (inet_pton(ret->family, address, ret->address) != 1 ||
+        (*slash && !str_to_u64(slash + 1, width, &bits)))
+        return false;
+    ret->bits = (unsigned)bits;
+    for (unsigned i = ret->bits; i < width; i++)
+        if (ret->address[i / 8] & 0x80 >> i % 8)
+            return false;
+    return true;
+}
+
+static int read_ranges(struct arena *a, const struct filter_view *v, struct healthcheck *h, struct error *e)
+{
+    const char *const *items;
+    size_t n = list_of(v, "allowed_source_ranges", &items), cap = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!range_parse(a, items[i], ARENA_PUSH(a, h->ranges, h->n_ranges, cap)))
+            return error_set(e, ERROR_INVALID,
+                             "[healthcheck] allowed_source_ranges: '%s' is no network such as 10.0.0.0/8",
+                             items[i]);
+    return 0;
+}
+
+static int read_files(struct arena *a, const struct filter_view *v, struct healthcheck *h, struct error *e)
+{
+    static const char name[] = "disable_by_file_path";
+    const char *const *items;
+    size_t n = list_of(v, "disable_by_file_paths", &items), cap = 0;
+
+    h->disable_file = arena_str(a, config_str(filter_view(v, name), v->group, name));
+    for (size_t i = 0; i < n; i++) {
+        const char *colon = strchrnul(items[i], ':');
+        uint64_t port;
+
+        if (!*colon || !str_to_u64(arena_strn(a, items[i], (size_t)(colon - items[i])), UINT16_MAX, &port))
+            return error_set(e, ERROR_INVALID, "[healthcheck] disable_by_file_paths: '%s' is not port:path",
+                             items[i]);
+        *ARENA_PUSH(a, h->port_files, h->n_port_files, cap) =
+            (struct port_file){ (unsigned)port, arena_str(a, colon + 1) };
+    }
+    n = list_of(v, "enable_by_file_paths", &items);
+    cap = 0;
+    for (size_t i = 0; i < n; i++)
+        *ARENA_PUSH(a, h->enable_files, h->n_enable_files, cap) = arena_str(a, items[i]);
+    return 0;
+}
+
+int healthcheck_make(struct arena *a, const struct healthcheck_mount *m, const struct config *c,
+                     const struct healthcheck **ret, struct error *e)
+{
+    CLEANUP(filter_view_done) struct filter_view v = { 0 };
+    struct healthcheck *h = arena_new(a, struct healthcheck);
+
+    if (filter_view_open(m->filter, c, "healthcheck", &v, e) < 0)
+        return -1;
+    h->path = arena_str(a, m->path);
+    h->filter = m->is_filter;
+    h->detailed = config_bool(filter_view(&v, "detailed"), v.group, "detailed");
+    h->ignore_proxied =
+        config_bool(filter_view(&v, "ignore_proxied_requests"), v.group, "ignore_proxied_requests");
+    if (read_backends(a, &v, h, e) < 0 || read_ranges(a, &v, h, e) < 0 || read_files(a, &v, h, e) < 0)
+        return -1;
+    *ret = h;
+    return 0;
+}
+
+/* ---- pages ---- */
+
+/* What a detailed answer tells of the machine; the original's adds its interpreter's insides. */
+struct machine {
+    char now[CLOCK_TEXT_MAX], platform[256], host[80];
+};
+
+static void machine_look(struct machine *m)
+{
+    struct utsname u = { 0 };
+
+    clock_sql(clock_now_us(), m->now);
+    (void)uname(&u);
+    (void)snprintf(m->platform, sizeof m->platform, "%s-%s-%s", u.sysname, u.release, u.machine);
+    str_copy(m->host, sizeof m->host, u.nodename);
+}
+
+static void add_escaped(struct str *out, const char *text)
+{
+    static const struct {
+        char c;
+        const char *as;
+    } marks[] = { { '&', "&amp;" }, { '<', "&lt;" }, { '>', "&gt;" }, { '\'', "&#39;" }, { '"', "&#34;" } };
+
+    for (; *text; text++) {
+        const char *as = NULL;
+
+        for (size_t i = 0; i < COUNT(marks); i++)
+            if (marks[i].c == *text)
+                as = marks[i].as;
+        if (as)
+            str_add(out, as);
+        else
+            str_addc(out, *text);
     }
 }
 
-bool healthcheck_answer(struct request *rq)
+static void add_html_machine(struct str *out)
 {
-    CLEANUP(str_done) struct str body = STR_INIT;
-    const struct settings *s = rq->settings;
-    const char *type, *path = rq->http->path;
-    size_t n;
-    bool disabled, head = str_eq(rq->http->method, "HEAD");
+    struct machine m;
 
-    if (!s->healthcheck_path)
+    machine_look(&m);
+    str_add(out, "<H1>Server status</H1>\n<B>Server hostname:</B><PRE>");
+    add_escaped(out, m.host);
+    str_addf(out, "</PRE>\n<B>Current time:</B><PRE>%s</PRE>\n<B>Platform:</B><PRE>", m.now);
+    add_escaped(out, m.platform);
+    str_add(out, "</PRE>\n<HR></HR>\n");
+}
+
+static const char *add_html(const struct healthcheck *h, const struct result *results, struct str *out)
+{
+    str_add(out, "<HTML>\n<HEAD><TITLE>Healthcheck Status</TITLE></HEAD>\n<BODY>\n");
+    if (h->detailed)
+        add_html_machine(out);
+    str_addf(out,
+             "%s<H2>Result of %zu checks:</H2>\n<TABLE bgcolor=\"#ffffff\" border=\"1\">\n<TBODY>\n<TR>\n%s\n"
+             "</TR>\n",
+             h->detailed ? "" : "\n", h->n_backends,
+             h->detailed ? "<TH>\nKind\n</TH>\n<TH>\nReason\n</TH>\n<TH>\nDetails\n</TH>\n"
+                         : "\n<TH>\nReason\n</TH>");
+    for (size_t i = 0; i < h->n_backends; i++) {
+        str_addf(out, "<TR>\n%s\n    <TD>%s</TD>\n", h->detailed ? "<TD>HealthcheckResult</TD>" : "",
+                 results[i].reason);
+        if (h->detailed) {
+            str_add(out, "<TD>");
+            add_escaped(out, results[i].details ? results[i].details : "");
+            str_add(out, "</TD>");
+        }
+        str_add(out, "\n</TR>");
+    }
+    str_add(out, "\n</TBODY>\n</TABLE>\n<HR></HR>\n\n</BODY>\n</HTML>");
+    return "text/html; charset=UTF-8";
+}
+
+static const char *add_text(const struct healthcheck *h, const struct result *results, struct str *out)
+{
+    for (size_t i = 0; i < h->n_backends; i++)
+        str_addf(out, "%s%s", i ? "\n" : "", results[i].reason);
+    return "text/plain; charset=UTF-8";
+}
+
+static void add_json_machine(struct str *out)
+{
+    struct machine m;
+
+    machine_look(&m);
+    str_addf(out, "    \"now\": \"%s\",\n    \"platform\": ", m.now);
+    json_add_text(out, m.platform, true);
+    str_add(out, ",\n");
+}
+
+static const char *add_json(const struct healthcheck *h, const struct result *results, struct str *out)
+{
+    str_addf(out, "{\n    \"detailed\": %s,\n", h->detailed ? "true" : "false");
+    if (h->detailed)
+        add_json_machine(out);
+    str_add(out, "    \"reasons\": [");
+    for (size_t i = 0; i < h->n_backends; i++) {
+        str_add(out, i ? ",\n" : "\n");
+        if (h->detailed) {
+            str_add(out,
+                    "        {\n            \"class\": \"HealthcheckResult\",\n            \"details\": ");
+            json_add_text(out, results[i].details ? results[i].details : "", true);
+            str_addf(out, ",\n            \"reason\": \"%s\"\n        }", results[i].reason);
+        } else {
+            str_addf(out, "        \"%s\"", results[i].reason);
+        }
+    }
+    str_addf(out, "%s]\n}", h->n_backends ? "\n    " : "");
+    return "application/json";
+}
+
+/* ---- the answer ---- */
+
+/* Whether path is at or below the mount; slashes in a row count as one there. */
+static bool is_below(const char *mount, const char *path)
+{
+    for (; *mount; mount++, path++) {
+        if (*path != *mount)
+            return false;
+        while (path[0] == '/' && path[1] == '/')
+            path++;
+    }
+    return !*path || *path == '/';
+}
+
+static bool came_through_a_proxy(struct request *rq)
+{
+    static const char *const names[] = { "X-Forwarded", "X-Forwarded-Proto", "X-Forwarded-Host",
+                                         "X-Forwarded-For", "X-Forwarded-Prefix" };
+
+    for (size_t i = 0; i < COUNT(names); i++) {
+        const char *value = http_header(rq->http, names[i]);
+
+        if (value && *value)
+            return true;
+    }
+    return false;
+}
+
+/* By the address of the connection: what a proxy says of others is not known to be true here. */
+static bool may_ask(const struct healthcheck *h, struct request *rq)
+{
+    const char *peer = rq->http->peer ? rq->http->peer : "";
+    int family = strchr(peer, ':') ? AF_INET6 : AF_INET;
+    uint8_t address[16];
+
+    if (h->ignore_proxied && came_through_a_proxy(rq))
         return false;
-    n = strlen(s->healthcheck_path);
-    if (strncmp(path, s->healthcheck_path, n) != 0 || (path[n] && path[n] != '/'))
+    if (h->n_ranges == 0)
+        return true;
+    if (inet_pton(family, peer, address) != 1)
         return false;
-    disabled = s->healthcheck_disable_file && access(s->healthcheck_disable_file, F_OK) == 0;
-    type = add_body(rq, &body, disabled ? "DISABLED BY FILE" : "OK");
-    if (head)
-        respond_empty(rq, disabled ? 503 : 204, NULL);
+    for (size_t i = 0; i < h->n_ranges; i++)
+        if (h->ranges[i].family == family && covers(&h->ranges[i], address))
+            return true;
+    return false;
+}
+
+static const struct healthcheck *find(const struct request *rq)
+{
+    const struct settings *s = rq->settings;
+    const struct healthcheck *best = NULL;
+
+    for (size_t i = 0; i < s->n_healthchecks; i++)
+        if (is_below(s->healthchecks[i]->path, rq->http->path) &&
+            (!best || strlen(best->path) < strlen(s->healthchecks[i]->path)))
+            best = s->healthchecks[i];
+    return best;
+}
+
+static void answer(const struct healthcheck *h, struct request *rq)
+{
+    static const char *const offers[] = { "text/plain", "text/html", "application/json" };
+    static page *const pages[] = { add_text, add_html, add_json };
+    CLEANUP(str_done) struct str body = STR_INIT;
+    struct result *results = arena_array(rq->arena, struct result, h->n_backends + 1);
+    int form = http_accept_best(http_header(rq->http, "Accept"), offers, COUNT(offers));
+    bool head = str_eq(rq->http->method, "HEAD"), healthy = true;
+    const char *type;
+
+    for (size_t i = 0; i < h->n_backends; i++) {
+        h->backends[i](h, rq, &results[i]);
+        healthy = healthy && results[i].available;
+    }
+    type = pages[head || form < 0 ? 0 : form](h, results, &body);
+    if (!head)
+        respond_text(rq, healthy ? 200 : 503, type, str_text(&body), body.len);
     else
-        respond_text(rq, disabled ? 503 : 200, type, str_text(&body), body.len);
-    return true;
+        respond_empty(rq, healthy ? 204 : 503, healthy ? NULL : type);
+}
+
+int healthcheck_answer(struct request *rq, bool *ret_done, struct error *e)
+{
+    const struct healthcheck *h = find(rq);
+
+    *ret_done = h && may_ask(h, rq);
+    if (*ret_done)
+        answer(h, rq);
+    if (h && !*ret_done && !h->filter)
+        return error_set(e, ERROR_NOT_FOUND, "%s", "");
+    return 0;
 }

@@ -98,10 +98,10 @@ int error_in_detail(struct error *e, enum error_kind kind, const char *message, 
 /* The failure, in the form the client accepts (api/fault.c). */
 void respond_error(struct request *rq, const struct error *e);
 
-/* What stands before the routes: OPTIONS, healthcheck, versions. True: answered. */
-bool healthcheck_answer(struct request *rq);
+/* What stands before the routes. *ret_done: answered; a failure: nobody else may answer. */
+int healthcheck_answer(struct request *rq, bool *ret_done, struct error *e) MUST_CHECK;
 bool versions_asked(const struct request *rq); /* the path is the versions document's own */
-bool versions_answer(struct request *rq);
+bool versions_answer(struct request *rq);      /* true: answered */
 void forwarded_read(struct request *rq);
 /* Where the client reaches this service, without a '/' at the end. */
 const char *request_base(struct request *rq);

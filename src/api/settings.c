@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "api/cors.h"
+#include "api/healthcheck.h"
 
 static enum identity_source identity_of(const struct pipeline *p)
 {
@@ -75,13 +76,11 @@ static int read_pipeline(struct settings *s, const struct pipeline *p, struct er
         return -1;
     s->identity = identity_of(p);
     s->version_negotiation = pipeline_has(p, FILTER_VERSION_NEGOTIATION);
-    if (p->healthcheck) {
-        const char *file =
-            p->healthcheck_filter ? filter_option(p->healthcheck_filter, "disable_by_file_path") : NULL;
-
-        s->healthcheck_path = arena_str(s->arena, p->healthcheck_path);
-        s->healthcheck_disable_file = arena_str(s->arena, file);
-    }
+    s->n_healthchecks = p->n_healthchecks;
+    s->healthchecks = arena_array(s->arena, const struct healthcheck *, p->n_healthchecks + 1);
+    for (size_t i = 0; i < p->n_healthchecks; i++)
+        if (healthcheck_make(s->arena, &p->healthchecks[i], s->config, &s->healthchecks[i], e) < 0)
+            return -1;
     return 0;
 }
 

@@ -24,11 +24,11 @@ struct settings {
 
     enum identity_source identity;
     bool allow_anonymous, enforce_new_defaults, proxy_headers, version_negotiation;
-    const struct cors *cors;              /* NULL: no such filter */
-    const char *healthcheck_path;         /* NULL: not mounted */
-    const char *healthcheck_disable_file; /* NULL: none */
-    const char *public_endpoint;          /* without the last '/'; NULL: from the request */
-    const char *import_methods;           /* comma-joined, as the header shows them; "" */
+    const struct cors *cors; /* NULL: no such filter */
+    const struct healthcheck **healthchecks;
+    size_t n_healthchecks;
+    const char *public_endpoint; /* without the last '/'; NULL: from the request */
+    const char *import_methods;  /* comma-joined, as the header shows them; "" */
     const char *hashing_algorithm;
     int64_t max_request_id, limit_default, limit_max;
     int64_t property_quota, tag_quota, storage_quota;

@@ -119,9 +119,6 @@
 
     ACCEPTED("glance_store", "default_backend"),
 
-    ACCEPTED("healthcheck", "allowed_source_ranges"), ACCEPTED("healthcheck", "detailed"),
-    ACCEPTED("healthcheck", "disable_by_file_paths"), ACCEPTED("healthcheck", "enable_by_file_paths"),
-    ACCEPTED("healthcheck", "ignore_proxied_requests"),
 
     ACCEPTED("image_conversion", "output_format"),
 

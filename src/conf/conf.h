@@ -60,15 +60,21 @@ struct filter {
     const char *const *options; /* "key=value", NULL-terminated */
 };
 
+/* The healthcheck application at its path, or the filter of older releases, which answers one path itself. */
+struct healthcheck_mount {
+    const char *path; /* "/healthcheck" */
+    bool is_filter;
+    const struct filter *filter; /* its options (backends, disable_by_file_path, …) */
+};
+
 struct pipeline {
     const char *name;             /* as in the file: "glance-api-keystone", … */
     const char *flavor;           /* "" when unset */
     const char *source;           /* the file, or "built-in" */
     const struct filter *filters; /* in order, outermost first */
     size_t n_filters;
-    bool healthcheck;                        /* the composite mounts it */
-    const char *healthcheck_path;            /* where; "/healthcheck" */
-    const struct filter *healthcheck_filter; /* its options (backends, disable_by_file_path, …) */
+    const struct healthcheck_mount *healthchecks;
+    size_t n_healthchecks;
 };
 
 /* Reads [paste_deploy] config_file (or glance-api-paste.ini beside the last file read, or Glance 33's shipped

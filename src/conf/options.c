@@ -216,12 +216,27 @@ const struct option conf_options[] = {
       "X-Service-Catalog,X-User-Id,X-Tenant-Id,X-OpenStack-Request-ID",
       .help = "Headers that pages may send, in any case, beyond Accept, Accept-Language, Content-Type, "
               "Cache-Control, Content-Language, Expires, Last-Modified and Pragma." },
-    { "healthcheck", "backends", OPTION_LIST, "", .flags = OPTION_RESTART,
+    { "healthcheck", "backends", OPTION_LIST, "",
       .help =
-          "What /healthcheck looks at, where the paste file does not say it: disable_by_file, or nothing." },
-    { "healthcheck", "disable_by_file_path", OPTION_STRING, NULL, .flags = OPTION_RESTART,
-      .help = "While this file exists /healthcheck answers 503, where the paste file names none.",
+          "What the healthcheck application looks at: disable_by_file or enable_by_files, and "
+          "disable_by_files_ports; empty: it always answers 200. All [healthcheck] options may stand in the "
+          "application's section of the paste file too, which then wins." },
+    { "healthcheck", "disable_by_file_path", OPTION_STRING, NULL,
+      .help = "While this file exists the backend disable_by_file answers 503.",
       .old = "DEFAULT/disable_by_file_path" },
+    { "healthcheck", "disable_by_file_paths", OPTION_LIST, "",
+      .help = "port:path pairs: while the file of the port that was asked exists the backend "
+              "disable_by_files_ports answers 503." },
+    { "healthcheck", "enable_by_file_paths", OPTION_LIST, "",
+      .help = "While one of these files is missing the backend enable_by_files answers 503." },
+    { "healthcheck", "detailed", OPTION_BOOL, "false",
+      .help = "Tell what each backend saw, the time and the machine, in HTML and JSON answers." },
+    { "healthcheck", "allowed_source_ranges", OPTION_LIST, "",
+      .help =
+          "Addresses and networks (10.0.0.0/8) that may ask, by the address of the connection; others get "
+          "404. Empty: everybody." },
+    { "healthcheck", "ignore_proxied_requests", OPTION_BOOL, "false",
+      .help = "Do not answer requests that carry X-Forwarded headers." },
 
     /* ---- what this version cannot honour and must not ignore (check.c) ---- */
     { "DEFAULT", "metadata_encryption_key", OPTION_STRING, NULL, .flags = OPTION_RESTART | OPTION_SECRET,

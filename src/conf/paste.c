@@ -84,8 +84,8 @@ struct builder {
     const char *flavor;
     struct filter *filters;
     size_t n, cap;
-    struct filter *healthcheck;
-    const char *healthcheck_path;
+    struct healthcheck_mount *healthchecks;
+    size_t n_healthchecks, cap_healthchecks;
     bool versions, v2;
 };
 
@@ -338,11 +338,12 @@ static int walk_flavors(struct builder *b, const char *mount, const struct paste
 static int add_healthcheck(struct builder *b, const char *mount, const struct paste_section *s,
                            struct error *e)
 {
+    struct filter *made = arena_new(b->arena, struct filter);
     const char *unserved;
 
-    b->healthcheck = arena_new(b->arena, struct filter);
-    b->healthcheck_path = mount;
-    return make_filter(b, s, b->healthcheck, &unserved, e);
+    *ARENA_PUSH(b->arena, b->healthchecks, b->n_healthchecks, b->cap_healthchecks) =
+        (struct healthcheck_mount){ .path = mount, .filter = made };
+    return make_filter(b, s, made, &unserved, e);
 }
 
 static int add_api(struct builder *b, bool *seen, const char *wanted, const char *mount,
@@ -470,44 +471,31 @@ static int check_whole(const struct builder *b, const char *name, struct error *
     return 0;
 }
 
-/* What the paste file leaves open [healthcheck] decides; without its backend a file disables nothing. */
-static const struct filter *complete_healthcheck(const struct builder *b, const struct config *c,
-                                                 const struct filter *f)
+/* The filter that older releases of oslo.middleware have beside the application. */
+static void add_healthcheck_filters(struct builder *b)
 {
-    const char *backends = filter_option(f, "backends"), *path = filter_option(f, "disable_by_file_path");
-    struct filter *whole = arena_new(b->arena, struct filter);
-    const char **items = NULL;
-    size_t n = 0, cap = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        const char *path;
 
-    for (const char *const *o = f->options; o && *o; o++)
-        if (!str_starts(*o, "disable_by_file_path=") && !str_starts(*o, "backends="))
-            *ARENA_PUSH(b->arena, items, n, cap) = *o;
-    backends = backends ? backends : config_str(c, "healthcheck", "backends");
-    path = path ? path : config_str(c, "healthcheck", "disable_by_file_path");
-    *ARENA_PUSH(b->arena, items, n, cap) = arena_printf(b->arena, "backends=%s", backends ? backends : "");
-    if (path && backends && strstr(backends, "disable_by_file"))
-        *ARENA_PUSH(b->arena, items, n, cap) = arena_printf(b->arena, "disable_by_file_path=%s", path);
-    *ARENA_PUSH(b->arena, items, n, cap) = NULL;
-    *whole = (struct filter){ f->kind, f->name, (const char *const *)items };
-    return whole;
+        if (b->filters[i].kind != FILTER_HEALTHCHECK)
+            continue;
+        path = filter_option(&b->filters[i], "path");
+        *ARENA_PUSH(b->arena, b->healthchecks, b->n_healthchecks, b->cap_healthchecks) =
+            (struct healthcheck_mount){ path ? path : "/healthcheck", true, &b->filters[i] };
+    }
 }
 
-static void fill(const struct builder *b, const struct config *c, const char *name, struct pipeline *ret)
+static void fill(struct builder *b, const char *name, struct pipeline *ret)
 {
-    const struct filter *health = b->healthcheck ? b->healthcheck : filter_of(b, FILTER_HEALTHCHECK);
-    const char *path = health ? filter_option(health, "path") : NULL;
-
+    add_healthcheck_filters(b);
     *ret = (struct pipeline){
         .name = name,
         .flavor = b->flavor,
         .source = b->paste.path,
         .filters = b->filters,
         .n_filters = b->n,
-        .healthcheck = health != NULL,
-        .healthcheck_path = b->healthcheck ? b->healthcheck_path
-                            : path         ? path
-                                           : "/healthcheck",
-        .healthcheck_filter = health ? complete_healthcheck(b, c, health) : NULL,
+        .healthchecks = b->healthchecks,
+        .n_healthchecks = b->n_healthchecks,
     };
 }
 
@@ -575,7 +563,7 @@ static int build(struct builder *b, const struct config *c, struct pipeline *ret
         return no_such_flavor(b, name, e);
     if (walk_section(b, "/", s, 0, e) < 0 || check_whole(b, name, e) < 0)
         return -1;
-    fill(b, c, name, ret);
+    fill(b, name, ret);
     return 0;
 }
 

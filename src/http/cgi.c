@@ -195,7 +195,8 @@ static const char *scheme(struct cgi *c)
 static int take_names(struct cgi *c, struct error *e)
 {
     struct http_request *rq = c->rq;
-    const char *host = var(c, "HTTP_HOST"), *peer = var(c, "REMOTE_ADDR");
+    const char *host = var(c, "HTTP_HOST"), *peer = var(c, "REMOTE_ADDR"), *port = var(c, "SERVER_PORT");
+    uint64_t number = 0;
 
     rq->scheme = scheme(c);
     if (host && !http_host_valid(host, strlen(host)))
@@ -206,6 +207,8 @@ static int take_names(struct cgi *c, struct error *e)
         host = server_name(c);
     rq->host = host ? host : rq->host ? rq->host : "localhost";
     rq->peer = peer && is_all(peer, HTTP_TOKEN | HTTP_HOST) ? peer : rq->peer ? rq->peer : "-";
+    if (port && str_to_u64(port, UINT16_MAX, &number))
+        rq->port = (unsigned)number;
     return 0;
 }
 

@@ -77,7 +77,8 @@ struct http_request {
     const char *query;      /* raw, without '?'; NULL when there was none */
     const char *scheme;     /* "http" or "https" as the front end knows it */
     const char *host;       /* authority of the request (Host), or the listener's own */
-    const char *peer;       /* the client's address, for the log */
+    const char *peer;       /* the client's address */
+    unsigned port;          /* that it came in by; 0: not known */
     int64_t content_length; /* or HTTP_BODY_NONE, HTTP_BODY_UNKNOWN */
     int64_t started_us;     /* monotonic: when the head was complete */
     bool inline_only;       /* on an event loop: must not wait for anything */

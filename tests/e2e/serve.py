@@ -25,7 +25,7 @@ class ProfileServer(Server):
         super().configure({'paste_deploy': {'config_file': paste}, **(config or {})})
         for name in sorted(os.listdir(self.added)):
             with open(os.path.join(self.added, name)) as f:
-                text = f.read().replace('@DIR@', self.directory)
+                text = f.read().replace('@DIR@', self.directory).replace('@PORT@', str(self.port))
             target = {'glance.conf': self.conf, 'paste.ini': paste}.get(name)
             with open(target or os.path.join(self.directory, name), 'a' if target else 'w') as f:
                 f.write(text)

@@ -4,8 +4,8 @@
 #
 #   trusted  identity comes from X-* request headers (flavor "trusted"), oslo.policy's defaults
 #   noauth   flavor unset, enforce_new_defaults=false, enforce_scope=false: everybody is an administrator
-#   NAME     trusted with what profiles/NAME adds: glance.conf and paste.ini are appended (@DIR@ is the server's
-#            directory), the other files lie beside; it has no port of its own
+#   NAME     trusted with what profiles/NAME adds: glance.conf and paste.ini are appended (@DIR@, @PORT@: the server's
+#            directory and port), the other files lie beside; it has no port of its own
 #
 # up     starts what is not running yet; ports 19121 (trusted) and 19122 (noauth) unless PORT is given
 # down   stops it, keeps its data;  reset = down, forget all images, up;  url prints the address
@@ -34,8 +34,8 @@ add_profile() {
     for file in "$added"/*; do
         name=${file##*/}
         case $name in
-        glance.conf) sed "s#@DIR@#$in#g" "$file" >> "$top/glance-api.conf" ;;
-        paste.ini) sed "s#@DIR@#$in#g" "$file" >> "$top/paste.ini" ;;
+        glance.conf) sed "s#@DIR@#$in#g; s#@PORT@#$port#g" "$file" >> "$top/glance-api.conf" ;;
+        paste.ini) sed "s#@DIR@#$in#g; s#@PORT@#$port#g" "$file" >> "$top/paste.ini" ;;
         *) cp "$file" "$top/$name" ;;
         esac
     done

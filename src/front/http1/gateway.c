@@ -75,6 +75,7 @@ void gateway_begin(struct gateway *g, struct conn *c, struct str *out, struct da
         .scheme = c->wire.ssl ? "https" : "http",
         .host = host,
         .peer = c->peer,
+        .port = c->loop->h->port,
         .content_length = head->content_length,
         .started_us = clock_mono_us(),
     };

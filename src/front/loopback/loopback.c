@@ -136,6 +136,7 @@ static void gateway_init(struct gateway *g, const struct loopback_request *in, s
             .scheme = in->scheme ? in->scheme : "http",
             .host = in->host ? in->host : "localhost:9292",
             .peer = in->peer ? in->peer : "127.0.0.1",
+            .port = 9292,
             .content_length = body_length(in),
             .started_us = clock_mono_us(),
         },

@@ -52,8 +52,8 @@ static void describe(const struct pipeline *p, struct str *out)
 {
     for (size_t i = 0; i < p->n_filters; i++)
         str_addf(out, "%s%s", i ? " " : "", kind_names[p->filters[i].kind]);
-    if (p->healthcheck)
-        str_addf(out, " | %s", p->healthcheck_path);
+    for (size_t i = 0; i < p->n_healthchecks; i++)
+        str_addf(out, " | %s", p->healthchecks[i].path);
 }
 
 static const struct {
@@ -241,7 +241,7 @@ static void pipeline_keeps_options(void **state)
     put_file(place->paste, TOP("glance-api") FLAVORS APPS FILTERS);
     assert_int_equal(pipeline_load(c, &p, &e), 0);
     snprintf(off, sizeof off, "%s/off", place->dir);
-    assert_string_equal(filter_option(p->healthcheck_filter, "disable_by_file_path"), off);
+    assert_string_equal(filter_option(p->healthchecks[0].filter, "disable_by_file_path"), off);
     pipeline_free(p);
     pipeline_free(NULL);
     config_free(c);
@@ -272,39 +272,29 @@ static void a_view_prefers_the_section(void **state)
     config_free(c);
 }
 
-static const struct {
-    const char *name, *conf, *app, *path;
-} healths[] = {
-    { "the paste file decides", "[healthcheck]\ndisable_by_file_path = /b\n",
-      "backends = disable_by_file\ndisable_by_file_path = /a\n", "/a" },
-    { "what it leaves open the configuration says",
-      "[healthcheck]\nbackends = disable_by_file\ndisable_by_file_path = /b\n", "", "/b" },
-    { "no backend, no file", "[healthcheck]\ndisable_by_file_path = /b\n", "", NULL },
-    { "another backend", "", "backends = enable_by_files\ndisable_by_file_path = /a\n", NULL },
-};
-
-static void pipeline_completes_the_healthcheck(void **state)
+static void every_healthcheck_has_its_mount(void **state)
 {
     struct place *place = *state;
+    struct config *c = load_text(place, "");
+    struct pipeline *p = NULL;
     struct error e;
 
-    for (size_t i = 0; i < COUNT(healths); i++) {
-        CLEANUP(str_done) struct str text = STR_INIT;
-        struct config *c = load_text(place, healths[i].conf);
-        struct pipeline *p = NULL;
-
-        str_add(&text, "[composite:glance-api]\nuse = egg:Paste#urlmap\n/ = api\n/h = h\n[pipeline:api]\n"
-                       "pipeline = context rootapp\n" APPS FILTERS
-                       "[app:h]\nuse = egg:oslo.middleware#healthcheck\n");
-        str_add(&text, healths[i].app);
-        put_file(place->paste, str_text(&text));
-        if (pipeline_load(c, &p, &e) < 0)
-            fail_msg("%s: %s", healths[i].name, e.message);
-        CHECK_CASE(healths[i].name,
-                   str_eq(filter_option(p->healthcheck_filter, "disable_by_file_path"), healths[i].path));
-        pipeline_free(p);
-        config_free(c);
-    }
+    put_file(
+        place->paste,
+        "[composite:glance-api]\nuse = egg:Paste#urlmap\n/ = api\n/h = h\n/h/more = more\n[pipeline:api]\n"
+        "pipeline = old context rootapp\n" APPS FILTERS "[app:h]\nuse = egg:oslo.middleware#healthcheck\n"
+        "[app:more]\nuse = h\ndetailed = true\n"
+        "[filter:old]\nuse = egg:oslo.middleware#healthcheck\npath = /old\n");
+    assert_int_equal(pipeline_load(c, &p, &e), 0);
+    assert_int_equal(p->n_healthchecks, 3);
+    assert_string_equal(p->healthchecks[0].path, "/h");
+    assert_false(p->healthchecks[0].is_filter);
+    assert_string_equal(p->healthchecks[1].path, "/h/more");
+    assert_string_equal(filter_option(p->healthchecks[1].filter, "detailed"), "true");
+    assert_string_equal(p->healthchecks[2].path, "/old");
+    assert_true(p->healthchecks[2].is_filter);
+    pipeline_free(p);
+    config_free(c);
 }
 
 static void pipeline_finds_its_file(void **state)
@@ -330,7 +320,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(pipeline_refuses_by_name, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(pipeline_keeps_options, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(a_view_prefers_the_section, place_setup, place_teardown),
-        cmocka_unit_test_setup_teardown(pipeline_completes_the_healthcheck, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(every_healthcheck_has_its_mount, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(pipeline_finds_its_file, place_setup, place_teardown),
     };
 
