@@ -47,13 +47,7 @@ static int status_check(const struct image *im, struct error *e)
     if (!image_status_may(im->status, IMAGE_SAVING))
         return error_set(e, ERROR_CONFLICT, "Image status transition from %s to saving is not allowed",
                          image_status_name(im->status));
-    if (!im->disk_format && !im->container_format)
-        return error_set(e, ERROR_INVALID,
-                         "Properties disk_format, container_format must be set prior to saving data.");
-    if (!im->disk_format || !im->container_format)
-        return error_set(e, ERROR_INVALID, "Property %s must be set prior to saving data.",
-                         im->disk_format ? "container_format" : "disk_format");
-    return 0;
+    return image_formats_check(im, e);
 }
 
 /* What the owner may still store; -1 without a quota. */
@@ -183,59 +177,94 @@ static int range_read(struct request *rq, uint64_t size, struct http_range *ret,
     return 0;
 }
 
-static int send_copied(struct request *rq, struct store_get *get, struct http_range range, struct error *e)
+/* An object that is being sent: its bytes go from file to socket by themselves, or through a buffer, whose
+ * first filling came before the answer's head, so that an object which cannot be read is noticed in time. */
+struct reading {
+    struct store_get *get;
+    char *buffer; /* NULL: a file */
+    size_t filled;
+};
+
+static void reading_done(struct reading *r)
 {
-    char *buffer = mem_new(STREAM_BUFFER);
-    CLEANUP(mem_free_ptr) char *owned UNUSED = buffer;
+    store_get_close(&r->get);
+    mem_free(TAKE(r->buffer));
+}
 
+static int reading_fill(struct reading *r, struct http_range range, struct error *e)
+{
+    ssize_t got = store_get_read(r->get, range.offset, r->buffer,
+                                 range.len < STREAM_BUFFER ? (size_t)range.len : STREAM_BUFFER, e);
+
+    if (got <= 0)
+        return got < 0 ? -1 : error_set(e, ERROR_INTERNAL, "The stored data ended early.");
+    r->filled = (size_t)got;
+    return 0;
+}
+
+static int reading_open(struct store *s, const struct image *im, const char *url, struct http_range range,
+                        struct reading *ret, struct error *e)
+{
+    uint64_t size;
+
+    if (store_get_open(s, url, &ret->get, &size, e) < 0)
+        return -1;
+    if (size != STORE_SIZE_UNKNOWN && size != (uint64_t)im->size) {
+        error_set(e, ERROR_INTERNAL, "%s", "");
+        return error_detail(e, "its data is %llu bytes where the database says %lld",
+                            (unsigned long long)size, (long long)im->size);
+    }
+    if (store_get_fd(ret->get) >= 0 || range.len == 0)
+        return 0;
+    ret->buffer = mem_new(STREAM_BUFFER);
+    return reading_fill(ret, range, e);
+}
+
+static int send_copied(struct request *rq, struct reading *r, struct http_range range, struct error *e)
+{
     while (range.len > 0) {
-        size_t want = range.len < STREAM_BUFFER ? (size_t)range.len : STREAM_BUFFER;
-        ssize_t got = store_get_read(get, range.offset, buffer, want, e);
-
-        if (got <= 0)
-            return got < 0 ? -1 : error_set(e, ERROR_INTERNAL, "The stored data ended early.");
-        if (http_write(rq->http, buffer, (size_t)got) < 0)
+        if (r->filled == 0 && reading_fill(r, range, e) < 0)
+            return -1;
+        if (http_write(rq->http, r->buffer, r->filled) < 0)
             return error_set(e, ERROR_ABORTED, "The client went away.");
-        range.offset += (uint64_t)got;
-        range.len -= (uint64_t)got;
+        range.offset += r->filled;
+        range.len -= r->filled;
+        r->filled = 0;
     }
     return 0;
 }
 
-static int send_range(struct request *rq, struct store_get *get, struct http_range range, struct error *e)
+static int send_range(struct request *rq, struct reading *r, struct http_range range, struct error *e)
 {
-    int fd = store_get_fd(get);
+    int fd = store_get_fd(r->get);
 
     if (fd < 0)
-        return send_copied(rq, get, range, e);
+        return send_copied(rq, r, range, e);
     if (http_sendfile(rq->http, fd, range.offset, range.len) < 0)
         return error_set(e, ERROR_ABORTED, "The client went away.");
     return 0;
 }
 
-/* Opens the first location that has the whole image. */
-static int location_open(struct request *rq, const struct image *im, struct store_get **ret, struct error *e)
+/* The first location, in their order, that is the whole image and gives the first bytes wanted. */
+static int location_open(struct request *rq, const struct image *im, struct http_range range,
+                         struct reading *ret, struct error *e)
 {
     error_set(e, ERROR_NOT_FOUND, "No location of image %s can be read.", im->id);
     for (size_t i = 0; i < im->n_locations; i++) {
         const char *url = im->locations[i].url;
         struct store *store = stores_for_url(rq->api->stores, NULL, url);
-        uint64_t size;
 
         if (!store) {
             error_set(e, ERROR_NOT_FOUND, "No store serves the location of image %s.", im->id);
             continue;
         }
-        if (store_get_open(store, url, ret, &size, e) < 0) {
-            log_warning("%s: image %s: %s: %s", rq->request_id, im->id, e->message, e->detail);
-            continue;
-        }
-        if (im->size < 0 || size >= (uint64_t)im->size)
+        if (reading_open(store, im, url, range, ret, e) == 0)
             return 0;
-        store_get_close(ret);
-        log_error("%s: image %s: its data is %llu bytes where the database says %lld", rq->request_id, im->id,
-                  (unsigned long long)size, (long long)im->size);
-        error_set(e, ERROR_INTERNAL, "%s", "");
+        reading_done(ret);
+        log_warning("%s: image %s: location %zu cannot be read: %s (%s)", rq->request_id, im->id, i,
+                    e->message, e->detail);
+        if (e->kind == ERROR_INVALID)
+            error_as(e, 500, "%s", ""); /* the location is wrong, not the request */
     }
     return -1;
 }
@@ -268,7 +297,7 @@ static int prefer_refuse(struct request *rq, struct error *e)
 
 int image_download(struct request *rq, struct error *e)
 {
-    CLEANUP(store_get_close) struct store_get *get = NULL;
+    CLEANUP(reading_done) struct reading reading = { .get = NULL };
     struct http_range range;
     struct image *im = NULL;
     bool partial;
@@ -280,7 +309,7 @@ int image_download(struct request *rq, struct error *e)
         return respond_empty(rq, 204, NULL);
     if (range_read(rq, (uint64_t)im->size, &range, &partial, e) < 0)
         return -1;
-    if (location_open(rq, im, &get, e) < 0) {
+    if (location_open(rq, im, range, &reading, e) < 0) {
         if (e->kind == ERROR_NOT_FOUND)
             return respond_empty(rq, 204, NULL);
         return -1;
@@ -294,5 +323,5 @@ int image_download(struct request *rq, struct error *e)
                      (long long)im->size);
     if (respond_head(rq, partial ? 206 : 200, (int64_t)range.len) < 0)
         return error_set(e, ERROR_ABORTED, "The client went away.");
-    return send_range(rq, get, range, e);
+    return send_range(rq, &reading, range, e);
 }

@@ -93,23 +93,6 @@ static int attribute_apply(struct request *rq, struct image *im, const struct pa
     return image_set_base(rq, im, name, c->value, e);
 }
 
-/* Locations cannot be changed here while they are not shown. */
-static int locations_refuse(struct request *rq, const struct image *im, const struct patch_change *c,
-                            struct error *e)
-{
-    static const char *const verbs[] = {
-        [PATCH_ADD] = "add", [PATCH_REPLACE] = "update", [PATCH_REMOVE] = "remove"
-    };
-
-    if (c->op == PATCH_REMOVE ? request_owns(rq, "delete_image_location", im, e) < 0
-                              : request_allowed(rq, "set_image_location", im, e) < 0)
-        return -1;
-    if (c->op == PATCH_REPLACE && json_array_size(c->value) == 0)
-        return error_in_detail(e, ERROR_FORBIDDEN, "Cannot set locations to empty list.");
-    return error_set(e, ERROR_FORBIDDEN, "It's not allowed to %s locations if locations are invisible.",
-                     verbs[c->op]);
-}
-
 static int change_apply(struct request *rq, struct image *im, const struct patch_change *c, struct error *e)
 {
     const char *name = c->path[0];
@@ -119,7 +102,7 @@ static int change_apply(struct request *rq, struct image *im, const struct patch
 
     policy_target_image(im, &rq->identity, &target);
     if (str_eq(name, "locations"))
-        return locations_refuse(rq, im, c, e);
+        return locations_change(rq, im, c, e);
     if (str_eq(name, "visibility") && c->value && image_visibility_parse(json_string_value(c->value), &to) &&
         image_visibility_allowed(rq, &target, to, e) < 0)
         return -1;
@@ -171,22 +154,62 @@ static int changes_apply(struct request *rq, struct image *im, const struct patc
     return quotas_check(rq, im, properties, tags, e);
 }
 
+static bool names_url(const struct image *im, const char *url)
+{
+    for (size_t i = 0; i < im->n_locations; i++)
+        if (str_eq(im->locations[i].url, url))
+            return true;
+    return false;
+}
+
+/* What the image had and has no more. */
+static int note_removed(struct request *rq, struct db_conn *c, const struct image *before,
+                        const struct image *im, struct leftovers *ret, struct error *e)
+{
+    for (size_t i = 0; i < before->n_locations; i++) {
+        const struct image_location *l = &before->locations[i];
+
+        if (!names_url(im, l->url) &&
+            (leftovers_check(rq->api->stores, l, e) < 0 || leftovers_note(ret, c, rq->arena, l, e) < 0))
+            return -1;
+    }
+    return 0;
+}
+
+static int changes_write(struct request *rq, struct db_conn *c, const struct patch_change *changes, size_t n,
+                         struct image **ret, struct leftovers *ret_left, struct error *e)
+{
+    struct image *im, before;
+
+    if (request_image(rq, &im, e) < 0)
+        return -1;
+    before = *im;
+    before.locations = arena_array(rq->arena, struct image_location, im->n_locations);
+    for (size_t i = 0; i < im->n_locations; i++)
+        before.locations[i] = im->locations[i];
+    *ret = im;
+    if (changes_apply(rq, im, changes, n, e) < 0 || image_save(c, im, before.status, e) < 0)
+        return -1;
+    return note_removed(rq, c, &before, im, ret_left, e);
+}
+
 /* The image as it is now, changed and saved, or untouched. */
 static int changes_save(struct request *rq, const struct patch_change *changes, size_t n, struct image **ret,
                         struct error *e)
 {
+    struct leftovers left = { .stores = rq->api->stores };
     struct db_conn *c;
-    struct image *im;
 
     if (request_db(rq, &c, e) < 0 || db_begin_write(c, e) < 0)
         return -1;
-    if (request_image(rq, &im, e) < 0 || changes_apply(rq, im, changes, n, e) < 0 ||
-        image_save(c, im, im->status, e) < 0) {
+    if (changes_write(rq, c, changes, n, ret, &left, e) < 0) {
         db_rollback(c);
         return -1;
     }
-    *ret = im;
-    return db_commit(c, e);
+    if (db_commit(c, e) < 0)
+        return -1;
+    leftovers_remove(&left, c);
+    return 0;
 }
 
 int image_patch(struct request *rq, struct error *e)

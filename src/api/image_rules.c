@@ -133,6 +133,17 @@ static int text_set(struct request *rq, const char *name, const json_t *value, c
     return 0;
 }
 
+int image_formats_check(const struct image *im, struct error *e)
+{
+    if (!im->disk_format && !im->container_format)
+        return error_set(e, ERROR_INVALID,
+                         "Properties disk_format, container_format must be set prior to saving data.");
+    if (!im->disk_format || !im->container_format)
+        return error_set(e, ERROR_INVALID, "Property %s must be set prior to saving data.",
+                         im->disk_format ? "container_format" : "disk_format");
+    return 0;
+}
+
 static bool tag_present(const struct image *im, const char *tag)
 {
     for (size_t i = 0; i < im->n_tags; i++)

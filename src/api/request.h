@@ -19,6 +19,13 @@ struct api {
 
 enum { ROUTE_ARGS_MAX = 2 };
 
+/* What a location's store said about it in this request. */
+struct probe {
+    const char *url;
+    uint64_t size;
+    enum error_kind kind; /* ERROR_NONE: size is known */
+};
+
 struct request {
     struct http_request *http;
     struct api *api;
@@ -37,6 +44,8 @@ struct request {
     json_t *body;                       /* of BODY_JSON routes; borrowed */
     struct db_conn *conn;               /* request_db()'s */
     struct http_headers headers;        /* extra ones of the answer */
+    struct probe *probes;               /* location_probe()'s */
+    size_t n_probes, cap_probes;
 };
 
 typedef int handler(struct request *rq, struct error *e);
@@ -109,6 +118,7 @@ const char *request_base(struct request *rq);
 /* Handlers, by file. */
 handler image_create, image_show, image_delete_handle;  /* images.c */
 handler image_list_handle;                              /* image_list.c */
+handler location_list, location_add;                    /* location_jobs.c */
 handler image_patch;                                    /* image_patch.c */
 handler image_deactivate, image_reactivate;             /* actions.c */
 handler member_list_handle, member_create, member_show; /* members.c */
@@ -131,6 +141,16 @@ int quota_check(int64_t limit, size_t n, const char *what, struct error *e) MUST
 int image_visibility_allowed(struct request *rq, const struct policy_target *target, enum image_visibility to,
                              struct error *e) MUST_CHECK;
 struct image_doc_options image_doc_options(const struct request *rq, const struct image *im);
+
+/* One change of /locations (locations.c), to the image in memory. Stores are asked only outside a write
+ * transaction; inside one the answers of before count. */
+int locations_change(struct request *rq, struct image *im, const struct patch_change *c,
+                     struct error *e) MUST_CHECK;
+/* Bytes that Python's bytearray.fromhex() makes of the text: blanks may stand between two; -1 when it
+ * refuses. */
+ssize_t hex_size(const char *text);
+/* The image has its formats, and may be given data: ERROR_INVALID in Glance's words. */
+int image_formats_check(const struct image *im, struct error *e) MUST_CHECK;
 
 /* metrics.c */
 void metrics_count(const struct request *rq, const struct route *route, int64_t us);

@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "conf/conf.h"
 #include "inspect/inspect.h"
+#include "work/work.h"
 #include "json/json.h"
 
 enum identity_source { IDENTITY_NOBODY, IDENTITY_UNAUTHENTICATED, IDENTITY_TRUSTED_HEADERS };
@@ -31,11 +32,13 @@ struct settings {
     const char *import_methods;  /* comma-joined, as the header shows them; "" */
     const char *hashing_algorithm;
     int64_t max_request_id, limit_default, limit_max;
-    int64_t property_quota, tag_quota, storage_quota;
+    int64_t property_quota, tag_quota, location_quota, storage_quota;
     uint64_t size_cap;
     bool access_log, standalone;
     bool show_direct_url, show_locations, cache_on, multi_store;
+    bool secure_hash; /* hashes of locations are computed, not believed */
     struct inspect_policy inspect;
+    struct source_filter sources;
 };
 
 int settings_make(struct config *c, const struct pipeline *p, struct settings **ret,

@@ -193,6 +193,12 @@ enum { HTTP_QUERY_TOO_MANY = -1, HTTP_QUERY_UNDECODABLE = -2 };
  * above HTTP_PARAMS_MAX, or HTTP_QUERY_UNDECODABLE when a name or value is not UTF-8. Memory from the arena.
  */
 ssize_t http_query_parse(struct arena *a, const char *query, struct http_param **ret);
+/* What Python's urlsplit makes of an absolute URL; false where it, or its port, raises ValueError. */
+struct http_url {
+    const char *scheme, *host; /* in lower case, the host without brackets; "" when there is none */
+    unsigned port;             /* 0: none */
+};
+bool http_url_split(struct arena *a, const char *url, struct http_url *ret);
 /* %XX decoding of a path segment; false on a bad escape and on %00. */
 bool http_path_decode(struct arena *a, const char *raw, size_t n, char **ret);
 /* Python's urllib.parse.quote_plus (safe=""), for query strings. */

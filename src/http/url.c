@@ -106,3 +106,72 @@ void http_quote_path(struct str *out, const char *text)
 {
     quote(out, text, "_.-~/", false);
 }
+
+/* ---- absolute URLs ---- */
+
+/* Without what urlsplit takes away: blanks and controls in front, tabs and line ends anywhere. */
+static char *url_trim(struct arena *a, const char *url)
+{
+    char *text, *to;
+
+    while (*url && (unsigned char)*url <= ' ')
+        url++;
+    text = to = arena_str(a, url);
+    for (const char *from = text; *from; from++)
+        if (!strchr("\t\r\n", *from))
+            *to++ = *from;
+    *to = '\0';
+    return text;
+}
+
+static size_t scheme_length(const char *url)
+{
+    size_t n = strspn(url, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+    bool letter = (*url >= 'a' && *url <= 'z') || (*url >= 'A' && *url <= 'Z');
+
+    return letter && url[n] == ':' ? n : 0;
+}
+
+static bool port_read(const char *text, unsigned *ret)
+{
+    uint64_t port = 0;
+
+    if (*text && !str_to_u64(text, 65535, &port))
+        return false;
+    *ret = (unsigned)port;
+    return true;
+}
+
+bool http_url_split(struct arena *a, const char *url, struct http_url *ret)
+{
+    char *text = url_trim(a, url), *host, *at, *end;
+    size_t n = scheme_length(text);
+
+    *ret = (struct http_url){ .scheme = arena_strn(a, text, n), .host = "" };
+    str_lower((char *)(uintptr_t)ret->scheme);
+    text += n ? n + 1 : 0;
+    if (!str_starts(text, "//"))
+        return true;
+    host = arena_strn(a, text + 2, strcspn(text + 2, "/?#"));
+    at = strrchr(host, '@');
+    host = at ? at + 1 : host;
+    end = *host == '[' ? strchr(host, ']') : NULL;
+    if (!end != (*host != '['))
+        return false;
+    if (end) {
+        host++;
+        *end++ = '\0';
+        if (*end && *end != ':')
+            return false;
+    } else {
+        end = host + strcspn(host, ":");
+    }
+    if (*end == ':') {
+        *end++ = '\0';
+        if (!port_read(end, &ret->port))
+            return false;
+    }
+    str_lower(host);
+    ret->host = host;
+    return true;
+}

@@ -24,6 +24,9 @@ struct image_doc_options {
 /* The image document, keys in Glance's order. */
 void image_doc_write(struct str *out, const struct image *im, const struct image_doc_options *o);
 
+/* One location: {"url": …, "metadata": …}. */
+void location_doc_write(struct str *out, const struct image_location *l);
+
 /* ---- in ---- */
 
 /* Parses a whole body, at most HTTP_JSON_DEPTH_MAX deep; NULL when it is not JSON. As Python's json.loads

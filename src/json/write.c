@@ -247,6 +247,27 @@ static void add_size(struct str *out, int64_t size)
         str_add_u64(out, (uint64_t)size);
 }
 
+/* Glance stores metadata with \\u escapes and shows it without. */
+static void add_metadata(struct str *out, const char *metadata)
+{
+    CLEANUP(json_drop)
+    json_t *parsed = strchr(metadata, '\\') ? json_parse(metadata, strlen(metadata)) : NULL;
+
+    if (parsed)
+        json_add_value(out, parsed, false);
+    else
+        str_add(out, metadata);
+}
+
+void location_doc_write(struct str *out, const struct image_location *l)
+{
+    str_add(out, "{\"url\": ");
+    json_add_text(out, l->url, false);
+    str_add(out, ", \"metadata\": ");
+    add_metadata(out, l->metadata);
+    str_addc(out, '}');
+}
+
 static void add_locations(struct str *out, const struct image *im, const struct image_doc_options *o)
 {
     const char *between = "";
@@ -254,9 +275,11 @@ static void add_locations(struct str *out, const struct image *im, const struct 
     if (o->show_locations) {
         str_add(out, ", \"locations\": [");
         for (size_t i = 0; i < im->n_locations && !o->hide_locations; i++, between = ", ") {
-            str_addf(out, "%s{\"url\": ", between);
-            json_add_text(out, im->locations[i].url, false);
-            str_addf(out, ", \"metadata\": %s}", im->locations[i].metadata);
+            str_add(out, between);
+            if (im->locations[i].shown)
+                str_add(out, im->locations[i].shown);
+            else
+                location_doc_write(out, &im->locations[i]);
         }
         str_addc(out, ']');
     }

@@ -45,6 +45,7 @@ struct image_location {
     const char *url;
     const char *metadata; /* JSON object text; "{}" when the row has NULL */
     const char *status;   /* "active" … */
+    const char *shown;    /* JSON object as a client wrote it, for the answer to that alone; NULL: none */
 };
 
 struct image {

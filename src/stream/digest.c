@@ -251,6 +251,16 @@ static bool lane_add(struct stream_digest *d, const char *openssl)
     return ok;
 }
 
+size_t stream_hash_size(const char *algorithm)
+{
+    const char *name = openssl_name(algorithm);
+    EVP_MD *md = name ? EVP_MD_fetch(NULL, name, NULL) : NULL;
+    int size = md ? EVP_MD_get_size(md) : 0;
+
+    EVP_MD_free(md);
+    return size > 0 ? (size_t)size : 0;
+}
+
 int stream_digest_begin(const char *algorithm, struct stream_digest **ret, struct error *e)
 {
     CLEANUP(stream_digest_free) struct stream_digest *d = NULL;

@@ -54,6 +54,7 @@ enum { STREAM_HASH_HEX_MAX = 129 };
 /* algorithm: a Python hashlib name (sha512, sha256, sha1, md5, sha3_256, blake2b…); -1 ERROR_INTERNAL when
  * unknown. */
 int stream_digest_begin(const char *algorithm, struct stream_digest **ret, struct error *e) MUST_CHECK;
+size_t stream_hash_size(const char *algorithm); /* bytes of its digest; 0 when unknown */
 struct stream_sink stream_digest_sink(struct stream_digest *d);
 /* Both as lower-case hex; call once after the last byte. */
 int stream_digest_end(struct stream_digest *d, char md5[33], char hash[STREAM_HASH_HEX_MAX],

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Deleting an image: rows first, with a note of what is left to remove, then the data. A crash in between
+/* Removing image data: rows first, with a note of what is left to remove, then the data. A crash in between
  * leaves the note, which work_reap() follows. */
 #include "work/work.h"
 
@@ -11,43 +11,76 @@ struct leftover {
     const char *url;
 };
 
-struct leftovers {
-    struct leftover *items;
-    size_t n, cap;
-};
+/* ---- data that lose their row ---- */
 
-static int check(struct stores *stores, const struct image *im, struct error *e)
+int leftovers_check(struct stores *stores, const struct image_location *l, struct error *e)
 {
-    for (size_t i = 0; i < im->n_locations; i++) {
-        struct store *s = stores_for_url(stores, NULL, im->locations[i].url);
+    struct store *s = stores_for_url(stores, NULL, l->url);
 
-        if (s && store_delete_check(s, im->locations[i].url, e) < 0 && e->kind != ERROR_NOT_FOUND &&
-            e->kind != ERROR_INVALID)
-            return -1;
-    }
-    return 0;
+    if (!s || store_delete_check(s, l->url, e) == 0 || e->kind == ERROR_NOT_FOUND || e->kind == ERROR_INVALID)
+        return 0;
+    return -1;
 }
 
 /* Locations of stores that we do not serve only lose their row. */
-static int note(struct db_conn *c, struct arena *a, struct stores *stores, const struct image *im,
-                struct leftovers *ret, struct error *e)
+int leftovers_note(struct leftovers *all, struct db_conn *c, struct arena *a, const struct image_location *l,
+                   struct error *e)
 {
-    for (size_t i = 0; i < im->n_locations; i++) {
-        const char *url = im->locations[i].url;
-        struct store *s = stores_for_url(stores, NULL, url);
+    struct store *s = stores_for_url(all->stores, NULL, l->url);
 
-        if (!s)
-            continue;
-        if (trash_add(c, store_id(s), url, e) < 0)
-            return -1;
-        *ARENA_PUSH(a, ret->items, ret->n, ret->cap) = (struct leftover){ db_last_id(c), s, url };
+    if (!s)
+        return 0;
+    if (trash_add(c, store_id(s), l->url, e) < 0)
+        return -1;
+    *ARENA_PUSH(a, all->items, all->n, all->cap) = (struct leftover){ db_last_id(c), s, l->url };
+    return 0;
+}
+
+/* A store that cannot delete at all (ERROR_INVALID) keeps its data. */
+static int remove_one(struct db_conn *c, const struct leftover *l, struct error *e)
+{
+    bool in_use;
+
+    if (location_in_use(c, l->url, &in_use, e) < 0)
+        return -1;
+    if (!in_use && store_delete(l->store, l->url, e) < 0 && e->kind != ERROR_NOT_FOUND &&
+        e->kind != ERROR_INVALID)
+        return -1;
+    return trash_drop(c, l->trash_id, e);
+}
+
+void leftovers_remove(const struct leftovers *all, struct db_conn *c)
+{
+    for (size_t i = 0; i < all->n; i++) {
+        struct error e;
+
+        if (remove_one(c, &all->items[i], &e) < 0)
+            log_warning("%s is deleted later: %s (%s)", all->items[i].url, e.message, e.detail);
     }
+}
+
+/* ---- a whole image ---- */
+
+static int check(struct stores *stores, const struct image *im, struct error *e)
+{
+    for (size_t i = 0; i < im->n_locations; i++)
+        if (leftovers_check(stores, &im->locations[i], e) < 0)
+            return -1;
+    return 0;
+}
+
+static int note(struct db_conn *c, struct arena *a, const struct image *im, struct leftovers *ret,
+                struct error *e)
+{
+    for (size_t i = 0; i < im->n_locations; i++)
+        if (leftovers_note(ret, c, a, &im->locations[i], e) < 0)
+            return -1;
     return 0;
 }
 
 /* The image as it is now: it may have become active, or protected, since the caller read it. */
-static int delete_rows(struct db_conn *c, struct arena *a, struct stores *stores, const struct image *seen,
-                       struct leftovers *ret, struct error *e)
+static int delete_rows(struct db_conn *c, struct arena *a, const struct image *seen, struct leftovers *ret,
+                       struct error *e)
 {
     struct image *im;
 
@@ -57,34 +90,19 @@ static int delete_rows(struct db_conn *c, struct arena *a, struct stores *stores
         return error_set(e, ERROR_NOT_FOUND, "No image found with ID %s", im->id);
     if (im->protected && !seen->protected)
         return error_set(e, ERROR_FORBIDDEN, "Image %s is protected and cannot be deleted.", im->id);
-    if (note(c, a, stores, im, ret, e) < 0 || image_delete(c, im->id, im->status, e) < 0)
+    if (note(c, a, im, ret, e) < 0 || image_delete(c, im->id, im->status, e) < 0)
         return -1;
     return db_commit(c, e);
-}
-
-/* What fails here is the reaper's. A store that cannot delete at all (ERROR_INVALID) keeps its data. */
-static void remove_data(struct db_conn *c, const struct leftovers *all)
-{
-    for (size_t i = 0; i < all->n; i++) {
-        const struct leftover *l = &all->items[i];
-        struct error e;
-
-        if (store_delete(l->store, l->url, &e) < 0 && e.kind != ERROR_NOT_FOUND && e.kind != ERROR_INVALID)
-            log_warning("%s is deleted later: %s (%s)", l->url, e.message, e.detail);
-        else if (trash_drop(c, l->trash_id, &e) < 0)
-            log_debug("trash %lld: %s", (long long)l->trash_id, e.message);
-    }
 }
 
 int image_remove(struct db *db, struct stores *stores, const struct image *im, struct error *e)
 {
     CLEANUP(arena_end) struct arena *a = arena_make(16 * 1024);
     CLEANUP(db_release) struct db_conn *c = NULL;
-    struct leftovers left = { 0 };
+    struct leftovers left = { .stores = stores };
 
-    if (check(stores, im, e) < 0 || db_acquire(db, DB_WAIT, &c, e) < 0 ||
-        delete_rows(c, a, stores, im, &left, e) < 0)
+    if (check(stores, im, e) < 0 || db_acquire(db, DB_WAIT, &c, e) < 0 || delete_rows(c, a, im, &left, e) < 0)
         return -1;
-    remove_data(c, &left);
+    leftovers_remove(&left, c);
     return 0;
 }

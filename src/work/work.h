@@ -53,6 +53,32 @@ int upload_commit(struct upload **up, struct error *e) MUST_CHECK;
 /* Data gone, back to queued; never fails. Takes NULL; for CLEANUP. */
 void upload_abort(struct upload **up);
 
+/* Data that lose their row: noted in the trash in the transaction that takes the row away, removed after it.
+ * What fails then, and what a crash leaves, is work_reap()'s; data that another image's row names stay. */
+struct leftovers {
+    struct stores *stores;
+    struct leftover *items; /* memory of the arena given with the first */
+    size_t n, cap;
+};
+/* Would the store refuse? ERROR_FORBIDDEN, ERROR_CONFLICT. */
+int leftovers_check(struct stores *stores, const struct image_location *l, struct error *e) MUST_CHECK;
+int leftovers_note(struct leftovers *all, struct db_conn *c, struct arena *a, const struct image_location *l,
+                   struct error *e) MUST_CHECK;
+void leftovers_remove(const struct leftovers *all, struct db_conn *c);
+
+/* Where clients may point the service at, [import_filtering_opts]. Lists end nowhere; texts are the config's.
+ */
+struct source_filter {
+    struct {
+        const char *const *items;
+        size_t n;
+    } allowed_schemes, disallowed_schemes, allowed_hosts, disallowed_hosts, allowed_ports, disallowed_ports;
+};
+void source_filter_read(const struct config *c, struct source_filter *ret);
+/* Waits for the resolver. This machine and its link (RFC 3927, RFC 4291) are refused unless allowed_hosts
+ * names the host, and so is every spelling of an address but the usual one. */
+bool source_allowed(const struct source_filter *f, const char *url);
+
 /* Deletes the image: first the rows and, in the same transaction, what has to be removed goes to the trash;
  * then the data. Store refusals that are known beforehand (no permission, in use) leave everything as it was.
  * Own transaction. */

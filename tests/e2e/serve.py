@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""serve.py PROFILE COMMAND...   runs the command beside a fresh server; {url} in it is the server's address.
+"""serve.py PROFILE COMMAND...   runs the command beside a fresh server; in it {url} is the server's
+address and {origin} that of a web server for locations (tests/origin.py).
 PROFILE: trusted, noauth, or a folder of tests/oracle/profiles, which adds to trusted as it does in peer.sh.
 The exit status is the command's, or 3 when the server did not end well."""
 import os
@@ -10,6 +11,9 @@ import sys
 import tempfile
 
 from glint import PASTE_TRUSTED, TOP, Server
+
+sys.path.insert(0, os.path.join(TOP, 'tests'))
+import origin  # noqa: E402
 
 PROFILES = os.path.join(TOP, 'tests', 'oracle', 'profiles')
 
@@ -33,12 +37,13 @@ class ProfileServer(Server):
 
 def main():
     profile, command = sys.argv[1], sys.argv[2:]
+    web = origin.start()
     with tempfile.TemporaryDirectory(prefix='glint-serve-') as directory:
         if profile in ('trusted', 'noauth'):
             server = Server(directory, trusted=profile == 'trusted')
         else:
             server = ProfileServer(directory, profile)
-        status = subprocess.run([word.replace('{url}', server.url) for word in command]).returncode
+        status = subprocess.run([word.replace('{url}', server.url).replace('{origin}', web.url) for word in command]).returncode
         problem = server.finish()
         if problem:
             print(problem, file=sys.stderr)

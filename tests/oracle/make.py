@@ -4,13 +4,15 @@ import re
 
 BOTH = ('trusted', 'noauth')
 TRUSTED = ('trusted',)
+LOCATIONS = ('locations',)
 V21 = 'application/openstack-images-v2.1-json-patch'
 V20 = 'application/openstack-images-v2.0-json-patch'
 OCTETS = 'application/octet-stream'
 
 
 def step(method, path, who='member', headers=(), **more):
-    """One recorded request.  more: json=, body=, chunks=, keep={placeholder: json key}, quiet=True, nohost=True."""
+    """One recorded request.  more: json=, body=, chunks=, keep={placeholder: json key}, quiet=True, nohost=True,
+    settle=True (asked again until no task works on the image)."""
     if isinstance(headers, dict):
         headers = tuple(headers.items())
     return dict(method=method, path=path, who=who, headers=tuple(headers), **more)
@@ -91,7 +93,7 @@ def flat(steps):
 
 
 # What Glint does not offer yet: a case that needs it waits in the group "later".
-LATER = re.compile(r'(?<!/schemas)/(stage|import|locations|tasks|cache|metadefs|info|stores)(/|$)')
+LATER = re.compile(r'(?<!/schemas)/(stage|import|tasks|cache|metadefs|info|stores)(/|$)')
 
 
 def case(name, *steps, profiles=TRUSTED, group=None):

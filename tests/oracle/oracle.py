@@ -72,6 +72,8 @@ def load_cases():
 class Names:
     """The placeholders of one case: <id1>.. (client-chosen image ids), <gen1>.. (captured), <p1>.. (projects)."""
 
+    origin = 'http://127.0.0.1:1'      # the web server that locations point at (--origin)
+
     def __init__(self, case_name, salt):
         seed = hashlib.md5((salt + '|' + case_name).encode()).hexdigest()
         self.seed = seed[:8] + '-' + seed[8:12] + '-4' + seed[13:16] + '-8' + seed[17:20] + '-' + seed[20:28]
@@ -79,6 +81,7 @@ class Names:
         self.values = {'p%d' % n: 'project-%d%s' % (n, tail and '-' + tail) for n in (1, 2, 3)}
         self.values['pa'] = 'project-a' + (tail and '-' + tail)
         self.values['host'] = HOST
+        self.values['origin'] = self.origin
 
     def value(self, name):
         if name not in self.values and re.fullmatch(r'id\d*', name):
@@ -88,7 +91,7 @@ class Names:
         return self.values[name]
 
     def fill(self, text):
-        return re.sub(r'<((?:id|ID|gen|p)\d*|pa|host)>',
+        return re.sub(r'<((?:id|ID|gen|p)\d*|pa|host|origin)>',
                       lambda m: self.value(m[1]) if re.match('id|ID', m[1]) or m[1] in self.values else m[0], text)
 
     def hide(self, text):
@@ -223,6 +226,8 @@ def tidy(text, names):
     text = names.hide(text)
     text = re.sub(r'req-' + UUID, '<req>', text)
     text = re.sub(UUID, '<uuid>', text)
+    text = re.sub(r'file:///[\w./-]+/(?=<(?:id|gen)\d*>)', 'file://<datadir>/', text)
+    text = re.sub(r"(['\"]|&#x27;)id\1: \d+", r'\1id\1: <row>', text)
     text = re.sub(r'(Multiple formats detected: )([\w,]+)', lambda m: m[1] + ','.join(sorted(m[2].split(','))), text)
     text = re.sub(r'(\w)\1{499,}', lambda m: '<%s*%d>' % (m[1], len(m[0])), text)
     return re.sub(TIME, '<time>', text)
@@ -330,13 +335,23 @@ def run_step(base, step, names, who_default='member'):
     return exchange(base, step['method'], names.fill(step['path']), headers, payload, chunks)
 
 
+def run_settled(base, step, names):
+    """The answer once no task works on the image any more."""
+    until = time.monotonic() + 30
+    while True:
+        answer = run_step(base, step, names)
+        if b'"os_glance_import_task"' not in answer.body or time.monotonic() > until:
+            return answer
+        time.sleep(0.1)
+
+
 def run_case(base, case, salt):
     """Run the case and return its normalised answers; quiet steps give only their status."""
     names = Names(case.name, salt)
     out, made, doubtful = [], [], False
     try:
         for step in case.steps:
-            answer = run_step(base, step, names)
+            answer = run_settled(base, step, names) if step.get('settle') else run_step(base, step, names)
             tree = None
             if answer.body[:1] in b'{[':
                 try:
@@ -635,9 +650,11 @@ def main():
     parser.add_argument('--group', default='main', help="groups of case files: main, later, or 'main,later'")
     parser.add_argument('--random-ids', action='store_true', help='for a server that has seen these cases before')
     parser.add_argument('--accept', action='store_true', help='replay: keep declared answers in recorded/glint-expected')
+    parser.add_argument('--origin', default=Names.origin, help='url of a tests/origin.py that the server can reach')
     parser.add_argument('--brief', action='store_true', help='replay: one line for each failed case')
     parser.add_argument('-v', '--verbose', action='store_true')
     args = parser.parse_args()
+    Names.origin = args.origin
     args.salt = 'run-%d-%d' % (os.getpid(), time.time_ns()) if args.random_ids else ''
     if args.command != 'list' and not args.url or args.command == 'diff' and not args.url2:
         parser.error('which server?')

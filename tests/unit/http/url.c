@@ -63,12 +63,54 @@ static void quoting_is_pythons(void **state)
     assert_string_equal(str_text(&s), "/a%20b/c");
 }
 
+static const struct {
+    const char *url, *scheme, *host;
+    unsigned port;
+} urls[] = {
+    { "http://Example.ORG:8080/x?y#z", "http", "example.org", 8080 },
+    { "HTTPS://u:p@h/", "https", "h", 0 },
+    { "http://a@b@c:1", "http", "c", 1 },
+    { "  \thttp://h", "http", "h", 0 },
+    { "ht\ntp://h", "http", "h", 0 },
+    { "http://h:", "http", "h", 0 },
+    { "http://[::1]:9", "http", "::1", 9 },
+    { "http://[FE80::1%25eth0]", "http", "fe80::1%25eth0", 0 },
+    { "http://h?x:1", "http", "h", 0 },
+    { "file:///etc/passwd", "file", "", 0 },
+    { "swift+config://a/b", "swift+config", "a", 0 },
+    { "http:/h", "http", "", 0 },
+    { "1http://h", "", "", 0 },
+    { "//h:2", "", "h", 2 },
+    { "x", "", "", 0 },
+    { "", "", "", 0 },
+    { "http://h:x", NULL, NULL, 0 },
+    { "http://h:65536", NULL, NULL, 0 },
+    { "http://h:-1", NULL, NULL, 0 },
+    { "http://[::1", NULL, NULL, 0 },
+    { "http://[::1]x:1", NULL, NULL, 0 },
+};
+
+static void urls_are_split(void **state UNUSED)
+{
+    struct arena *a = arena_make(1024);
+
+    for (size_t i = 0; i < COUNT(urls); i++) {
+        struct http_url got;
+        bool split = http_url_split(a, urls[i].url, &got);
+
+        CHECK_CASE(urls[i].url, split == (urls[i].scheme != NULL));
+        if (split)
+            CHECK_CASE(urls[i].url, str_eq(got.scheme, urls[i].scheme) && str_eq(got.host, urls[i].host) &&
+                                        got.port == urls[i].port);
+    }
+    arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(query_rows),
-        cmocka_unit_test(query_is_bounded),
-        cmocka_unit_test(path_segments),
+        cmocka_unit_test(urls_are_split),     cmocka_unit_test(query_rows),
+        cmocka_unit_test(query_is_bounded),   cmocka_unit_test(path_segments),
         cmocka_unit_test(quoting_is_pythons),
     };
 

@@ -54,6 +54,16 @@ static void digest_refuses_unknown_names(void **state UNUSED)
     }
 }
 
+static void hash_sizes_are_known(void **state)
+{
+    (void)state;
+    assert_int_equal(stream_hash_size("md5"), 16);
+    assert_int_equal(stream_hash_size("sha512"), 64);
+    assert_int_equal(stream_hash_size("sha512_256"), 32);
+    assert_int_equal(stream_hash_size("nope"), 0);
+    assert_int_equal(stream_hash_size(NULL), 0);
+}
+
 static void digest_of_nothing(void **state UNUSED)
 {
     CLEANUP(stream_digest_free) struct stream_digest *d = NULL;
@@ -163,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digest_knows_hashlib_names),
         cmocka_unit_test(digest_refuses_unknown_names),
+        cmocka_unit_test(hash_sizes_are_known),
         cmocka_unit_test(digest_of_nothing),
         cmocka_unit_test(digest_overlaps_and_stays_right),
         cmocka_unit_test(digests_run_beside_each_other),

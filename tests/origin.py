@@ -1,0 +1,152 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""origin.py [PORT]   a web server that image locations point at, well-behaved and not; prints its port.
+
+    /ok/N                N bytes (letters in order), with ranges        /name/X/N      the same; X tells urls apart
+    /norange/N           ranges are ignored                             /empty         no bytes
+    /nolength/N          nobody says how many; chunked                  /nohead/N      HEAD is 405
+    /lies/N              HEAD says N, GET has N - 1                      /short/N       breaks off after half of N
+    /drop                closes without an answer                       /stall/N       falls silent after half of N
+    /status/C            answers C                                      /redirect/C/K/REST   K times C, then /REST
+    /loop                redirects to itself                            /to?URL        redirects to that
+    /flaky/X/K/N         breaks off half-way K times, then sends all N  /asked/X       how often /…/X/… was read
+    /until/X/K/N         N bytes for K reads, 404 from then on          /nowhere       redirects without saying whereto
+"""
+import collections
+import http.server
+import re
+import sys
+import threading
+import time
+
+LETTERS = bytes(range(ord('a'), ord('z') + 1))
+
+
+def content(n, start=0, end=None):
+    """Bytes start..end of the endless alphabet, cut at n."""
+    end = n if end is None else min(end, n)
+    return (LETTERS * ((end - start) // 26 + 2))[start % 26:start % 26 + end - start]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    counts = collections.Counter()
+    lock = threading.Lock()
+
+    def log_message(self, *_):
+        pass
+
+    def do_HEAD(self):
+        self.serve(False)
+
+    def do_GET(self):
+        self.serve(True)
+
+    def count(self, name):
+        with self.lock:
+            self.counts[name] += 1
+            return self.counts[name]
+
+    def head(self, status, length=None, **headers):
+        self.send_response(status)
+        if length is not None:
+            self.send_header('Content-Length', str(length))
+        for name, value in headers.items():
+            self.send_header(name.replace('_', '-'), value)
+        self.end_headers()
+
+    def whole(self, n, send, ranges=True):
+        asked = re.fullmatch(r'bytes=(\d+)-(\d*)', self.headers.get('Range', '')) if ranges else None
+        if not asked:
+            self.head(200, n, **({'Accept_Ranges': 'bytes'} if ranges else {}))
+            start, end = 0, n
+        else:
+            start, end = int(asked[1]), min(n, int(asked[2]) + 1 if asked[2] else n)
+            if start >= n:
+                self.head(416, 0, Content_Range='bytes */%d' % n)
+                return
+            self.head(206, end - start, Content_Range='bytes %d-%d/%d' % (start, end - 1, n))
+        for at in range(start, end if send else start, 1 << 20):
+            self.wfile.write(content(n, at, min(at + (1 << 20), end)))
+
+    def part(self, n, send):
+        """Promises n and gives half."""
+        self.head(200, n)
+        if send:
+            self.wfile.write(content(n, 0, n // 2))
+            self.wfile.flush()
+        self.close_connection = True
+
+    def serve(self, send):
+        path, _, query = self.path.partition('?')
+        word, *rest = path.strip('/').split('/')
+        n = int(rest[-1]) if rest and rest[-1].isdigit() else 0
+        seen = self.count(rest[0]) if send and word in ('name', 'flaky', 'until') else 0
+        if word in ('ok', 'name'):
+            self.whole(n, send)
+        elif word == 'norange':
+            self.whole(n, send, ranges=False)
+        elif word == 'nolength':
+            self.head(200, None, Transfer_Encoding='chunked')
+            if send:
+                self.wfile.write(b'%x\r\n%s\r\n0\r\n\r\n' % (n, content(n)))
+        elif word == 'nohead' and not send:
+            self.head(405, 0)
+        elif word == 'nohead':
+            self.whole(n, send)
+        elif word == 'lies':
+            self.whole(n - send, send)
+        elif word == 'short':
+            self.part(n, send)
+        elif word == 'stall':
+            self.part(n, send)
+            time.sleep(20 if send else 0)
+        elif word == 'flaky':
+            self.whole(n, send) if not send or seen > int(rest[1]) else self.part(n, send)
+        elif word == 'until' and seen <= int(rest[1]):
+            self.whole(n, send)
+        elif word == 'status':
+            self.head(n, 0)
+        elif word == 'redirect' and int(rest[1]) > 0:
+            self.head(int(rest[0]), 0, Location='http://%s/redirect/%s/%d/%s' % (
+                self.headers['Host'], rest[0], int(rest[1]) - 1, '/'.join(rest[2:])))
+        elif word == 'redirect':
+            self.path = '/' + '/'.join(rest[2:])
+            self.serve(send)
+        elif word == 'loop':
+            self.head(302, 0, Location='http://%s/loop' % self.headers['Host'])
+        elif word == 'to':
+            self.head(302, 0, Location=query)
+        elif word == 'nowhere':
+            self.head(302, 0)
+        elif word == 'asked':
+            body = b'%d' % self.counts[rest[0]]
+            self.head(200, len(body))
+            self.wfile.write(body if send else b'')
+        elif word == 'empty':
+            self.head(200, 0)
+        elif word == 'drop':
+            self.close_connection = True
+        else:
+            self.head(404, 0)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        pass                                        # a client that goes away in the middle is what tests do
+
+
+def start(port=0):
+    """The server on a thread of this process; its url is .url."""
+    server = Server(('127.0.0.1', port), Handler)
+    server.url = 'http://127.0.0.1:%d' % server.server_port
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+if __name__ == '__main__':
+    running = start(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
+    print(running.server_port, flush=True)
+    threading.Event().wait()
