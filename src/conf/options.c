@@ -18,7 +18,8 @@ const struct option conf_options[] = {
     /* ---- listening ---- */
     { "DEFAULT", "bind_host", OPTION_STRING, "0.0.0.0", .flags = OPTION_RESTART,
       .help = "Address or name to listen on; * or :: for every address. 127.0.0.1 when there is no "
-              "configuration file. Ignored when systemd hands over sockets." },
+              "configuration file. Ignored when systemd hands over sockets. Empty: no HTTP over TCP, only "
+              "what [glint] bind_unix, bind_uwsgi or bind_uwsgi_unix name." },
     { "DEFAULT", "bind_port", OPTION_PORT, "9292", .flags = OPTION_RESTART,
       .help = "TCP port to listen on; 0 lets the kernel choose one." },
     { "DEFAULT", "backlog", OPTION_INT, "4096", UNBOUNDED_FROM(1), .flags = OPTION_RESTART,
@@ -254,6 +255,14 @@ const struct option conf_options[] = {
       .help = "Path of a Unix socket to listen on too, for a proxy on the same machine." },
     { "glint", "bind_unix_mode", OPTION_OCTAL, "0660", .flags = OPTION_RESTART,
       .help = "Mode of the Unix socket." },
+    { "glint", "bind_uwsgi", OPTION_STRING, NULL, .flags = OPTION_RESTART,
+      .help =
+          "host:port to speak the uwsgi protocol on, for mod_proxy_uwsgi of Apache and uwsgi_pass of nginx. "
+          "Whoever reaches it says who the client is: an address that only the web server reaches." },
+    { "glint", "bind_uwsgi_unix", OPTION_STRING, NULL, .flags = OPTION_RESTART,
+      .help = "Path of a Unix socket to speak the uwsgi protocol on." },
+    { "glint", "bind_uwsgi_unix_mode", OPTION_OCTAL, "0660", .flags = OPTION_RESTART,
+      .help = "Mode of that Unix socket." },
     { "glint", "metrics_host", OPTION_STRING, "127.0.0.1", .flags = OPTION_RESTART,
       .help = "Address to serve GET /metrics (Prometheus) on." },
     { "glint", "metrics_port", OPTION_PORT, "9293", .flags = OPTION_RESTART,
@@ -280,6 +289,10 @@ const struct option conf_options[] = {
     { "glint", "linger_timeout", OPTION_FLOAT, "5", .min = 0, .max = 3600,
       .help = "Seconds an early refusal waits for the rest of the body, so that the client sees the "
               "answer and no reset." },
+    { "glint", "drain_timeout", OPTION_FLOAT, "300", .min = 0, .max = 86400,
+      .help = "The same where a web server speaks the uwsgi protocol: it hears an answer only when it has "
+              "sent the "
+              "whole body. The connection ends earlier when nothing comes for body_timeout." },
     { "glint", "shutdown_timeout", OPTION_FLOAT, "60", .min = 0, .max = 86400,
       .help = "Seconds that requests may take to finish after SIGTERM; a second SIGTERM breaks them "
               "off." },

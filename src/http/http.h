@@ -47,8 +47,9 @@ struct gateway_ops {
     ssize_t (*read)(struct gateway *, void *buf, size_t n);
 
     /* The answer's head, once. length >= 0 is its Content-Length and binds write/sendfile;
-     * length < 0 means unknown (chunked, or up to the close). The front end adds Date, Content-Length and
-     * connection headers. A HEAD request's body calls are accepted and dropped. -1: client gone. */
+     * length < 0 means unknown (chunked, up to the close, or collected first where the protocol must have it:
+     * at most 1 MiB then). The front end adds Date, Content-Length and connection headers. A HEAD request's
+     * body calls are accepted and dropped. -1: client gone. */
     int (*head)(struct gateway *, int status, const struct http_headers *, int64_t length);
 
     /* Body bytes after head(). -1: client gone. */

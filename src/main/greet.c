@@ -15,7 +15,7 @@ static void add_url(const struct server *s, struct str *out)
     if (!*host || str_eq(host, "0.0.0.0") || str_eq(host, "*") || str_eq(host, "::"))
         host = "127.0.0.1";
     str_addf(out, strchr(host, ':') ? "%s://[%s]:%u" : "%s://%s:%u", cert && *cert ? "https" : "http", host,
-             http1_port(s->front));
+             http1_port(s->front, HTTP1_HTTP));
 }
 
 static const char *store_place(const struct server *s, struct str *out)
@@ -46,7 +46,8 @@ static void print_screen(const struct server *s, const char *url)
             store_place(s, &dirs), identity(host_pipeline(s->host)));
     if (s->metrics)
         fprintf(stderr, "  metrics   http://%s:%u/metrics\n",
-                config_str(host_config(s->host), "glint", "metrics_host"), http1_port(s->metrics));
+                config_str(host_config(s->host), "glint", "metrics_host"),
+                http1_port(s->metrics, HTTP1_HTTP));
     fprintf(stderr,
             "\nTry:\n"
             "  curl %s/v2/images\n"
@@ -57,18 +58,38 @@ static void print_screen(const struct server *s, const char *url)
             url, url);
 }
 
+/* The other places, for the log. */
+static void add_sockets(const struct server *s, struct str *out)
+{
+    static const struct {
+        const char *option, *what;
+    } all[] = {
+        { "bind_unix", "" },
+        { "bind_uwsgi", "uwsgi " },
+        { "bind_uwsgi_unix", "uwsgi " },
+    };
+
+    if (s->n_inherited > 0)
+        str_addf(out, "%s%s", out->len > 0 ? ", " : "", "inherited sockets");
+    for (size_t i = 0; i < COUNT(all); i++) {
+        const char *value = config_str(host_config(s->host), "glint", all[i].option);
+
+        if (value && *value)
+            str_addf(out, "%s%s%s", out->len > 0 ? ", " : "", all[i].what, value);
+    }
+}
+
 void serve_greet(struct server *s)
 {
-    CLEANUP(str_done) struct str url = STR_INIT;
+    CLEANUP(str_done) struct str url = STR_INIT, places = STR_INIT;
     const struct pipeline *p = host_pipeline(s->host);
-    bool inherited = http1_port(s->front) == 0;
 
-    if (inherited)
-        str_add(&url, "inherited sockets");
-    else
+    if (http1_port(s->front, HTTP1_HTTP) > 0)
         add_url(s, &url);
+    str_add(&places, str_text(&url));
+    add_sockets(s, &places);
     log_info("glint " GLINT_VERSION " serves the Images API at %s, database %s, pipeline %s of %s",
-             str_text(&url), host_database(s->host), p->name, p->source);
-    if (!inherited && (conf_is_standalone(host_config(s->host)) || isatty(STDERR_FILENO)))
+             str_text(&places), host_database(s->host), p->name, p->source);
+    if (url.len > 0 && (conf_is_standalone(host_config(s->host)) || isatty(STDERR_FILENO)))
         print_screen(s, str_text(&url));
 }

@@ -66,6 +66,7 @@ void serve_front_options(struct server *s, const struct config *c, struct http1_
         .body_timeout_us = seconds_us(c, "body_timeout"),
         .body_min_rate = (unsigned)config_int(c, "glint", "body_min_rate"),
         .linger_us = seconds_us(c, "linger_timeout"),
+        .drain_us = seconds_us(c, "drain_timeout"),
         .tls_cert_file = config_str(c, "DEFAULT", "cert_file"),
         .tls_key_file = config_str(c, "DEFAULT", "key_file"),
         .tls_ca_file = config_str(c, "DEFAULT", "ca_file"),
@@ -73,37 +74,13 @@ void serve_front_options(struct server *s, const struct config *c, struct http1_
     };
 }
 
-static int listen_inherited(struct server *s, bool *ret_any, struct error *e)
-{
-    *ret_any = false;
-    for (size_t i = 0; i < s->n_inherited; i++) {
-        if (str_eq(s->inherited[i].name, "metrics"))
-            continue;
-        if (http1_listen_fd(s->front, s->inherited[i].fd, e) < 0)
-            return -1;
-        *ret_any = true;
-    }
-    return 0;
-}
-
 static int open_front(struct server *s, struct error *e)
 {
     const struct config *c = host_config(s->host);
-    int backlog = (int)config_int(c, "DEFAULT", "backlog");
-    const char *path = config_str(c, "glint", "bind_unix");
     struct http1_options o;
-    bool inherited;
 
     serve_front_options(s, c, &o);
-    if (http1_start(&o, &s->front, e) < 0 || listen_inherited(s, &inherited, e) < 0)
-        return -1;
-    if (!inherited && http1_listen_tcp(s->front, config_str(c, "DEFAULT", "bind_host"),
-                                       (uint16_t)config_int(c, "DEFAULT", "bind_port"), backlog, e) < 0)
-        return -1;
-    if (path && *path &&
-        http1_listen_unix(s->front, path, (unsigned)config_int(c, "glint", "bind_unix_mode"), backlog, e) < 0)
-        return -1;
-    return 0;
+    return http1_start(&o, &s->front, e) < 0 ? -1 : serve_listen(s, e);
 }
 
 /* A port that is in use stops the start only where somebody chose it. */
@@ -114,8 +91,8 @@ static int listen_metrics(struct server *s, struct error *e)
 
     for (size_t i = 0; i < s->n_inherited; i++)
         if (str_eq(s->inherited[i].name, "metrics"))
-            return http1_listen_fd(s->metrics, s->inherited[i].fd, e);
-    if (http1_listen_tcp(s->metrics, config_str(c, "glint", "metrics_host"), port, 16, e) == 0)
+            return http1_listen_fd(s->metrics, HTTP1_HTTP, s->inherited[i].fd, e);
+    if (http1_listen_tcp(s->metrics, HTTP1_HTTP, config_str(c, "glint", "metrics_host"), port, 16, e) == 0)
         return 0;
     if (config_is_set(c, "glint", "metrics_port"))
         return -1;

@@ -23,6 +23,8 @@ struct server {
 
 int serve_load(const struct command_line *cl, struct host **ret, struct error *e) MUST_CHECK;
 void serve_front_options(struct server *s, const struct config *c, struct http1_options *ret);
+/* The sockets of s->front. */
+int serve_listen(struct server *s, struct error *e) MUST_CHECK;
 /* SIGHUP: takes over what can change while running; what is wrong leaves everything as it was. */
 void serve_reload(struct server *s);
 /* Tells where the service is: one log line, and on a terminal or without a configuration one screen. */

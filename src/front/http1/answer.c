@@ -4,16 +4,23 @@
 #include "front/http1/http1_private.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
     COLLECT_MAX = 16 * 1024,
+    HELD_MAX = 1024 * 1024, /* of an answer whose length has to be found out */
     FILE_PIECE = 2 * 1024 * 1024,
     COPY_PIECE = 256 * 1024,
     INLINE_FILE_MAX = 64 * 1024, /* of a file that a loop reads by itself */
 };
+
+static bool is_uwsgi(const struct gateway *g)
+{
+    return g->c->listener->protocol == HTTP1_UWSGI;
+}
 
 static void add_date(struct str *out, struct date *d)
 {
@@ -89,6 +96,18 @@ static int64_t length_of(const struct http_headers *h, int64_t length)
     return length < 0 && text && str_to_i64(text, 0, INT64_MAX, &given) ? given : length;
 }
 
+/* How an answer of that length, or of none, ends. */
+static void choose_framing(struct gateway *g, int64_t length)
+{
+    bool unknown = length < 0 && !g->bodyless;
+
+    g->answer_left = length;
+    g->held = unknown && is_uwsgi(g);
+    g->chunked = unknown && !g->held && g->head.minor >= 1;
+    if (unknown && !g->chunked)
+        g->keep = false; /* the end of the connection is the end of the body */
+}
+
 int answer_head(struct gateway *g, int status, const struct http_headers *h, int64_t length)
 {
     bool dated, sized, empty = status < 200 || status == 204 || status == 304;
@@ -98,10 +117,7 @@ int answer_head(struct gateway *g, int status, const struct http_headers *h, int
     length = length_of(h, length);
     g->headed = true;
     g->bodyless = empty || strcmp(g->rq.method, "HEAD") == 0;
-    g->answer_left = length;
-    g->chunked = length < 0 && !g->bodyless && g->head.minor >= 1;
-    if (length < 0 && !g->bodyless && !g->chunked)
-        g->keep = false; /* the end of the connection is the end of the body */
+    choose_framing(g, length);
     add_status(g->out, status);
     add_headers(g, h, length, &dated, &sized);
     if (!dated)
@@ -147,15 +163,25 @@ int answer_send(struct gateway *g, struct iovec *iov, int n, bool more)
     return g->gone ? -1 : 0;
 }
 
+static void insert(struct str *out, size_t at, const char *text)
+{
+    size_t n = strlen(text);
+
+    str_reserve(out, n);
+    memmove(out->data + at + n, out->data + at, out->len - at + 1);
+    memcpy(out->data + at, text, n);
+    out->len += n;
+}
+
 /* The head is about to leave: now it is known whether the connection stays. A body that is still unread
  * may be read later by a service that streams, but hardly after a refusal. */
 void answer_settle(struct gateway *g)
 {
     bool unread = g->body == BODY_OPEN && (g->continue_due || (g->rq.status >= 300 && !body_drain(g)));
     const char *text = NULL;
-    size_t at = g->connection_at, n;
+    size_t at = g->connection_at;
 
-    if (at == 0)
+    if (at == 0 || is_uwsgi(g)) /* there a server would take our Connection for its own */
         return;
     g->connection_at = 0;
     if (unread || g->body > BODY_COMPLETE || g->h->stopping)
@@ -164,13 +190,8 @@ void answer_settle(struct gateway *g)
         text = "Connection: close\r\n";
     else if (g->head.minor == 0)
         text = "Connection: keep-alive\r\n";
-    if (!text)
-        return;
-    n = strlen(text);
-    str_reserve(g->out, n);
-    memmove(g->out->data + at + n, g->out->data + at, g->out->len - at + 1);
-    memcpy(g->out->data + at, text, n);
-    g->out->len += n;
+    if (text)
+        insert(g->out, at, text);
 }
 
 static int send_with(struct gateway *g, const void *buf, size_t n, const char *tail, bool more)
@@ -190,7 +211,7 @@ static int send_with(struct gateway *g, const void *buf, size_t n, const char *t
 
 int answer_flush(struct gateway *g, bool more)
 {
-    return send_with(g, NULL, 0, "", more);
+    return g->held ? 0 : send_with(g, NULL, 0, "", more);
 }
 
 /* How much of n bytes the answer still takes, HEAD and the like taking them unsent: *ret. -1: gone. */
@@ -207,6 +228,22 @@ static int admit(struct gateway *g, uint64_t n, uint64_t *ret)
     return 0;
 }
 
+/* Whether n more bytes can be held. Where they cannot, nothing has left us yet, and the answer becomes a
+ * refusal: better than one whose end nobody can tell from a break. */
+static bool hold(struct gateway *g, uint64_t n)
+{
+    if (n <= HELD_MAX && g->out->len + n <= HELD_MAX)
+        return true;
+    log_error("http %s: %s %s: an answer of unknown length is too long for the uwsgi protocol", g->h->o.name,
+              g->rq.method, g->rq.path);
+    str_clear(g->out);
+    g->held = false;
+    g->bodyless = true; /* what else is written is dropped */
+    g->rq.status = 500;
+    answer_refusal(g->out, g->date, HTTP1_UWSGI, 500, "the answer is too long to be sent without its length");
+    return false;
+}
+
 int answer_write(struct gateway *g, const void *buf, size_t n)
 {
     const char *tail = g->chunked ? "\r\n" : "";
@@ -214,11 +251,11 @@ int answer_write(struct gateway *g, const void *buf, size_t n)
 
     if (admit(g, n, &taken) < 0)
         return -1;
-    if (taken == 0 || g->bodyless)
+    if (taken == 0 || g->bodyless || (g->held && !hold(g, taken)))
         return 0;
     if (g->chunked)
         str_addf(g->out, "%llx\r\n", (unsigned long long)taken);
-    if (!g->rq.inline_only && g->out->len + taken > COLLECT_MAX)
+    if (!g->rq.inline_only && !g->held && g->out->len + taken > COLLECT_MAX)
         return send_with(g, buf, (size_t)taken, tail, false);
     str_addn(g->out, buf, (size_t)taken);
     str_add(g->out, tail);
@@ -237,7 +274,7 @@ static int copy_file(struct gateway *g, int fd, uint64_t offset, uint64_t len)
 
         if (n <= 0)
             g->gone = true;
-        else if (g->rq.inline_only)
+        else if (g->rq.inline_only || g->held)
             str_addn(g->out, buf, (size_t)n);
         else
             (void)send_with(g, buf, (size_t)n, "", len > (uint64_t)n);
@@ -251,7 +288,7 @@ static int copy_file(struct gateway *g, int fd, uint64_t offset, uint64_t len)
 
 static int send_pieces(struct gateway *g, int fd, uint64_t offset, uint64_t len)
 {
-    if (g->c->wire.ssl)
+    if (g->c->wire.ssl || g->held)
         return copy_file(g, fd, offset, len);
     if (answer_flush(g, true) < 0)
         return -1;
@@ -278,7 +315,7 @@ int answer_sendfile(struct gateway *g, int fd, uint64_t offset, uint64_t len)
     }
     if (admit(g, len, &taken) < 0)
         return -1;
-    if (taken == 0 || g->bodyless)
+    if (taken == 0 || g->bodyless || (g->held && !hold(g, taken)))
         return 0;
     if (g->chunked)
         str_addf(g->out, "%llx\r\n", (unsigned long long)taken);
@@ -295,16 +332,24 @@ bool answer_end(struct gateway *g)
         return false;
     if (g->chunked)
         str_add(g->out, "0\r\n\r\n");
+    if (g->held) {
+        char line[64];
+
+        snprintf(line, sizeof line, "Content-Length: %zu\r\n",
+                 g->out->len - g->connection_at - strlen("\r\n"));
+        insert(g->out, g->connection_at, line);
+        g->held = false;
+    }
     return true;
 }
 
-void answer_refusal(struct str *out, struct date *d, int status, const char *problem)
+void answer_refusal(struct str *out, struct date *d, enum http1_protocol p, int status, const char *problem)
 {
     add_status(out, status);
     add_date(out, d);
     str_add(out, "Content-Type: text/plain\r\nContent-Length: ");
     str_add_u64(out, strlen(problem) + 1);
-    str_add(out, "\r\nConnection: close\r\n\r\n");
+    str_add(out, p == HTTP1_HTTP ? "\r\nConnection: close\r\n\r\n" : "\r\n\r\n");
     str_add(out, problem);
     str_addc(out, '\n');
 }

@@ -104,14 +104,17 @@ void conn_close(struct conn *c)
 static void conn_linger(struct conn *c)
 {
     struct http1 *h = c->loop->h;
+    bool drains = c->listener->protocol == HTTP1_UWSGI;
+    int64_t limit = drains ? h->drain_us : h->linger_us;
 
-    if (h->linger_us <= 0 || h->killing) {
+    if (limit <= 0 || h->killing) {
         conn_close(c);
         return;
     }
     wire_shut(&c->wire);
     input_free(&c->in);
-    conn_to(c, CONN_LINGER);
+    c->drain_until = c->loop->now + limit;
+    conn_to(c, drains ? CONN_DRAIN : CONN_LINGER);
     conn_watch(c, POLLIN);
 }
 
@@ -136,6 +139,9 @@ static void conn_part(struct conn *c)
 
 void conn_finish(struct conn *c, enum verdict v)
 {
+    if (c->armed && v != VERDICT_BREAK)
+        wire_calm(&c->wire);
+    c->armed = false;
     switch (v) {
     case VERDICT_BREAK:
         wire_reset(&c->wire);
@@ -188,6 +194,15 @@ static void out_clear(struct loop *l)
         str_done(&l->out);
 }
 
+/* Our end before that of the answer, even by a signal, shall be seen. */
+static void conn_arm(struct conn *c)
+{
+    if (c->listener->protocol == HTTP1_UWSGI && !c->armed) {
+        wire_reset(&c->wire);
+        c->armed = true;
+    }
+}
+
 static void conn_answer(struct conn *c, enum verdict v)
 {
     struct loop *l = c->loop;
@@ -198,6 +213,7 @@ static void conn_answer(struct conn *c, enum verdict v)
         str_addn(&c->out, l->out.data + sent, l->out.len - sent);
         c->out_sent = 0;
         c->verdict = (uint8_t)v;
+        conn_arm(c);
         conn_to(c, CONN_SEND);
         conn_watch(c, c->wire.want);
     }
@@ -234,7 +250,7 @@ static void conn_refuse(struct conn *c, int status, const char *problem)
     http1_count_refusal(h, status);
     if (h->o.access_log)
         log_info("http %s: refused a request of %s: %d, %s", h->o.name, c->peer, status, problem);
-    answer_refusal(&c->loop->out, &c->loop->date, status, problem);
+    answer_refusal(&c->loop->out, &c->loop->date, c->listener->protocol, status, problem);
 }
 
 static bool is_inline(struct gateway *g)
@@ -246,21 +262,21 @@ static bool is_inline(struct gateway *g)
     return *g->rq.path == '*' || (s->may_inline && s->may_inline(s->arg, &g->rq));
 }
 
-/* Answers the request in l->gateway into l->out. False when it is a worker's: nothing was done then. */
+/* Answers the request in l->gateway, which has begun, into l->out. False when it is a worker's: nothing was
+ * done then. */
 static bool serve_inline(struct conn *c, enum verdict *v)
 {
     struct loop *l = c->loop;
     struct gateway *g = &l->gateway;
     size_t before = l->out.len;
 
-    gateway_begin(g, c, &l->out, &l->date, l->arena);
     if (!is_inline(g))
         return false;
     g->rq.inline_only = true;
     if (gateway_serve(g) < 0 || g->must_wait) {
         l->out.len = before;
-        gateway_begin(g, c, &l->out, &l->date, l->arena);
         arena_reset(l->arena);
+        (void)gateway_begin(g, c, &l->out, &l->date, l->arena); /* as it was taken the first time */
         return false;
     }
     *v = gateway_finish(g);
@@ -302,6 +318,7 @@ static void hand_over(struct conn *c, struct input *in, const char *head, size_t
     }
     conn_watch(c, 0);
     conn_to(c, CONN_BUSY);
+    conn_arm(c);
     c->job = g;
     if (pool_submit(transfer ? &l->h->transfers : &l->h->workers, c) == 0)
         return;
@@ -324,6 +341,27 @@ static void await_head(struct conn *c)
         conn_read(c);
 }
 
+/* Takes a head out of buf into l->gateway, where its request begins. > 0: its length; 0: it is not whole yet;
+ * < 0: refused.
+ */
+static int take_head(struct conn *c, char *buf, size_t len)
+{
+    struct loop *l = c->loop;
+    struct http1_head *head = &l->gateway.head;
+    size_t scanned = c->scanned;
+    int n, refused;
+
+    if (c->listener->protocol == HTTP1_UWSGI)
+        n = uwsgi_packet_parse(buf, len, head);
+    else
+        n = http1_head_parse(buf, len, &scanned, head);
+    c->scanned = n == 0 ? (uint32_t)scanned : 0;
+    if (n <= 0)
+        return n;
+    refused = gateway_begin(&l->gateway, c, &l->out, &l->date, l->arena);
+    return refused < 0 ? refused : n;
+}
+
 /* Serves the requests in `in`, as far as they are whole. */
 static void conn_serve(struct conn *c, struct input *in)
 {
@@ -333,15 +371,14 @@ static void conn_serve(struct conn *c, struct input *in)
 
     while (v == VERDICT_KEEP && in->off < in->len && served < PIPELINE_MAX) {
         char *head = in->data + in->off;
-        size_t scanned = c->scanned;
-        int n = http1_head_parse(head, in->len - in->off, &scanned, &l->gateway.head);
+        int n = take_head(c, head, in->len - in->off);
 
-        c->scanned = n == 0 ? (uint32_t)scanned : 0;
         if (n == 0)
             break;
         served++;
         if (n < 0) {
             conn_refuse(c, -n, l->gateway.head.problem);
+            arena_reset(l->arena);
             v = VERDICT_LINGER;
             break;
         }
@@ -415,12 +452,18 @@ static void conn_discard(struct conn *c)
         ssize_t n = recv(c->wire.fd, scratch->data, scratch->cap, 0);
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            return;
+            break;
         if (n <= 0) {
             conn_close(c);
             return;
         }
     }
+    if (c->state != CONN_DRAIN)
+        return;
+    if (c->loop->now >= c->drain_until)
+        conn_close(c);
+    else
+        conn_to(c, CONN_DRAIN); /* it moves */
 }
 
 void conn_event(struct conn *c)
@@ -437,6 +480,7 @@ void conn_event(struct conn *c)
         conn_send(c);
         break;
     case CONN_LINGER:
+    case CONN_DRAIN:
         conn_discard(c);
         break;
     default: /* READY has its turn anyway */

@@ -24,7 +24,7 @@ void input_free(struct input *in)
     *in = (struct input){ 0 };
 }
 
-static const char *field_joined(struct gateway *g, size_t i, const char *name)
+const char *field_joined(struct gateway *g, size_t i, const char *name)
 {
     const char *found = g->head.fields[i].value;
 
@@ -59,13 +59,25 @@ const struct gateway_ops http1_gateway_ops = {
     .aborted = gateway_aborted,
 };
 
-void gateway_begin(struct gateway *g, struct conn *c, struct str *out, struct date *date, struct arena *a)
+const struct gateway_ops uwsgi_gateway_ops = {
+    .name = "uwsgi",
+    .read = body_read,
+    .head = answer_head,
+    .write = answer_write,
+    .sendfile = answer_sendfile,
+    .header = uwsgi_header,
+    .aborted = gateway_aborted,
+};
+
+int gateway_begin(struct gateway *g, struct conn *c, struct str *out, struct date *date, struct arena *a)
 {
     const struct http1_head *head = &g->head;
     const char *host = head->host && *head->host ? head->host : c->listener->host;
+    bool uwsgi = c->listener->protocol == HTTP1_UWSGI;
+    int refused;
 
     g->rq = (struct http_request){
-        .ops = &http1_gateway_ops,
+        .ops = uwsgi ? &uwsgi_gateway_ops : &http1_gateway_ops,
         .gateway = g,
         .arena = a,
         .method = head->method,
@@ -75,7 +87,7 @@ void gateway_begin(struct gateway *g, struct conn *c, struct str *out, struct da
         .scheme = c->wire.ssl ? "https" : "http",
         .host = host,
         .peer = c->peer,
-        .port = c->loop->h->port,
+        .port = c->loop->h->ports[c->listener->protocol],
         .content_length = head->content_length,
         .started_us = clock_mono_us(),
     };
@@ -86,14 +98,16 @@ void gateway_begin(struct gateway *g, struct conn *c, struct str *out, struct da
     g->date = date;
     g->memory = NULL;
     g->connection_at = 0;
-    g->body_left = head->content_length > 0 ? (uint64_t)head->content_length : 0;
-    g->body = g->body_left > 0 || head->content_length == HTTP_BODY_UNKNOWN ? BODY_OPEN : BODY_COMPLETE;
+    refused = uwsgi ? uwsgi_request(g) : 0;
+    g->body_left = g->rq.content_length > 0 ? (uint64_t)g->rq.content_length : 0;
+    g->body = g->body_left > 0 || g->rq.content_length == HTTP_BODY_UNKNOWN ? BODY_OPEN : BODY_COMPLETE;
     http_chunked_init(&g->chunks);
     g->rate = (struct rate){ 0 };
     g->continue_due = head->expect_continue;
     g->keep = head->keep_alive;
-    g->headed = g->bodyless = g->chunked = g->must_wait = g->gone = false;
+    g->headed = g->bodyless = g->chunked = g->held = g->must_wait = g->gone = false;
     g->answer_left = 0;
+    return refused;
 }
 
 struct gateway *gateway_move(const struct gateway *from, const char *head, size_t n)
@@ -117,6 +131,15 @@ struct gateway *gateway_move(const struct gateway *from, const char *head, size_
     }
     g->out = &g->own;
     return g;
+}
+
+void gateway_arrive(struct gateway *g, struct date *date, struct arena *a)
+{
+    g->date = date;
+    g->rq.arena = a;
+    /* What the loop's arena held is made again; it cannot be refused this time. */
+    if (g->c->listener->protocol == HTTP1_UWSGI)
+        (void)uwsgi_request(g);
 }
 
 void gateway_free(struct gateway *g)
@@ -176,6 +199,8 @@ static void answer_in_place(struct gateway *g)
 /* An answer that ends too early must not look whole: where its end is the connection's, that has to break. */
 static enum verdict break_off(const struct gateway *g)
 {
+    if (g->c->listener->protocol == HTTP1_UWSGI)
+        return VERDICT_BREAK;
     return g->headed && g->answer_left < 0 && !g->chunked && !g->bodyless ? VERDICT_BREAK : VERDICT_CLOSE;
 }
 
@@ -188,6 +213,8 @@ enum verdict gateway_finish(struct gateway *g)
     if (g->gone || !g->headed)
         return break_off(g);
     whole = answer_end(g);
+    if (!whole && g->c->listener->protocol == HTTP1_UWSGI)
+        return VERDICT_BREAK;
     g->keep = g->keep && whole && body_drain(g);
     if (g->rq.inline_only)
         answer_settle(g);

@@ -46,6 +46,7 @@ static void set_limits(struct http1 *h, const struct http1_options *o)
     h->idle_us = o->idle_timeout_us;
     h->body_us = o->body_timeout_us;
     h->linger_us = o->linger_us;
+    h->drain_us = o->drain_us;
     h->min_rate = o->body_min_rate;
 }
 
@@ -129,9 +130,9 @@ int http1_start(const struct http1_options *o, struct http1 **ret, struct error 
     return 0;
 }
 
-uint16_t http1_port(const struct http1 *h)
+uint16_t http1_port(const struct http1 *h, enum http1_protocol p)
 {
-    return h->port;
+    return h->ports[p];
 }
 
 int http1_reload(struct http1 *h, const struct http1_options *o, struct error *e)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of this room share. The life of a connection:
  *
- *   accept -> (HANDSHAKE ->) IDLE <-> HEAD -> served inline  -> (SEND ->) IDLE | LINGER | closed
+ *   accept -> (HANDSHAKE ->) IDLE <-> HEAD -> served inline  -> (SEND ->) IDLE | LINGER | DRAIN | closed
  *                                        `--> BUSY, a worker's -> back by loop_return() -> the same
  *
  * 1. A connection belongs to one thread at a time: to its loop, or, while BUSY, to one worker. Only its
@@ -40,7 +40,9 @@ ssize_t wire_handshake(struct wire *w);  /* 0: done; GONE, WAIT */
 bool wire_pending(const struct wire *w); /* bytes that no poll will tell of */
 bool wire_vanished(const struct wire *w);
 void wire_shut(struct wire *w);  /* nothing more will be written */
-void wire_reset(struct wire *w); /* the peer shall see a break, not an end */
+void wire_reset(struct wire *w); /* closing shall be a break, not an end; also when we are killed */
+void wire_calm(struct wire *w);  /* the opposite: all is said */
+void wire_break(struct wire *w); /* from any thread: breaks it now and wakes who waits for it */
 void wire_close(struct wire *w);
 
 /* ---- tls.c ---- */
@@ -62,6 +64,7 @@ enum conn_state {
     CONN_BUSY,
     CONN_SEND,
     CONN_LINGER,
+    CONN_DRAIN, /* as LINGER, as long as something comes */
     CONN_STATES
 };
 
@@ -83,12 +86,13 @@ struct conn {
     uint8_t state;    /* enum conn_state */
     uint8_t verdict;  /* enum verdict: after SEND, or from the worker */
     uint8_t interest; /* poll events in the epoll set; 0: not in it */
+    bool armed;       /* closing it would be a break: the answer is not whole */
     struct wire wire;
     struct loop *loop;
     struct listener *listener;
     struct conn *prev, *next; /* in the state's list: the loop's, even while BUSY */
     struct conn *link;        /* in a pool's queue, then among the returned */
-    int64_t since;
+    int64_t since, drain_until;
     struct input in;  /* allocated only while it holds something */
     uint32_t scanned; /* of in, for the parser */
     struct str out;   /* the rest of an answer while SEND */
@@ -138,25 +142,37 @@ struct gateway {
     bool continue_due; /* the client waits for 100 */
     bool keep;         /* the connection stays open after this */
     bool headed, bodyless, chunked;
+    bool held;           /* the whole answer is collected, to learn its length */
     bool must_wait;      /* on a loop: only a worker can serve this */
     bool gone;           /* nothing can be sent any more */
     int64_t answer_left; /* of the promised length; < 0: unknown */
     struct http1_head head;
 };
 
-extern const struct gateway_ops http1_gateway_ops;
+extern const struct gateway_ops http1_gateway_ops, uwsgi_gateway_ops;
 
-/* After http1_head_parse() into g->head: a request of c, with answers going to *out. */
-void gateway_begin(struct gateway *g, struct conn *c, struct str *out, struct date *date, struct arena *a);
+/* After a head was parsed into g->head: a request of c, with answers going to *out. < 0: the negative of the
+ * status to refuse it with, and g->head.problem. */
+int gateway_begin(struct gateway *g, struct conn *c, struct str *out, struct date *date, struct arena *a);
 /* A copy for a worker; head is where the parsed bytes are. */
 struct gateway *gateway_move(const struct gateway *g, const char *head, size_t n);
+/* On the worker, whose date and arena it has from now on. */
+void gateway_arrive(struct gateway *g, struct date *date, struct arena *a);
 /* Runs the service; its result. */
 int gateway_serve(struct gateway *g);
 /* Completes the answer (but does not send it while inline) and tells what is to become of the connection. */
 enum verdict gateway_finish(struct gateway *g);
 void gateway_free(struct gateway *g);
+/* The value of field i, with those of later ones of that name. */
+const char *field_joined(struct gateway *g, size_t i, const char *name);
 /* For body.c and answer.c: wait until the wire moves; false when it did not in time. */
 bool gateway_wait(struct gateway *g, bool for_body);
+
+/* ---- uwsgi.c ---- */
+
+/* Fills g->rq from the variables in g->head; < 0 as gateway_begin(). */
+int uwsgi_request(struct gateway *g);
+const char *uwsgi_header(struct gateway *g, const char *name);
 
 ssize_t body_read(struct gateway *g, void *buf, size_t n);
 bool body_drain(struct gateway *g); /* reads a small rest that is there already; true when complete */
@@ -169,7 +185,7 @@ int answer_flush(struct gateway *g, bool more);
 bool answer_end(struct gateway *g); /* false when less was written than promised */
 int answer_send(struct gateway *g, struct iovec *iov, int n, bool more);
 /* A whole answer to a head that was refused. */
-void answer_refusal(struct str *out, struct date *d, int status, const char *problem);
+void answer_refusal(struct str *out, struct date *d, enum http1_protocol p, int status, const char *problem);
 
 /* ---- pool.c ---- */
 
@@ -199,6 +215,7 @@ void pool_close(struct pool *p);                 /* when nothing is queued or ru
 struct listener {
     struct listener *next;
     int fd; /* shared by all loops, else -1 */
+    enum http1_protocol protocol;
     bool tls;
     char host[80]; /* stands in for a missing Host */
     char *path;    /* of a Unix socket that we made, else NULL */
@@ -263,7 +280,7 @@ void conn_finish(struct conn *c, enum verdict v); /* an answer is sent */
 
 struct http1 {
     struct http1_options o; /* strings are copies; limits are in the atomics below */
-    _Atomic int64_t head_us, idle_us, body_us, linger_us;
+    _Atomic int64_t head_us, idle_us, body_us, linger_us, drain_us;
     _Atomic unsigned min_rate;
     _Atomic bool stopping, killing;
     _Atomic unsigned open; /* connections */
@@ -275,7 +292,7 @@ struct http1 {
     unsigned n_loops;
     struct pool workers, transfers;
     struct listener *listeners;
-    uint16_t port;
+    uint16_t ports[HTTP1_PROTOCOLS];
     SSL_CTX *tls; /* under lock */
     struct metric_series *connections, *accepted, *bytes_in, *bytes_out;
 };

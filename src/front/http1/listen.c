@@ -173,11 +173,12 @@ void loop_accept(struct loop *l, struct door *d)
 
 /* ---- making listening sockets ---- */
 
-static struct listener *listener_add(struct http1 *h, const char *host)
+static struct listener *listener_add(struct http1 *h, enum http1_protocol p, const char *host)
 {
     struct listener *n = mem_new(sizeof *n);
 
     n->fd = -1;
+    n->protocol = p;
     str_copy(n->host, sizeof n->host, host);
     n->next = h->listeners;
     h->listeners = n;
@@ -241,14 +242,15 @@ static int check_free(const struct addrinfo *a)
 }
 
 /* One socket for each loop, all on the port that the first one got. */
-static int listen_address(struct http1 *h, const char *host, struct addrinfo *a, int backlog)
+static int listen_address(struct http1 *h, enum http1_protocol p, const char *host, struct addrinfo *a,
+                          int backlog)
 {
-    struct listener *from = listener_add(h, "");
+    struct listener *from = listener_add(h, p, "");
     struct sockaddr_storage bound = { 0 };
 
     if (check_free(a) < 0)
         return -1;
-    from->tls = h->tls != NULL;
+    from->tls = h->tls && p == HTTP1_HTTP;
     for (unsigned i = 0; i < h->n_loops; i++) {
         socklen_t len = sizeof bound;
         int fd = tcp_socket(a, true);
@@ -264,8 +266,8 @@ static int listen_address(struct http1 *h, const char *host, struct addrinfo *a,
         }
         door_add(&h->loops[i], from, fd, false);
     }
-    if (h->port == 0)
-        h->port = ntohs(*port_of(a->ai_addr));
+    if (h->ports[p] == 0)
+        h->ports[p] = ntohs(*port_of(a->ai_addr));
     return 0;
 }
 
@@ -300,7 +302,8 @@ static bool is_absent(int err)
     return err == EADDRNOTAVAIL || err == EAFNOSUPPORT;
 }
 
-int http1_listen_tcp(struct http1 *h, const char *host, uint16_t port, int backlog, struct error *e)
+int http1_listen_tcp(struct http1 *h, enum http1_protocol p, const char *host, uint16_t port, int backlog,
+                     struct error *e)
 {
     CLEANUP(free_addresses) struct addrinfo *all = NULL;
     unsigned bound = 0;
@@ -310,7 +313,7 @@ int http1_listen_tcp(struct http1 *h, const char *host, uint16_t port, int backl
         return error_set(e, ERROR_INVALID, "cannot listen on %s: %s", host, gai_strerror(err));
     for (struct addrinfo *a = all; a; a = a->ai_next) {
         *port_of(a->ai_addr) = htons(port);
-        if (listen_address(h, host, a, backlog) == 0) {
+        if (listen_address(h, p, host, a, backlog) == 0) {
             port = ntohs(*port_of(a->ai_addr));
             bound++;
         } else if (!is_absent(errno) || (!a->ai_next && bound == 0)) {
@@ -351,7 +354,8 @@ static int clear_path(const struct sockaddr_un *a)
     return errno == ECONNREFUSED ? unlink(a->sun_path) : -1;
 }
 
-int http1_listen_unix(struct http1 *h, const char *path, unsigned mode, int backlog, struct error *e)
+int http1_listen_unix(struct http1 *h, enum http1_protocol p, const char *path, unsigned mode, int backlog,
+                      struct error *e)
 {
     struct sockaddr_un a = { .sun_family = AF_UNIX };
     CLEANUP(close_fd) int fd = -1;
@@ -367,7 +371,7 @@ int http1_listen_unix(struct http1 *h, const char *path, unsigned mode, int back
     if (fd < 0 || fchmod(fd, (mode_t)mode) < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) < 0 ||
         chmod(path, (mode_t)mode) < 0 || stat(path, &st) < 0 || listen(fd, backlog) < 0)
         return fail(e, "listen on", path);
-    from = listener_add(h, "localhost");
+    from = listener_add(h, p, "localhost");
     from->path = mem_str(path);
     from->dev = st.st_dev;
     from->ino = st.st_ino;
@@ -376,7 +380,7 @@ int http1_listen_unix(struct http1 *h, const char *path, unsigned mode, int back
     return 0;
 }
 
-int http1_listen_fd(struct http1 *h, int fd, struct error *e)
+int http1_listen_fd(struct http1 *h, enum http1_protocol p, int fd, struct error *e)
 {
     struct sockaddr_storage a = { 0 };
     socklen_t len = sizeof a, option = sizeof(int);
@@ -388,15 +392,15 @@ int http1_listen_fd(struct http1 *h, int fd, struct error *e)
         return error_set(e, ERROR_INVALID, "the inherited descriptor %d is no listening socket", fd);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     fcntl(fd, F_SETFD, FD_CLOEXEC);
-    from = listener_add(h, "localhost");
+    from = listener_add(h, p, "localhost");
     if (a.ss_family == AF_INET || a.ss_family == AF_INET6) {
         uint16_t port = ntohs(*port_of((struct sockaddr *)&a));
 
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        from->tls = h->tls != NULL;
+        from->tls = h->tls && p == HTTP1_HTTP;
         snprintf(from->host, sizeof from->host, "localhost:%u", port);
-        if (h->port == 0)
-            h->port = port;
+        if (h->ports[p] == 0)
+            h->ports[p] = port;
     }
     return share(h, from, fd);
 }

@@ -61,6 +61,14 @@ static void resume_ready(struct loop *l)
 
 /* ---- time ---- */
 
+/* In which something has to come; how long it may go on coming is counted apart. */
+static int64_t drain_limit(const struct http1 *h)
+{
+    int64_t body = h->body_us, drain = h->drain_us;
+
+    return body > 0 && body < drain ? body : drain > 0 ? drain : 1;
+}
+
 /* How long a connection may be in a state; 0: as long as it likes. */
 static int64_t limit_of(const struct http1 *h, enum conn_state state)
 {
@@ -72,6 +80,8 @@ static int64_t limit_of(const struct http1 *h, enum conn_state state)
         return h->idle_us;
     case CONN_SEND:
         return h->body_us;
+    case CONN_DRAIN:
+        return drain_limit(h);
     case CONN_LINGER:
         return h->linger_us > 0 ? h->linger_us : 1;
     default:
@@ -146,7 +156,10 @@ static void kill_all(struct loop *l)
     /* Their workers notice, and give them back. */
     for (struct conn *c = l->lists[CONN_BUSY].first; c; c = c->next) {
         l->broken++;
-        shutdown(c->wire.fd, SHUT_RDWR);
+        if (c->listener->protocol == HTTP1_UWSGI)
+            wire_break(&c->wire);
+        else
+            shutdown(c->wire.fd, SHUT_RDWR);
     }
 }
 
@@ -211,7 +224,7 @@ int loop_open(struct loop *l, struct http1 *h, unsigned index, struct error *e)
     ev.data.ptr = &l->wake;
     if (l->epoll < 0 || l->event < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->event, &ev) < 0)
         return error_errno(e, ERROR_INTERNAL, errno, "cannot make an event loop");
-    l->scratch = (struct input){ .data = mem_resize(NULL, HTTP_HEAD_MAX), .cap = HTTP_HEAD_MAX };
+    l->scratch = (struct input){ .data = mem_resize(NULL, UWSGI_PACKET_MAX), .cap = UWSGI_PACKET_MAX };
     l->arena = arena_make(ARENA_FIRST);
     str_reserve(&l->out, OUT_FIRST);
     snprintf(name, sizeof name, "loop-%u", index);

@@ -57,8 +57,7 @@ static void serve(struct worker *w, struct conn *c)
     struct gateway *g = c->job;
     struct http1 *h = g->h;
 
-    g->date = &w->date;
-    g->rq.arena = w->arena;
+    gateway_arrive(g, &w->date, w->arena);
     c->verdict = VERDICT_CLOSE;
     if (!h->killing) {
         (void)gateway_serve(g);

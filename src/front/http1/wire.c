@@ -127,6 +127,22 @@ void wire_reset(struct wire *w)
     setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
 }
 
+void wire_calm(struct wire *w)
+{
+    struct linger l = { .l_onoff = 0 };
+
+    setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
+}
+
+/* To be connected to nothing resets a TCP connection at once. A Unix socket only knows an end. */
+void wire_break(struct wire *w)
+{
+    const struct sockaddr nothing = { .sa_family = AF_UNSPEC };
+
+    if (connect(w->fd, &nothing, sizeof nothing) < 0)
+        shutdown(w->fd, SHUT_RDWR);
+}
+
 void wire_close(struct wire *w)
 {
     SSL_free(w->ssl);

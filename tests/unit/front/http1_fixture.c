@@ -89,8 +89,21 @@ static void answer_who(struct http_request *rq)
     const char *both = http_header(rq, "x-twice");
 
     answer_text(rq, 200,
-                arena_printf(rq->arena, "%s %s %s %s %s", rq->scheme, rq->host, rq->peer, both ? both : "-",
-                             rq->query ? rq->query : "-"));
+                arena_printf(rq->arena, "%s %s %s %s %s%s%s", rq->scheme, rq->host, rq->peer,
+                             both ? both : "-", rq->query ? rq->query : "-", *rq->prefix ? " " : "",
+                             rq->prefix));
+}
+
+/* 2 MiB of unknown length. */
+static void answer_long(struct http_request *rq)
+{
+    static const char piece[4096];
+
+    if (http_head(rq, 200, NULL, HTTP_BODY_UNKNOWN) < 0)
+        return;
+    for (int i = 0; i < 512; i++)
+        if (http_write(rq, piece, sizeof piece) < 0)
+            return;
 }
 
 static int serve(void *arg, struct http_request *rq)
@@ -126,6 +139,8 @@ static int serve(void *arg, struct http_request *rq)
         answer_empty(rq, rq->query != NULL);
     else if (str_eq(path, "/who"))
         answer_who(rq);
+    else if (str_eq(path, "/long"))
+        answer_long(rq);
     else if (str_eq(path, "/promise"))
         (void)http_head(rq, 200, NULL, 10);
     else if (!str_eq(path, "/silent"))
@@ -149,8 +164,13 @@ static bool is_transfer(void *arg, const struct http_request *rq)
 
 int dial(void)
 {
+    return dial_to(HTTP1_HTTP);
+}
+
+int dial_to(enum http1_protocol p)
+{
     struct sockaddr_in a = { .sin_family = AF_INET,
-                             .sin_port = htons(http1_port(t.http)),
+                             .sin_port = htons(http1_port(t.http, p)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     struct timeval patience = { .tv_sec = 20 };
     int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -257,6 +277,7 @@ void start(const struct http1_options *change)
         .idle_timeout_us = 10 * CLOCK_SECOND,
         .body_timeout_us = 10 * CLOCK_SECOND,
         .linger_us = 5 * CLOCK_SECOND,
+        .drain_us = 10 * CLOCK_SECOND,
         .access_log = true,
     };
     if (change) {
@@ -268,6 +289,8 @@ void start(const struct http1_options *change)
             t.options.body_timeout_us = change->body_timeout_us;
         if (change->linger_us)
             t.options.linger_us = change->linger_us;
+        if (change->drain_us)
+            t.options.drain_us = change->drain_us;
         if (change->connections_max)
             t.options.connections_max = change->connections_max;
         if (change->loops)
@@ -279,7 +302,9 @@ void start(const struct http1_options *change)
     }
     t.let_go = false;
     t.seen_abort = 0;
-    if (http1_start(&t.options, &t.http, &e) < 0 || http1_listen_tcp(t.http, "127.0.0.1", 0, 128, &e) < 0)
+    if (http1_start(&t.options, &t.http, &e) < 0 ||
+        http1_listen_tcp(t.http, HTTP1_HTTP, "127.0.0.1", 0, 128, &e) < 0 ||
+        http1_listen_tcp(t.http, HTTP1_UWSGI, "127.0.0.1", 0, 128, &e) < 0)
         fail_msg("%s: %s", e.message, e.detail);
 }
 

@@ -38,6 +38,7 @@ void start(const struct http1_options *change); /* its limits that are not 0 rep
 unsigned stop(void);
 
 int dial(void);
+int dial_to(enum http1_protocol p);
 void say(int fd, const char *text);
 /* Everything until the end of the connection; -1: a reset, or no end. */
 ssize_t hear_all(int fd, struct str *out);

@@ -23,7 +23,7 @@ static void unix_socket(void **state)
     fd = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
     close(fd); /* leaves a socket file that nobody listens on */
-    assert_int_equal(http1_listen_unix(t.http, t.socket, 0660, 16, &e), 0);
+    assert_int_equal(http1_listen_unix(t.http, HTTP1_HTTP, t.socket, 0660, 16, &e), 0);
     assert_int_equal(stat(t.socket, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0660);
     for (int i = 0; i < 20; i++) {
@@ -36,12 +36,13 @@ static void unix_socket(void **state)
         close(fd);
     }
     assert_int_equal(http1_start(&t.options, &second, &e), 0);
-    assert_int_equal(http1_listen_unix(second, t.socket, 0660, 16, &e), -1);
+    assert_int_equal(http1_listen_unix(second, HTTP1_HTTP, t.socket, 0660, 16, &e), -1);
     assert_int_equal(e.kind, ERROR_CONFLICT);
-    assert_int_equal(http1_listen_unix(second, t.file, 0660, 16, &e), -1);
-    assert_int_equal(http1_listen_tcp(second, "127.0.0.1", http1_port(t.http), 16, &e), -1);
+    assert_int_equal(http1_listen_unix(second, HTTP1_HTTP, t.file, 0660, 16, &e), -1);
+    assert_int_equal(
+        http1_listen_tcp(second, HTTP1_HTTP, "127.0.0.1", http1_port(t.http, HTTP1_HTTP), 16, &e), -1);
     assert_int_equal(e.kind, ERROR_CONFLICT);
-    assert_int_equal(http1_listen_tcp(second, "no such host", 0, 16, &e), -1);
+    assert_int_equal(http1_listen_tcp(second, HTTP1_HTTP, "no such host", 0, 16, &e), -1);
     http1_stop(second, 0);
     stop();
     assert_int_equal(stat(t.socket, &st), -1);
@@ -57,10 +58,10 @@ static void inherited_socket(void **state)
     (void)state;
     stop();
     assert_int_equal(http1_start(&t.options, &t.http, &e), 0);
-    assert_int_equal(http1_listen_fd(t.http, t.file_fd, &e), -1);
+    assert_int_equal(http1_listen_fd(t.http, HTTP1_HTTP, t.file_fd, &e), -1);
     assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
     assert_int_equal(listen(fd, 16), 0);
-    assert_int_equal(http1_listen_fd(t.http, fd, &e), 0);
+    assert_int_equal(http1_listen_fd(t.http, HTTP1_HTTP, fd, &e), 0);
     for (int i = 0; i < 20; i++) {
         ask("GET /who HTTP/1.0\r\n\r\n", &out);
         assert_true(str_starts(body_of(&out), "http localhost:"));
