@@ -13,9 +13,10 @@ struct embedded {
     pthread_mutex_t lock;
     struct arena *arena; /* of the source's texts */
     struct conf_request source;
-    struct host *host; /* NULL after an opening that failed */
-    pid_t opened_by;   /* 0: nobody has */
-    int64_t retry_us;  /* monotonic; no attempt before */
+    struct host *host;
+    pid_t owner; /* the process that has begun to open it; 0: none has */
+    bool open;
+    int64_t retry_us; /* monotonic; no attempt before */
     struct error failure;
 };
 
@@ -74,38 +75,39 @@ const char *embedded_error_text(const struct error *e, struct str *out)
     return str_text(out);
 }
 
-static int host_ready(struct embedded *m, struct error *e)
+/* What another process began to open is used by its threads, which this one has not: it can be neither used
+ * nor closed here. */
+static int own_host(struct embedded *m, struct error *e)
 {
-    /* What the parent opened is used by its threads, which this process has not: it can be neither used nor
-     * closed here. */
-    if (m->opened_by)
-        m->host = NULL;
-    m->opened_by = 0;
-    if (!m->host && host_load(&m->source, &m->host, e) < 0)
+    struct host *fresh = m->host;
+
+    if (m->owner && host_load(&m->source, &fresh, e) < 0)
         return -1;
+    m->host = fresh;
+    m->open = false;
+    m->owner = getpid();
     if (host_open_log(host_config(m->host), e) < 0)
         return -1;
     host_warn(m->host);
-    return host_open(m->host, e);
+    return 0;
 }
 
 static int open_here(struct embedded *m, struct error *e)
 {
     CLEANUP(str_done) struct str text = STR_INIT;
 
-    if (clock_mono_us() < m->retry_us) {
+    if (m->owner == getpid() && clock_mono_us() < m->retry_us) {
         *e = m->failure;
         return -1;
     }
-    if (host_ready(m, e) < 0) {
+    if ((m->owner != getpid() && own_host(m, e) < 0) || host_open(m->host, e) < 0) {
         log_error("the image service cannot be opened: %s", embedded_error_text(e, &text));
-        host_free(TAKE(m->host));
         m->failure = *e;
         m->retry_us = clock_mono_us() + RETRY_US;
         return -1;
     }
-    m->opened_by = getpid();
-    log_info("the image service is open in process %ld: %s", (long)m->opened_by, host_database(m->host));
+    m->open = true;
+    log_info("the image service is open in process %ld: %s", (long)m->owner, host_database(m->host));
     return 0;
 }
 
@@ -113,7 +115,7 @@ int embedded_open(struct embedded *m, struct http_service *ret, struct error *e)
 {
     WITH_MUTEX(&m->lock);
 
-    if (m->opened_by != getpid() && open_here(m, e) < 0)
+    if ((!m->open || m->owner != getpid()) && open_here(m, e) < 0)
         return -1;
     *ret = host_service(m->host);
     return 0;
@@ -123,14 +125,14 @@ int64_t embedded_seconds_us(struct embedded *m, const char *name)
 {
     WITH_MUTEX(&m->lock);
 
-    return m->host ? (int64_t)(config_float(host_config(m->host), "glint", name) * (double)CLOCK_SECOND) : 0;
+    return (int64_t)(config_float(host_config(m->host), "glint", name) * (double)CLOCK_SECOND);
 }
 
 void embedded_free(struct embedded *m)
 {
     if (!m)
         return;
-    if (m->opened_by == 0 || m->opened_by == getpid())
+    if (m->owner == 0 || m->owner == getpid())
         host_free(m->host);
     pthread_mutex_destroy(&m->lock);
     arena_free(m->arena);

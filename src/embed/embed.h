@@ -18,7 +18,7 @@ int embedded_load(const struct conf_request *rq, struct embedded **ret, struct e
 /* Reads it again, in a process that has not opened it. On an error what was loaded stays. */
 int embedded_reload(struct embedded *m, struct error *e) MUST_CHECK;
 /* The service, opened when this process has not opened it yet: a process that was forked after the opening
- * opens its own. After a failure, which is logged, the next attempt is made RETRY_US later; until then the
+ * opens its own. After a failure, which is logged, the next attempt is made a second later; until then the
  * error is told again. */
 int embedded_open(struct embedded *m, struct http_service *ret, struct error *e) MUST_CHECK;
 /* An option of seconds in [glint], as microseconds. */
