@@ -71,6 +71,7 @@ def garbage_for_a_chunk_size(front):
             need(answer.status >= 400, 'accepted:', answer)
         except wire.Broken:
             pass
+        time.sleep(0.3)     # a web server may answer before the service behind it has begun
     back_in_queue(front, image)
 
 

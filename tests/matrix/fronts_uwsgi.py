@@ -26,8 +26,7 @@ class Uwsgi(Hosted):
         return ['uwsgi-core', '--ini', path]
 
 
-# uWSGI's own HTTP parsers turn '-' into '_' before anybody else sees a name.
-UNDERSCORES = {'spoofed headers': 'X_User_Id and X-User-Id are one to uWSGI; nginx before it drops the former'}
+UNDERSCORES = {'spoofed headers': 'to this server X_User_Id and X-User-Id are one name; a proxy before it has to drop the former'}
 
 
 @front

@@ -18,18 +18,25 @@ def find(program):
 
 
 class Background(glint.Server):
-    """Configuration, database and store, with `glint worker` and nothing that serves."""
+    """Configuration, database and store of a user, with `glint worker` and nothing that serves."""
+
+    def __init__(self, directory, user=None, **kw):
+        self.user = user
+        super().__init__(directory, **kw)
 
     def start(self, wait=True):
+        if self.user:
+            subprocess.run(['chown', '-R', self.user, self.directory], check=True)
         with open(self.errors, 'ab') as log:
             self.process = subprocess.Popen([self.program, 'worker', '--config-file', self.conf], env=self.environment(),
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, user=self.user)
 
 
 class Hosted(fronts.Front):
     """A program in the foreground that hosts the service. A subclass names its command and what it needs."""
     needs = ()
     config = {}
+    user = None             # whom the program runs as, when it is not ours
 
     @classmethod
     def missing(cls):
@@ -50,7 +57,7 @@ class Hosted(fronts.Front):
     def start(self):
         os.makedirs(self.directory, exist_ok=True)
         self.log = os.path.join(self.directory, 'server.log')
-        self.background = Background(self.directory, trusted=True, config=self.config)
+        self.background = Background(self.directory, self.user, trusted=True, config=self.config)
         self.launch()
 
     def launch(self):

@@ -20,6 +20,7 @@ import checks_life  # noqa: E402,F401
 import fronts  # noqa: E402
 import fronts_httpd  # noqa: E402,F401
 import fronts_uwsgi  # noqa: E402,F401
+import fronts_wsgi  # noqa: E402,F401
 import wire  # noqa: E402
 
 REPORTS = fronts.glint.REPORTS

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What servers do beyond PEP 3333, as read in them and measured: Debian 12's mod_wsgi 4.9.4, uWSGI 2.0.21,
+ * gunicorn 20.1, waitress 2.1. */
+#include "embed/wsgi/extension_private.h"
+
+static const struct server servers[] = {
+    /* httpd reads on by itself after an answer, and sends 100 when a daemon process asks for the body. */
+    { .name = "mod_wsgi", .key = "mod_wsgi.version", .file_wrapper = FILE_WRAPPER_ALWAYS, .drains = true },
+    /* Its file_wrapper sends the whole file whatever is asked for. */
+    { .name = "uWSGI", .key = "uwsgi.version", .is_uwsgi = true, .wants_date = true },
+    /* It gives socket.sendfile() a length and no offset. */
+    { .name = "gunicorn",
+      .key = "SERVER_SOFTWARE",
+      .value_prefix = "gunicorn",
+      .file_wrapper = FILE_WRAPPER_FROM_START,
+      .continues_early = true },
+    /* It has the whole body before it calls. */
+    { .name = "waitress",
+      .key = "SERVER_SOFTWARE",
+      .value_prefix = "waitress",
+      .file_wrapper = FILE_WRAPPER_ALWAYS,
+      .drains = true },
+    { .name = "unknown" },
+};
+
+static bool is_there(PyObject *environ, const struct server *s)
+{
+    PyObject *value = s->key ? PyDict_GetItemString(environ, s->key) : NULL;
+    const char *text;
+
+    if (!s->key)
+        return true;
+    if (!value || !s->value_prefix)
+        return value != NULL;
+    text = PyUnicode_Check(value) ? PyUnicode_AsUTF8AndSize(value, NULL) : NULL;
+    if (!text)
+        PyErr_Clear();
+    return text && str_starts(text, s->value_prefix);
+}
+
+const struct server *server_find(PyObject *environ)
+{
+    const struct server *s = servers;
+
+    while (!is_there(environ, s))
+        s++;
+    return s;
+}
+
+/* uwsgi.opt has bytes for keys. */
+bool uwsgi_has_option(PyObject *uwsgi, const char *name)
+{
+    PyObject *options = PyObject_GetAttrString(uwsgi, "opt"), *key = PyBytes_FromString(name);
+    bool found = options && key && PyDict_Check(options) && PyDict_Contains(options, key) == 1;
+
+    Py_XDECREF(options);
+    Py_XDECREF(key);
+    PyErr_Clear();
+    return found;
+}
