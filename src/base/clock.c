@@ -243,18 +243,3 @@ bool clock_from_iso(const char *text, int64_t *ret)
 {
     return parse(text, ret);
 }
-
-bool clock_from_http(const char *text, int64_t *ret)
-{
-    char mon[4];
-    int d, y, h, min, s, at = -1;
-
-    if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &d, mon, &y, &h, &min, &s, &at) !=
-            6 ||
-        at < 0 || text[at])
-        return false;
-    for (int i = 0; i < 12; i++)
-        if (memcmp(months + i * 3, mon, 3) == 0)
-            return join(y, i + 1, d, h, min, s, 0, ret);
-    return false;
-}

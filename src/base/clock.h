@@ -22,6 +22,5 @@ bool clock_from_sql(const char *text, int64_t *ret);
 /* ISO 8601 as Python's oslo_utils.timeutils.parse_isotime takes it: date, optional time, optional
  * fraction, optional zone (Z or +hh:mm, +hhmm, +hh); no zone means UTC. */
 bool clock_from_iso(const char *text, int64_t *ret);
-bool clock_from_http(const char *text, int64_t *ret);
 
 #endif

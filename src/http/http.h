@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* HTTP without sockets: one request as every front end hands it over, and the small grammars of
- * RFC 9110 that handlers need (header lists, ranges, media types, URLs). */
+ * RFC 9110 that handlers need (header lists, ranges, conditions, media types, URLs). */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
 
@@ -175,6 +175,40 @@ struct http_range {
 enum http_range_kind http_range_parse(const char *header, uint64_t size, struct http_range *ret);
 /* Glance also takes a request's Content-Range: bytes a-b/size or a-b/"*". */
 enum http_range_kind http_content_range_parse(const char *header, uint64_t size, struct http_range *ret);
+
+/* ---- conditional requests (RFC 9110 section 13) ---- */
+
+/* Any of the three forms of an HTTP date; two digits of a year are understood as seen from now_us. */
+bool http_date_parse(const char *text, int64_t now_us, int64_t *ret_us);
+
+/* What is known of the representation that a request is about. */
+struct http_validators {
+    bool exists;          /* there is one now; what follows counts only then */
+    bool modified_strong; /* it never changed twice within the second of modified_us */
+    const char *etag;     /* strong, with its quotes; NULL: none */
+    int64_t modified_us;  /* its last change; 0: not known, or not to be compared with */
+};
+
+struct http_conditions { /* as sent; NULL: not */
+    const char *if_match, *if_none_match, *if_modified_since, *if_unmodified_since;
+};
+
+enum http_verdict {
+    HTTP_HOLDS,     /* go on */
+    HTTP_UNCHANGED, /* 304 */
+    HTTP_NO_MATCH,  /* 412, for If-Match; */
+    HTTP_MODIFIED,  /* for If-Unmodified-Since; */
+    HTTP_MATCHED    /* for If-None-Match where something would be changed */
+};
+
+void http_conditions_read(struct http_request *rq, struct http_conditions *ret);
+bool http_conditions_given(const struct http_conditions *c);
+/* In the order of precedence. reads: the method is GET or HEAD. What cannot be read matches nothing, and a
+ * date that cannot be read was not sent. */
+enum http_verdict http_conditions_judge(const struct http_conditions *c, bool reads,
+                                        const struct http_validators *v);
+/* Whether a Range counts; without the header it does. */
+bool http_if_range_holds(const char *header, const struct http_validators *v);
 
 /* ---- Accept (RFC 9110 section 12.5.1) ---- */
 
