@@ -132,6 +132,7 @@ void image_row_location(struct db_stmt *s, int col, struct arena *a, struct imag
     l->url = arena_str(a, db_text(s, col + 1));
     l->metadata = metadata ? arena_str(a, metadata) : "{}";
     l->status = arena_str(a, db_text(s, col + 3));
+    l->changed_us = db_time(s, col + 4);
 }
 
 /* ---- load ---- */
@@ -141,7 +142,7 @@ static int load_children(struct db_conn *c, struct arena *a, struct image *im, s
     static const char *const sql[] = {
         "SELECT name, value FROM image_properties WHERE image_id = ?1 AND NOT deleted ORDER BY id",
         "SELECT value FROM image_tags WHERE image_id = ?1 AND NOT deleted ORDER BY id",
-        ("SELECT id, value, meta_data, status FROM image_locations "
+        ("SELECT " LOCATION_COLUMNS " FROM image_locations "
          "WHERE image_id = ?1 AND NOT deleted ORDER BY id"),
     };
     static void (*const add[])(struct db_stmt *, int, struct arena *, struct image *) = {

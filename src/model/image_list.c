@@ -238,7 +238,7 @@ static int read_page(struct db_conn *c, struct build *b, struct page *p, struct 
     } children[] = {
         { "SELECT image_id, name, value FROM image_properties WHERE image_id IN (", image_row_property },
         { "SELECT image_id, value FROM image_tags WHERE image_id IN (", image_row_tag },
-        { "SELECT image_id, id, value, meta_data, status FROM image_locations WHERE image_id IN (",
+        { "SELECT image_id, " LOCATION_COLUMNS " FROM image_locations WHERE image_id IN (",
           image_row_location },
     };
     size_t n_children = COUNT(children) - b->q->without_locations;

@@ -266,7 +266,7 @@ static int save_locations(struct db_conn *c, struct arena *a, struct image *im, 
     int row;
 
     if (db_prepare(c,
-                   "SELECT id, value, meta_data, status FROM image_locations WHERE image_id = ?1 AND NOT "
+                   "SELECT " LOCATION_COLUMNS " FROM image_locations WHERE image_id = ?1 AND NOT "
                    "deleted ORDER BY id",
                    &s, e) < 0)
         return -1;

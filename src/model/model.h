@@ -46,6 +46,7 @@ struct image_location {
     const char *metadata; /* JSON object text; "{}" when the row has NULL */
     const char *status;   /* "active" … */
     const char *shown;    /* JSON object as a client wrote it, for the answer to that alone; NULL: none */
+    int64_t changed_us;   /* last change of the row; 0 for one that is not stored yet */
 };
 
 struct image {

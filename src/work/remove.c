@@ -61,7 +61,7 @@ void leftovers_remove(const struct leftovers *all, struct db_conn *c)
 
 /* ---- a whole image ---- */
 
-static int check(struct stores *stores, const struct image *im, struct error *e)
+static int stores_check(struct stores *stores, const struct image *im, struct error *e)
 {
     for (size_t i = 0; i < im->n_locations; i++)
         if (leftovers_check(stores, &im->locations[i], e) < 0)
@@ -79,8 +79,8 @@ static int note(struct db_conn *c, struct arena *a, const struct image *im, stru
 }
 
 /* The image as it is now: it may have become active, or protected, since the caller read it. */
-static int delete_rows(struct db_conn *c, struct arena *a, const struct image *seen, struct leftovers *ret,
-                       struct error *e)
+static int delete_rows(struct db_conn *c, struct arena *a, const struct image *seen, image_check *check,
+                       void *arg, struct leftovers *ret, struct error *e)
 {
     struct image *im;
 
@@ -90,6 +90,8 @@ static int delete_rows(struct db_conn *c, struct arena *a, const struct image *s
         return error_set(e, ERROR_NOT_FOUND, "No image found with ID %s", im->id);
     if (im->protected && !seen->protected)
         return error_set(e, ERROR_FORBIDDEN, "Image %s is protected and cannot be deleted.", im->id);
+    if (check && check(arg, im, e) < 0)
+        return -1;
     if (note(c, a, im, ret, e) < 0 || image_delete(c, im->id, im->status, e) < 0)
         return -1;
     return db_commit(c, e);
@@ -97,11 +99,18 @@ static int delete_rows(struct db_conn *c, struct arena *a, const struct image *s
 
 int image_remove(struct db *db, struct stores *stores, const struct image *im, struct error *e)
 {
+    return image_remove_if(db, stores, im, NULL, NULL, e);
+}
+
+int image_remove_if(struct db *db, struct stores *stores, const struct image *im, image_check *check,
+                    void *arg, struct error *e)
+{
     CLEANUP(arena_end) struct arena *a = arena_make(16 * 1024);
     CLEANUP(db_release) struct db_conn *c = NULL;
     struct leftovers left = { .stores = stores };
 
-    if (check(stores, im, e) < 0 || db_acquire(db, DB_WAIT, &c, e) < 0 || delete_rows(c, a, im, &left, e) < 0)
+    if (stores_check(stores, im, e) < 0 || db_acquire(db, DB_WAIT, &c, e) < 0 ||
+        delete_rows(c, a, im, check, arg, &left, e) < 0)
         return -1;
     leftovers_remove(&left, c);
     return 0;

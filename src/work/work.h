@@ -83,6 +83,10 @@ bool source_allowed(const struct source_filter *f, const char *url);
  * then the data. Store refusals that are known beforehand (no permission, in use) leave everything as it was.
  * Own transaction. */
 int image_remove(struct db *db, struct stores *stores, const struct image *im, struct error *e) MUST_CHECK;
+/* The same, if check() lets: it sees the image as it is inside the transaction. */
+typedef int image_check(void *arg, const struct image *now, struct error *e);
+int image_remove_if(struct db *db, struct stores *stores, const struct image *im, image_check *check,
+                    void *arg, struct error *e) MUST_CHECK;
 
 struct reap_counts {
     size_t uploads, objects, files;
