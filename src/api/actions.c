@@ -16,7 +16,7 @@ static int load(struct request *rq, const struct action *action, struct image **
     if (request_image(rq, ret, e) < 0 || request_owns(rq, rq->route->rule, *ret, e) < 0)
         return -1;
     if ((*ret)->status == action->from || (*ret)->status == action->to)
-        return 0;
+        return request_conditions_on_nothing(rq, e);
     return error_set(e, ERROR_FORBIDDEN, "Not allowed to %s image in status '%s'", action->name,
                      image_status_name((*ret)->status));
 }

@@ -91,6 +91,12 @@ static bool method_known(const char *method)
     return false;
 }
 
+/* Glance answers HEAD to nothing; one may want that back. */
+static bool is_offered(const struct request *rq, const struct route *route)
+{
+    return rq->settings->head_image_data || !str_eq(route->method, "HEAD");
+}
+
 static int route_find(struct request *rq, struct error *e)
 {
     char *segments[SEGMENTS_MAX];
@@ -98,7 +104,7 @@ static int route_find(struct request *rq, struct error *e)
     const char *allow = NULL;
 
     for (size_t i = 0; i < routes_n && n > 0; i++) {
-        if (!template_matches(routes[i].template, segments, n, rq->args))
+        if (!is_offered(rq, &routes[i]) || !template_matches(routes[i].template, segments, n, rq->args))
             continue;
         if (str_eq(routes[i].method, rq->http->method)) {
             rq->route = &routes[i];

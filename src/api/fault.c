@@ -21,6 +21,7 @@ static const struct {
     { 404, "The resource could not be found." },
     { 409, "There was a conflict when trying to complete your request." },
     { 410, "This resource is no longer available.  No forwarding address is given." },
+    { 412, "Request precondition failed." },
     { 413, "The body of your request was too large for this server." },
     { 416, "The Range requested is not available." },
     { 431, "The server is unwilling to process the request because its header fields are too large." },

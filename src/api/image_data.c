@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PUT and GET /v2/images/{image_id}/file. The order of the checks decides which error wins; it is
+/* PUT, GET and HEAD of /v2/images/{image_id}/file. The order of the checks decides which error wins; it is
  * Glance 33's (api/v2/image_data.py and the wire). */
 #include "api/request.h"
 
@@ -107,6 +107,8 @@ static int upload_prepare(struct request *rq, struct image **ret_image, struct u
         return -1;
     if (request_image(rq, &im, e) < 0 || upload_allowed(rq, im, e) < 0 || status_check(im, e) < 0)
         return -1;
+    if (request_conditions_on_nothing(rq, e) < 0) /* it is queued: there is no data yet */
+        return -1;
     o->db = rq->api->db;
     o->store = stores_default(rq->api->stores);
     o->hashing_algorithm = rq->settings->hashing_algorithm;
@@ -138,12 +140,39 @@ int image_upload(struct request *rq, struct error *e)
 
 /* ---- download ---- */
 
-static int range_refuse(struct error *e, enum http_range_kind kind, const char *header, uint64_t size)
+static bool is_alphanumeric(const char *text)
+{
+    size_t n = text ? strspn(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") : 0;
+
+    return n > 0 && !text[n];
+}
+
+/* The data of an image does not change but with its locations: when the last of them was written is when it
+ * surely was there. Where locations can be replaced that may happen twice in a second. */
+static struct http_validators data_validators(struct request *rq, const struct image *im)
+{
+    struct http_validators v = { .exists = true, .modified_strong = !rq->settings->show_locations };
+    const char *hash = is_alphanumeric(im->os_hash_value) ? im->os_hash_value : im->checksum;
+    int64_t now = clock_now_us();
+
+    if (is_alphanumeric(hash))
+        v.etag = arena_printf(rq->arena, "\"%s\"", hash);
+    for (size_t i = 0; i < im->n_locations; i++)
+        if (im->locations[i].changed_us > v.modified_us)
+            v.modified_us = im->locations[i].changed_us;
+    if (v.modified_us > now) /* another machine's clock */
+        v.modified_us = now;
+    return v;
+}
+
+static int range_refuse(struct request *rq, struct error *e, enum http_range_kind kind, const char *header,
+                        uint64_t size)
 {
     if (kind == RANGE_SEVERAL)
         return error_set(e, ERROR_INVALID,
                          "Requests with multiple ranges are not supported in Glance. You may make multiple "
                          "single-range requests instead.");
+    headers_addf(rq->arena, &rq->headers, "Content-Range", "bytes */%llu", (unsigned long long)size);
     if (kind == RANGE_MALFORMED)
         return error_in_detail(e, ERROR_RANGE, "Invalid %s header.", header);
     if (str_eq(header, "Range"))
@@ -158,23 +187,25 @@ static int range_refuse(struct error *e, enum http_range_kind kind, const char *
                            (long long)size - 1);
 }
 
-/* The part asked for; *ret_partial false means the whole. */
-static int range_read(struct request *rq, uint64_t size, struct http_range *ret, bool *ret_partial,
-                      struct error *e)
+/* The part asked for, RANGE_NONE being all of it. Only of GET is a range a part, and with an If-Range that
+ * does not hold it does not count. *ret_header: which header says so. */
+static enum http_range_kind range_find(struct request *rq, uint64_t size, const struct http_validators *v,
+                                       struct http_range *ret, const char **ret_header)
 {
-    const char *header = "Range";
-    enum http_range_kind kind = http_range_parse(http_header(rq->http, "Range"), size, ret);
+    const char *range = http_header(rq->http, "Range");
+    const char *content_range = http_header(rq->http, "Content-Range");
+    enum http_range_kind kind;
 
-    if (kind == RANGE_NONE) {
-        header = "Content-Range";
-        kind = http_content_range_parse(http_header(rq->http, "Content-Range"), size, ret);
-    }
-    *ret_partial = kind == RANGE_ONE;
-    if (kind == RANGE_NONE)
-        *ret = (struct http_range){ 0, size };
-    else if (kind != RANGE_ONE)
-        return range_refuse(e, kind, header, size);
-    return 0;
+    if (!str_eq(rq->http->method, "GET") ||
+        (range && !http_if_range_holds(http_header(rq->http, "If-Range"), v)))
+        range = content_range = NULL;
+    *ret_header = "Range";
+    *ret = (struct http_range){ 0, size };
+    kind = http_range_parse(range, size, ret);
+    if (kind != RANGE_NONE)
+        return kind;
+    *ret_header = "Content-Range";
+    return http_content_range_parse(content_range, size, ret);
 }
 
 /* An object that is being sent: its bytes go from file to socket by themselves, or through a buffer, whose
@@ -295,25 +326,15 @@ static int prefer_refuse(struct request *rq, struct error *e)
     return 0;
 }
 
-int image_download(struct request *rq, struct error *e)
+/* An image without data, or whose data is nowhere to be found: there is no version of it either. */
+static int respond_no_data(struct request *rq, struct error *e)
 {
-    CLEANUP(reading_done) struct reading reading = { .get = NULL };
-    struct http_range range;
-    struct image *im = NULL;
-    bool partial;
+    return request_conditions_on_nothing(rq, e) < 0 ? -1 : respond_empty(rq, 204, NULL);
+}
 
-    if (download_allowed(rq, &im, e) < 0 || prefer_refuse(rq, e) < 0)
-        return -1;
-    request_db_release(rq); /* a connection is not held while bytes move */
-    if (im->n_locations == 0 || im->size < 0)
-        return respond_empty(rq, 204, NULL);
-    if (range_read(rq, (uint64_t)im->size, &range, &partial, e) < 0)
-        return -1;
-    if (location_open(rq, im, range, &reading, e) < 0) {
-        if (e->kind == ERROR_NOT_FOUND)
-            return respond_empty(rq, 204, NULL);
-        return -1;
-    }
+static int send_data(struct request *rq, const struct image *im, const struct http_validators *v,
+                     struct reading *reading, struct http_range range, bool partial, struct error *e)
+{
     headers_add(rq->arena, &rq->headers, "Content-Type", "application/octet-stream");
     if (im->checksum)
         headers_add(rq->arena, &rq->headers, "Content-MD5", im->checksum);
@@ -321,7 +342,44 @@ int image_download(struct request *rq, struct error *e)
         headers_addf(rq->arena, &rq->headers, "Content-Range", "bytes %llu-%llu/%lld",
                      (unsigned long long)range.offset, (unsigned long long)(range.offset + range.len - 1),
                      (long long)im->size);
+    headers_add(rq->arena, &rq->headers, "Accept-Ranges", "bytes");
+    request_validators_add(rq, v);
     if (respond_head(rq, partial ? 206 : 200, (int64_t)range.len) < 0)
         return error_set(e, ERROR_ABORTED, "The client went away.");
-    return send_range(rq, &reading, range, e);
+    return str_eq(rq->http->method, "HEAD") ? 0 : send_range(rq, reading, range, e);
+}
+
+/* GET and HEAD. A range that is wrong is refused before the data is looked for, as Glance does; but
+ * conditions come before the range, and they can hold only for data that is there. */
+int image_download(struct request *rq, struct error *e)
+{
+    CLEANUP(reading_done) struct reading reading = { .get = NULL };
+    struct http_range range, wanted = { 0, 0 };
+    struct http_validators v;
+    struct image *im = NULL;
+    enum http_range_kind kind;
+    bool fits, unchanged = false;
+    const char *header;
+
+    if (download_allowed(rq, &im, e) < 0 || prefer_refuse(rq, e) < 0)
+        return -1;
+    request_db_release(rq); /* a connection is not held while bytes move */
+    if (im->n_locations == 0 || im->size < 0)
+        return respond_no_data(rq, e);
+    v = data_validators(rq, im);
+    kind = range_find(rq, (uint64_t)im->size, &v, &range, &header);
+    fits = kind == RANGE_NONE || kind == RANGE_ONE;
+    if (!fits && !request_is_conditional(rq))
+        return range_refuse(rq, e, kind, header, (uint64_t)im->size);
+    if (fits && str_eq(rq->http->method, "GET"))
+        wanted = range;
+    if (location_open(rq, im, wanted, &reading, e) < 0)
+        return e->kind == ERROR_NOT_FOUND ? respond_no_data(rq, e) : -1;
+    if (request_conditions(rq, &v, &unchanged, e) < 0)
+        return -1;
+    if (unchanged)
+        return respond_unchanged(rq, &v);
+    if (!fits)
+        return range_refuse(rq, e, kind, header, (uint64_t)im->size);
+    return send_data(rq, im, &v, &reading, range, kind == RANGE_ONE, e);
 }

@@ -326,5 +326,5 @@ int image_list_handle(struct request *rq, struct error *e)
     request_db_release(rq);
     str_reserve(&body, n * 1024);
     list_write(rq, &body, &lr, images, n);
-    return respond_json(rq, 200, &body);
+    return respond_document(rq, &body, e);
 }

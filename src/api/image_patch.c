@@ -154,6 +154,22 @@ static int changes_apply(struct request *rq, struct image *im, const struct patc
     return quotas_check(rq, im, properties, tags, e);
 }
 
+/* Refusals are found without the writer's place, which others wait for. One that lies in the image's present
+ * state gives way to a condition that does not hold: the change was meant for another state. */
+static int changes_try(struct request *rq, struct image *im, const struct patch_change *changes, size_t n,
+                       struct error *e)
+{
+    struct error stale;
+    bool current = request_image_conditions(rq, im, &stale) == 0;
+
+    if (changes_apply(rq, im, changes, n, e) < 0 &&
+        (current || (e->kind != ERROR_CONFLICT && e->kind != ERROR_TOO_LARGE)))
+        return -1;
+    if (!current)
+        *e = stale;
+    return current ? 0 : -1;
+}
+
 static bool names_url(const struct image *im, const char *url)
 {
     for (size_t i = 0; i < im->n_locations; i++)
@@ -181,7 +197,7 @@ static int changes_write(struct request *rq, struct db_conn *c, const struct pat
 {
     struct image *im, before;
 
-    if (request_image(rq, &im, e) < 0)
+    if (request_image(rq, &im, e) < 0 || request_image_conditions(rq, im, e) < 0)
         return -1;
     before = *im;
     before.locations = arena_array(rq->arena, struct image_location, im->n_locations);
@@ -193,9 +209,19 @@ static int changes_write(struct request *rq, struct db_conn *c, const struct pat
     return note_removed(rq, c, &before, im, ret_left, e);
 }
 
+/* Of what a read shows from now on: the rows may have another order than the patch. NULL: this caller will be
+ * shown nothing. */
+static const char *saved_tag(struct request *rq)
+{
+    struct image *im;
+    struct error e;
+
+    return request_image(rq, &im, &e) < 0 ? NULL : image_tag(rq, im);
+}
+
 /* The image as it is now, changed and saved, or untouched. */
 static int changes_save(struct request *rq, const struct patch_change *changes, size_t n, struct image **ret,
-                        struct error *e)
+                        const char **ret_tag, struct error *e)
 {
     struct leftovers left = { .stores = rq->api->stores };
     struct db_conn *c;
@@ -206,6 +232,7 @@ static int changes_save(struct request *rq, const struct patch_change *changes, 
         db_rollback(c);
         return -1;
     }
+    *ret_tag = saved_tag(rq);
     if (db_commit(c, e) < 0)
         return -1;
     leftovers_remove(&left, c);
@@ -218,6 +245,7 @@ int image_patch(struct request *rq, struct error *e)
     struct image_doc_options doc;
     struct patch_change *changes;
     enum patch_dialect dialect = PATCH_V21;
+    const char *tag;
     struct image *im;
     size_t n;
 
@@ -225,13 +253,15 @@ int image_patch(struct request *rq, struct error *e)
         return -1;
     if (patch_parse(rq->arena, rq->settings->schema, dialect, rq->body, &changes, &n, e) < 0)
         return -1;
-    if (request_image(rq, &im, e) < 0)
+    if (request_image(rq, &im, e) < 0 || changes_try(rq, im, changes, n, e) < 0)
         return -1;
-    /* Refusals are found without the writer's place, which others wait for. */
-    if (n > 0 && (changes_apply(rq, im, changes, n, e) < 0 || changes_save(rq, changes, n, &im, e) < 0))
+    if (n == 0)
+        tag = image_tag(rq, im);
+    else if (changes_save(rq, changes, n, &im, &tag, e) < 0)
         return -1;
     request_db_release(rq);
     doc = image_doc_options(rq, im);
     image_doc_write(&body, im, &doc);
+    request_version_add(rq, tag);
     return respond_json(rq, 200, &body);
 }

@@ -181,6 +181,7 @@ int image_create(struct request *rq, struct error *e)
     headers_addf(rq->arena, &rq->headers, "Location", "%s/v2/images/%s", request_base(rq), im->id);
     if (*rq->settings->import_methods)
         headers_add(rq->arena, &rq->headers, "OpenStack-image-import-methods", rq->settings->import_methods);
+    request_version_add(rq, document_tag(rq, &body));
     return respond_json(rq, 201, &body);
 }
 
@@ -198,10 +199,23 @@ int image_show(struct request *rq, struct error *e)
         return -1;
     doc = image_doc_options(rq, im);
     image_doc_write(&body, im, &doc);
-    return respond_json(rq, 200, &body);
+    return respond_document(rq, &body, e);
 }
 
 /* ---- delete ---- */
+
+/* By what the caller is shown of it. */
+static int delete_check(void *arg, const struct image *now, struct error *e)
+{
+    struct request *rq = arg;
+    struct image seen = *now;
+
+    seen.properties = arena_array(rq->arena, struct image_property, now->n_properties + 1);
+    for (size_t i = 0; i < now->n_properties; i++)
+        seen.properties[i] = now->properties[i];
+    request_hide(rq, &seen);
+    return request_image_conditions(rq, &seen, e);
+}
 
 int image_delete_handle(struct request *rq, struct error *e)
 {
@@ -217,7 +231,7 @@ int image_delete_handle(struct request *rq, struct error *e)
     if (im->protected)
         return error_set(e, ERROR_FORBIDDEN, "Image %s is protected and cannot be deleted.", im->id);
     request_db_release(rq);
-    if (image_remove(rq->api->db, rq->api->stores, im, e) < 0) {
+    if (image_remove_if(rq->api->db, rq->api->stores, im, delete_check, rq, e) < 0) {
         if (e->kind == ERROR_NOT_FOUND)
             error_as(e, 404, "Failed to find image %s to delete", rq->args[0]);
         return -1;

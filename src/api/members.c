@@ -27,7 +27,23 @@ static int member_answer(struct request *rq, const struct image *im, const struc
     CLEANUP(str_done) struct str body = STR_INIT;
 
     member_write(&body, im, m, as_given);
+    if (str_eq(rq->http->method, "PUT")) /* a POST is to the list */
+        request_version_add(rq, document_tag(rq, &body));
     return respond_json(rq, 200, &body);
+}
+
+/* The member as it is now must be what the request's conditions want. */
+static int member_conditions(struct request *rq, struct db_conn *c, const struct image *im, struct error *e)
+{
+    CLEANUP(str_done) struct str body = STR_INIT;
+    struct member *m;
+
+    if (!request_is_conditional(rq))
+        return 0;
+    if (member_load(c, rq->arena, im->id, rq->args[1], &m, e) < 0)
+        return -1;
+    member_write(&body, im, m, NULL);
+    return request_document_conditions(rq, &body, m->updated_us, e);
 }
 
 /* The image, when the caller may see it. */
@@ -92,11 +108,12 @@ int member_list_handle(struct request *rq, struct error *e)
         member_write(&body, im, &members[i], NULL);
     }
     str_add(&body, "], \"schema\": \"/v2/schemas/members\"}");
-    return respond_json(rq, 200, &body);
+    return respond_document(rq, &body, e);
 }
 
 int member_show(struct request *rq, struct error *e)
 {
+    CLEANUP(str_done) struct str body = STR_INIT;
     struct member *m;
     struct image *im;
     struct db_conn *c;
@@ -109,7 +126,8 @@ int member_show(struct request *rq, struct error *e)
         return -1;
     if (request_allowed(rq, rq->route->rule, im, e) < 0)
         return e->kind == ERROR_FORBIDDEN ? error_set(e, ERROR_NOT_FOUND, "%s", "") : -1;
-    return member_answer(rq, im, m, NULL);
+    member_write(&body, im, m, NULL);
+    return respond_document(rq, &body, e);
 }
 
 /* The project's name out of the body. Numbers are taken as their text and shown as they came. */
@@ -175,7 +193,8 @@ int member_create(struct request *rq, struct error *e)
 static int set_status(struct request *rq, struct db_conn *c, const struct image *im, const char *status,
                       struct member **ret, struct error *e)
 {
-    if (db_begin_write(c, e) < 0 || member_status_set(c, im->id, rq->args[1], status, e) < 0 ||
+    if (db_begin_write(c, e) < 0 || member_conditions(rq, c, im, e) < 0 ||
+        member_status_set(c, im->id, rq->args[1], status, e) < 0 ||
         member_load(c, rq->arena, im->id, rq->args[1], ret, e) < 0) {
         db_rollback(c);
         return -1;
@@ -207,7 +226,8 @@ int member_update(struct request *rq, struct error *e)
 
 static int drop(struct request *rq, struct db_conn *c, const struct image *im, struct error *e)
 {
-    if (db_begin_write(c, e) < 0 || member_remove(c, im->id, rq->args[1], e) < 0) {
+    if (db_begin_write(c, e) < 0 || member_conditions(rq, c, im, e) < 0 ||
+        member_remove(c, im->id, rq->args[1], e) < 0) {
         db_rollback(c);
         return -1;
     }

@@ -99,6 +99,8 @@ void request_hide(struct request *rq, struct image *im);
 int respond_json(struct request *rq, int status, const struct str *body);
 int respond_text(struct request *rq, int status, const char *type, const char *body, size_t n);
 int respond_empty(struct request *rq, int status, const char *type);
+/* What a read asks for, with its ETag; 304 or 412 where the request has conditions. */
+int respond_document(struct request *rq, const struct str *body, struct error *e) MUST_CHECK;
 /* Adds the request id and sends the head; for handlers that send the body themselves. */
 int respond_head(struct request *rq, int status, int64_t length);
 /* As error_set, for the messages that Glance raises without naming them the explanation: the status's stock
@@ -106,6 +108,26 @@ int respond_head(struct request *rq, int status, int64_t length);
 int error_in_detail(struct error *e, enum error_kind kind, const char *message, ...) PRINTF(3, 4);
 /* The failure, in the form the client accepts (api/fault.c). */
 void respond_error(struct request *rq, const struct error *e);
+
+/* Conditions of the request (RFC 9110 section 13), to be asked when nothing else speaks against it; where
+ * something is changed, inside its transaction. -1: ERROR_PRECONDITION (conditional.c). */
+bool request_is_conditional(struct request *rq);
+int request_conditions(struct request *rq, const struct http_validators *v, bool *ret_unchanged,
+                       struct error *e) MUST_CHECK;
+/* Of a change to the image, whose version is the document that the caller would be shown; to the resource
+ * with this document; to what has no version that could be read. */
+int request_image_conditions(struct request *rq, const struct image *im, struct error *e) MUST_CHECK;
+int request_document_conditions(struct request *rq, const struct str *body, int64_t modified_us,
+                                struct error *e) MUST_CHECK;
+int request_conditions_on_nothing(struct request *rq, struct error *e) MUST_CHECK;
+/* The ETag of a document, and of the one that the caller would be shown of the image; NULL: none could be
+ * made. */
+const char *document_tag(struct request *rq, const struct str *body);
+const char *image_tag(struct request *rq, const struct image *im);
+/* For the answer to a read, and for the answer to a change: which version there is now. */
+void request_validators_add(struct request *rq, const struct http_validators *v);
+void request_version_add(struct request *rq, const char *tag);
+int respond_unchanged(struct request *rq, const struct http_validators *v); /* 304 */
 
 /* What stands before the routes. *ret_done: answered; a failure: nobody else may answer. */
 int healthcheck_answer(struct request *rq, bool *ret_done, struct error *e) MUST_CHECK;

@@ -11,6 +11,7 @@ const struct route routes[] = {
     { "PATCH",  "/v2/images/{image_id}",                  image_patch,          BODY_STREAM,  false, false, "modify_image" },
     { "DELETE", "/v2/images/{image_id}",                  image_delete_handle,  BODY_NONE,    false, false, "delete_image" },
     { "GET",    "/v2/images/{image_id}/file",             image_download,       BODY_NONE,    false, true,  "download_image" },
+    { "HEAD",   "/v2/images/{image_id}/file",             image_download,       BODY_NONE,    false, false, "download_image" },
     { "PUT",    "/v2/images/{image_id}/file",             image_upload,         BODY_STREAM,  false, true,  "upload_image" },
     { "POST",   "/v2/images/{image_id}/actions/deactivate", image_deactivate,     BODY_NONE,    false, false, "deactivate" },
     { "POST",   "/v2/images/{image_id}/actions/reactivate", image_reactivate,     BODY_NONE,    false, false, "reactivate" },

@@ -106,6 +106,7 @@ static void read_options(struct settings *s)
     s->storage_quota = config_int(c, "DEFAULT", "user_storage_quota");
     s->size_cap = (uint64_t)config_int(c, "DEFAULT", "image_size_cap");
     s->standalone = conf_is_standalone(c);
+    s->head_image_data = config_bool(c, "glint", "head_image_data");
     s->access_log = config_bool(c, "glint", "access_log");
     s->show_direct_url = config_bool(c, "DEFAULT", "show_image_direct_url");
     s->show_locations = config_bool(c, "DEFAULT", "show_multiple_locations");

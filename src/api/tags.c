@@ -17,7 +17,7 @@ static int load(struct request *rq, struct image **ret, struct error *e)
         return -1;
     if (request_owns(rq, rq->route->rule, *ret, e) < 0)
         return error_set(e, ERROR_FORBIDDEN, "Not allowed to update tags for image %s.", (*ret)->id);
-    return 0;
+    return request_conditions_on_nothing(rq, e);
 }
 
 static size_t find(const struct image *im, const char *tag)

@@ -15,6 +15,7 @@ const struct error_kind_info error_kinds[ERROR_KINDS] = {
     [ERROR_METHOD]          = { "method",          405, LOG_DEBUG   },
     [ERROR_CONFLICT]        = { "conflict",        409, LOG_DEBUG   },
     [ERROR_GONE]            = { "gone",            410, LOG_INFO    },
+    [ERROR_PRECONDITION]    = { "precondition",    412, LOG_DEBUG   },
     [ERROR_TOO_LARGE]       = { "too-large",       413, LOG_INFO    },
     [ERROR_MEDIA]           = { "media",           415, LOG_INFO    },
     [ERROR_RANGE]           = { "range",           416, LOG_DEBUG   },

@@ -18,6 +18,7 @@ enum error_kind {
     ERROR_METHOD,          /* the resource has no such method: 405 */
     ERROR_CONFLICT,        /* the state does not allow it now: 409 */
     ERROR_GONE,            /* it went away while we worked: 410 */
+    ERROR_PRECONDITION,    /* not the version that the request is meant for: 412 */
     ERROR_TOO_LARGE,       /* cap, quota or full medium: 413 */
     ERROR_MEDIA,           /* media type or image format: 415 */
     ERROR_RANGE,           /* no such bytes: 416 */

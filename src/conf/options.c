@@ -270,6 +270,8 @@ const struct option conf_options[] = {
     { "glint", "fetch_timeout", OPTION_FLOAT, "60", .min = 1, .max = 3600, .flags = OPTION_RESTART,
       .help = "Seconds that a server which a location points at may be silent." },
     { "glint", "access_log", OPTION_BOOL, "true", .help = "Log one line for each request." },
+    { "glint", "head_image_data", OPTION_BOOL, "true",
+      .help = "Answer HEAD of an image's data, with its length and version. false: 405, as Glance does." },
     { "glint", "workers_max", OPTION_INT, "64", .min = 1, .max = 4096, .flags = OPTION_RESTART,
       .help = "Threads for requests that wait for the database or a store. They are started when "
               "needed." },

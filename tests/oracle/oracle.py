@@ -13,6 +13,7 @@ normalised (see README.md) and kept in recorded/<profile>/<file>.json.  replay e
 """
 import argparse
 import difflib
+import email.utils
 import fnmatch
 import hashlib
 import http.client
@@ -290,6 +291,61 @@ def broken(answer):
     return None
 
 
+class Versions:
+    """Checks the header lines that tell versions apart, which the original does not have, and takes them out of the
+    answers.  required: the server must send them, not only rightly if it does."""
+    LINES = ('etag', 'last-modified', 'accept-ranges', 'cache-control')
+    DOCUMENTS = ('/v2/schemas/image', '/v2/schemas/images', '/v2/schemas/member', '/v2/schemas/members')
+
+    def __init__(self, required):
+        self.required = required
+        self.tag_of, self.body_of = {}, {}
+
+    def take(self, method, answer, tree):
+        """What is wrong, or None."""
+        kind = self.kind(method, answer, tree)
+        names = {'read': ('etag', 'cache-control'), 'unchanged': ('etag', 'cache-control'), 'changed': ('etag',),
+                 'data': self.LINES, 'no-range': ('content-range',)}.get(kind, ())
+        found = {k.lower(): v for k, v in answer.headers if k.lower() in names}
+        answer.headers = [(k, v) for k, v in answer.headers if k.lower() not in names]
+        if kind is None or (not found and not self.required):
+            return None
+        if set(found) != set(names):
+            return 'without ' + ', '.join(sorted(set(names) - set(found)))
+        return self.wrong(kind, method, answer, found)
+
+    def kind(self, method, answer, tree):
+        content_type = next((v for k, v in answer.headers if k.lower() == 'content-type'), '')
+        document = isinstance(tree, dict) and tree.get('schema') in self.DOCUMENTS
+        if document and method == 'GET' and answer.status == 200:
+            return 'read'
+        if document and (method, answer.status) in (('POST', 201), ('PATCH', 200), ('PUT', 200)):
+            return 'changed'
+        if content_type == 'application/octet-stream' and answer.status in (200, 206):
+            return 'data'
+        return {304: 'unchanged', 416: 'no-range'}.get(answer.status)
+
+    def wrong(self, kind, method, answer, found):
+        tag = found.get('etag', '')
+        if kind == 'no-range':
+            return None if re.fullmatch(r'bytes \*/\d+', found['content-range']) else 'Content-Range is ' + str(found)
+        if not re.fullmatch(r'"[0-9a-f]{32,128}"', tag):
+            return 'the ETag is ' + tag
+        if kind == 'read' and (self.tag_of.setdefault(answer.body, tag) != tag or
+                               self.body_of.setdefault(tag, answer.body) != answer.body):
+            return 'one ETag for two documents, or two for one: ' + tag
+        if kind == 'data':
+            if method == 'GET' and answer.status == 200 and tag != '"%s"' % hashlib.sha512(answer.body).hexdigest():
+                return 'the ETag is not the hash of the data: ' + tag
+            try:
+                age = time.time() - email.utils.parsedate_to_datetime(found['last-modified']).timestamp()
+            except ValueError:
+                age = -1
+            if not 0 <= age < 3600 or found['accept-ranges'] != 'bytes':
+                return str(found)
+        return None if found.get('cache-control', 'no-cache') == 'no-cache' else str(found)
+
+
 def normal(answer, names):
     headers = []
     content_type = ''
@@ -345,7 +401,7 @@ def run_settled(base, step, names):
         time.sleep(0.1)
 
 
-def run_case(base, case, salt):
+def run_case(base, case, salt, versions):
     """Run the case and return its normalised answers; quiet steps give only their status."""
     names = Names(case.name, salt)
     out, made, doubtful = [], [], False
@@ -365,6 +421,7 @@ def run_case(base, case, salt):
             for name, key in step.get('keep', {}).items():
                 if isinstance(tree, dict) and tree.get(key):
                     names.values[name] = str(tree[key])
+            problem = versions.take(step['method'], answer, tree)
             line = '%s %s as %s' % (step['method'], step['path'], step.get('who') or 'member')
             if step.get('quiet'):
                 out.append({'request': line, 'status': str(answer.status)})
@@ -373,6 +430,8 @@ def run_case(base, case, salt):
                 row.update(normal(answer, names))
                 if broken(answer):
                     row['broken'] = broken(answer)
+                if problem:
+                    row['versions'] = problem
                 out.append(row)
     finally:
         if doubtful:
@@ -425,6 +484,8 @@ def compare(want, got):
                               ['+ %s: %s' % (key, v) for v in gh.get(key, [])]))
         if 'broken' in g and 'broken' not in w:
             found.append((at, 'broken', ['+ ' + g['broken']]))
+        if 'versions' in g:
+            found.append((at, 'versions', ['+ ' + g['versions']]))
         if w['body'] != g['body']:
             found.append((at, 'body', body_diff(w['body'], g['body'])))
     if len(want) != len(got):
@@ -470,7 +531,7 @@ def declared(case_name, found, want, got, rows):
     """The anchors that declare all of these differences, or None."""
     used = []
     for at, kind, _ in found:
-        if kind == 'broken':
+        if kind in ('broken', 'versions'):
             return None
         crashed = at < len(want) and want[at]['status'][:3] in ('0', '500') and got[at]['status'][:1] not in ('0', '5', '')
         before = {w['status'][:3] for w, g in zip(want[:at], got) if w['status'] == g['status']}
@@ -544,7 +605,7 @@ def command_record(args):
     tables, count = {}, 0
     for case in chosen(args):
         table = tables.setdefault(case.file, read_recorded(args.profile, case.file) if args.only else {})
-        table[case.name] = run_case(base, case, args.salt)
+        table[case.name] = run_case(base, case, args.salt, Versions(False))
         count += 1
         bad = [row for row in table[case.name] if 'headers' not in row and not row['status'].startswith('2')]
         if bad:
@@ -564,6 +625,7 @@ def command_replay(args):
     kinds_seen = {}
     cache = {}
     expected = {}
+    versions = Versions(not args.original)
     for case in chosen(args):
         if case.file not in cache:
             cache[case.file] = read_recorded(args.profile, case.file)
@@ -574,7 +636,7 @@ def command_replay(args):
             failed += 1
             continue
         try:
-            got = run_case(base, case, args.salt)
+            got = run_case(base, case, args.salt, versions)
         except OSError as problem:
             print('%s no connection: %s' % (case.name, problem))
             failed += 1
@@ -620,7 +682,7 @@ def command_diff(args):
     one, two = urllib.parse.urlsplit(args.url), urllib.parse.urlsplit(args.url2)
     passed = failed = 0
     for case in chosen(args):
-        found = compare(run_case(one, case, args.salt), run_case(two, case, args.salt))
+        found = compare(run_case(one, case, args.salt, Versions(False)), run_case(two, case, args.salt, Versions(False)))
         if found:
             failed += 1
             show(case, found)
@@ -651,6 +713,7 @@ def main():
     parser.add_argument('--random-ids', action='store_true', help='for a server that has seen these cases before')
     parser.add_argument('--accept', action='store_true', help='replay: keep declared answers in recorded/glint-expected')
     parser.add_argument('--origin', default=Names.origin, help='url of a tests/origin.py that the server can reach')
+    parser.add_argument('--original', action='store_true', help='replay: the server is the original, without ETag and the like')
     parser.add_argument('--brief', action='store_true', help='replay: one line for each failed case')
     parser.add_argument('-v', '--verbose', action='store_true')
     args = parser.parse_args()

@@ -38,7 +38,7 @@ static const struct {
     { "GET", "/v2/images/a%2Fb", "reader", 404, NULL, NULL },
     { "GET", "/v2/images/%zz", "reader", 404, NULL, NULL },
     { "PUT", "/v2/images", "member", 405, "Allow", "GET, POST" },
-    { "POST", "/v2/images/x/file", "member", 405, "Allow", "GET, PUT" },
+    { "POST", "/v2/images/x/file", "member", 405, "Allow", "GET, HEAD, PUT" },
     { "HEAD", "/v2/images/x", "member", 405, "Allow", "GET, PATCH, DELETE" },
     { "BREW", "/v2/images", "member", 405, "Allow", "GET, POST" },
     { "BREW", "/v2/nope", "member", 501, NULL, NULL },

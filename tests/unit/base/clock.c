@@ -111,10 +111,8 @@ static void clock_goes_on(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clock_writes),
-        cmocka_unit_test(clock_knows_the_calendar),
-        cmocka_unit_test(clock_reads_iso),
-        cmocka_unit_test(clock_reads_what_it_writes),
+        cmocka_unit_test(clock_writes),    cmocka_unit_test(clock_knows_the_calendar),
+        cmocka_unit_test(clock_reads_iso), cmocka_unit_test(clock_reads_what_it_writes),
         cmocka_unit_test(clock_goes_on),
     };
 
