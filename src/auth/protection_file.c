@@ -157,14 +157,14 @@ int ini_parse(struct arena *a, const char *path, const char *text, size_t n, str
     struct reader r = { .ini = ret, .error = e };
 
     *ret = (struct ini){ .arena = a, .path = arena_str(a, path), .defaults = { .name = "DEFAULT" } };
-    for (size_t at = 0; at < n;) {
-        const char *end = memchr(text + at, '\n', n - at);
-        size_t len = end ? (size_t)(end - text) - at : n - at;
-
+    for (size_t at = 0, len; at < n; at += len + 1) {
+        for (len = 0; at + len < n && text[at + len] != '\n' && text[at + len] != '\r';)
+            len++;
         r.line++;
         if (line_read(&r, text + at, len) < 0)
             return -1;
-        at += len + 1;
+        if (at + len + 1 < n && text[at + len] == '\r' && text[at + len + 1] == '\n')
+            at++; /* Python's universal newlines */
     }
     return 0;
 }

@@ -33,6 +33,29 @@ static void code_point(struct rewriter *w, size_t digits)
     w->at += 2 + digits;
 }
 
+/* \0, \ooo and everything in a class is a character, \n and \nn a group; PCRE guesses. */
+static void number(struct rewriter *w)
+{
+    const char *digits = w->at + 1;
+    size_t n = strspn(digits, "01234567");
+
+    if (n > 3)
+        n = 3;
+    if (*digits != '0' && n < 3 && !w->in_class) {
+        n = isdigit((unsigned char)digits[1]) ? 2 : 1;
+        str_addf(&w->out, "\\g{%.*s}", (int)n, digits);
+    } else if (n == 0 || (n == 3 && *digits > '3')) {
+        w->why = arena_printf(w->arena, "unknown escape \\%.*s", (int)(n ? n : 1), digits);
+    } else {
+        unsigned code = 0;
+
+        for (size_t i = 0; i < n; i++)
+            code = code * 8 + (unsigned)(digits[i] - '0');
+        str_addf(&w->out, "\\x{%x}", code);
+    }
+    w->at += 1 + n;
+}
+
 /* What both languages call by the same letter, outside and inside of [classes]. */
 static bool is_common(char letter, bool in_class)
 {
@@ -45,6 +68,10 @@ static void escape(struct rewriter *w)
 
     if (letter == 'x' || letter == 'u' || letter == 'U') {
         code_point(w, letter == 'x' ? 2 : letter == 'u' ? 4 : 8);
+        return;
+    }
+    if (isdigit((unsigned char)letter)) {
+        number(w);
         return;
     }
     if (letter == '\0')
@@ -60,6 +87,17 @@ static void escape(struct rewriter *w)
     else
         str_addn(&w->out, w->at, 2);
     w->at += 2;
+}
+
+/* Nothing in it means anything, but that a backslash takes the next character along. */
+static void skip_remark(struct rewriter *w)
+{
+    while (*w->at && *w->at != ')')
+        w->at += w->at[0] == '\\' && w->at[1] ? 2 : 1;
+    if (*w->at)
+        w->at++;
+    else
+        w->why = "missing ')' after a remark";
 }
 
 /* "(" and what makes it more than a group: only Python's own forms. */
@@ -87,11 +125,7 @@ static void open_group(struct rewriter *w)
         return;
     }
     if (*form == '#') {
-        w->at += strcspn(w->at, ")"); /* a remark: nothing in it means anything */
-        if (!*w->at)
-            w->why = "missing ')' after a remark";
-        else
-            w->at++;
+        skip_remark(w);
         return;
     }
     str_add(&w->out, "(?");
@@ -107,6 +141,8 @@ static void open_class(struct rewriter *w)
     if (*w->at == ']') {
         str_add(&w->out, "\\]");
         w->at++;
+    } else if (*w->at && strchr(":.=", *w->at)) { /* else taken for [:a:] without its second pair */
+        str_addf(&w->out, "\\%c", *w->at++);
     }
 }
 
