@@ -242,8 +242,8 @@ size_t protections_rules(const struct protections *p, const struct policy_added 
 
 /* ---- asking ---- */
 
-/* Names repeat from image to image: where a name's hash leads, the last such name has left its section. */
-enum { REMEMBERED = 128, NO_SECTION = -1 };
+/* Names repeat from image to image: each leaves its section in one of the places from where its hash leads. */
+enum { REMEMBERED = 256, PLACES = 8, NO_SECTION = -1 };
 
 enum answer { ANSWER_UNKNOWN /* 0, as new memory is */, ANSWER_NO, ANSWER_YES };
 
@@ -297,16 +297,20 @@ static int section_match(const struct property_rights *r, const char *name)
 
 static int section_of(struct property_rights *r, const char *name)
 {
-    uint32_t hash = 2166136261;
+    uint32_t hash = 2166136261, at = 0;
 
     for (const unsigned char *p = (const unsigned char *)name; *p; p++)
         hash = (hash ^ *p) * 16777619;
-    hash %= REMEMBERED;
-    if (!str_eq(r->names[hash].name, name)) {
-        r->names[hash].name = name;
-        r->names[hash].section = section_match(r, name);
+    for (uint32_t i = 0; i < PLACES; i++) {
+        at = (hash + i) % REMEMBERED;
+        if (!r->names[at].name)
+            break;
+        if (strcmp(r->names[at].name, name) == 0)
+            return r->names[at].section;
     }
-    return r->names[hash].section;
+    r->names[at].name = name; /* a free place, or that of another name */
+    r->names[at].section = section_match(r, name);
+    return r->names[at].section;
 }
 
 static bool permitted(const struct property_rights *r, const struct permission *p)

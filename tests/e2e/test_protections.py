@@ -4,6 +4,7 @@ What Glance answers to each operation of each caller is in tests/oracle; here is
 import os
 import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -281,6 +282,31 @@ def test_a_reload_follows_the_file_and_a_bad_one_leaves_the_rules(protected):
     reload(server, 'the configuration is read again')
     assert member.post('/v2/images', json={'hidden_a': '1'}).status == 201
     assert member.post('/v2/images', json={'free_a': '1'}).status == 403
+
+
+def test_each_request_sees_one_set_of_rules(protected):
+    server = protected([('^both_', ALL)])
+    image = server.client('admin').create(owner='project-1', both_a='1', both_b='2')['id']
+    stop, answers, wrong = threading.Event(), set(), []
+
+    def ask():
+        member = server.client('member')
+        while not stop.is_set():
+            shown = [name for name in member.show(image) if name.startswith('both_')]
+            answers.add(len(shown))
+            if len(shown) == 1:
+                wrong.append(shown)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for n in range(20):
+        write(server, [('^both_', ADMIN if n % 2 == 0 else ALL)])
+        reload(server, 'the configuration is read again')
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not wrong and answers == {0, 2}
 
 
 def test_protections_come_and_go_with_a_reload(protected):
