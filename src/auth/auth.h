@@ -165,9 +165,8 @@ void protections_close(struct protections *p); /* takes NULL */
  * long as p. 0 for NULL, and for files that name roles. */
 size_t protections_rules(const struct protections *p, const struct policy_added **ret);
 
-/* What one caller may, remembered while a request lasts. Of one thread; what it is made of must outlive it,
- * and so must the names it is asked about. A service that asks for somebody (X-Service-Roles) adds its roles
- * to his. */
+/* What one caller may, remembered while a request lasts. Of one thread; what it is made of must outlive it. A
+ * service that asks for somebody (X-Service-Roles) adds its roles to his. */
 struct property_rights;
 struct property_rights *property_rights_make(struct arena *a, const struct protections *p,
                                              const struct policy_rules *rules, const struct identity *id);

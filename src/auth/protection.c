@@ -242,12 +242,14 @@ size_t protections_rules(const struct protections *p, const struct policy_added 
 
 /* ---- asking ---- */
 
-/* Names repeat from image to image: each leaves its section in one of the places from where its hash leads. */
+/* Names repeat from image to image: each leaves its section in one of the places from where its hash leads.
+ */
 enum { REMEMBERED = 256, PLACES = 8, NO_SECTION = -1 };
 
 enum answer { ANSWER_UNKNOWN /* 0, as new memory is */, ANSWER_NO, ANSWER_YES };
 
 struct property_rights {
+    struct arena *arena;
     const struct protections *set;
     const struct policy_rules *rules;
     struct identity identity; /* with the roles of the service that asks for somebody */
@@ -270,6 +272,7 @@ struct property_rights *property_rights_make(struct arena *a, const struct prote
     struct property_rights *r = arena_new(a, struct property_rights);
     struct identity *who = &r->identity;
 
+    r->arena = a;
     r->set = p;
     r->rules = rules;
     r->identity = *id;
@@ -308,7 +311,7 @@ static int section_of(struct property_rights *r, const char *name)
         if (strcmp(r->names[at].name, name) == 0)
             return r->names[at].section;
     }
-    r->names[at].name = name; /* a free place, or that of another name */
+    r->names[at].name = arena_str(r->arena, name); /* a free place, or that of another name */
     r->names[at].section = section_match(r, name);
     return r->names[at].section;
 }
