@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /v2/images/{image_id}/members. The order of the checks is Glance 33's: body, image, may the caller see it,
- * is it shared, the member, the rule. */
+/* /v2/images/{image_id}/members. The order of the checks is Glance 33's: body, image, is it shared,
+ * may the caller see it, the member, the rule. */
 #include "api/request.h"
 
 #include "db/db.h"
@@ -46,24 +46,25 @@ static int member_conditions(struct request *rq, struct db_conn *c, const struct
     return request_document_conditions(rq, &body, m->updated_us, e);
 }
 
-/* The image, when the caller may see it. */
 static int load(struct request *rq, struct image **ret, struct error *e)
 {
-    if (request_image(rq, ret, e) < 0) {
-        if (e->kind == ERROR_NOT_FOUND)
-            error_as(e, 404, "Image %s not found.", rq->args[0]);
-        return -1;
-    }
-    return request_allowed(rq, "get_image", *ret, e);
+    if (request_image(rq, ret, e) == 0)
+        return 0;
+    if (e->kind == ERROR_NOT_FOUND)
+        error_as(e, 404, "Image %s not found.", rq->args[0]);
+    return -1;
 }
 
-static int load_shared(struct request *rq, const char *verb, struct image **ret, struct error *e)
+/* The image, when it has members and the caller may see it; after: what the refusal ends with. */
+static int load_shared(struct request *rq, const char *verb, const char *after, struct image **ret,
+                       struct error *e)
 {
     if (load(rq, ret, e) < 0)
         return -1;
     if ((*ret)->visibility != IMAGE_SHARED)
-        return error_set(e, ERROR_FORBIDDEN, "Not allowed to %s members for image %s.", verb, (*ret)->id);
-    return 0;
+        return error_set(e, ERROR_FORBIDDEN, "Not allowed to %s members for image %s%s", verb, (*ret)->id,
+                         after);
+    return request_allowed(rq, "get_image", *ret, e);
 }
 
 /* Whose memberships the caller sees: NULL is everybody's, for the owner and the administrator. */
@@ -93,13 +94,8 @@ int member_list_handle(struct request *rq, struct error *e)
     struct db_conn *c;
     size_t n;
 
-    if (load(rq, &im, e) < 0)
-        return -1;
-    if (im->visibility != IMAGE_SHARED)
-        return error_set(e, ERROR_FORBIDDEN,
-                         "Not allowed to list members for image %s: Only shared images have members.",
-                         im->id);
-    if (request_allowed(rq, rq->route->rule, im, e) < 0 || request_db(rq, &c, e) < 0 ||
+    if (load_shared(rq, "list", ": Only shared images have members.", &im, e) < 0 ||
+        request_allowed(rq, rq->route->rule, im, e) < 0 || request_db(rq, &c, e) < 0 ||
         member_list(c, rq->arena, im->id, sees_only(rq, im), &members, &n, e) < 0)
         return -1;
     str_add(&body, "{\"members\": [");
@@ -118,7 +114,7 @@ int member_show(struct request *rq, struct error *e)
     struct image *im;
     struct db_conn *c;
 
-    if (load(rq, &im, e) < 0)
+    if (load(rq, &im, e) < 0 || request_allowed(rq, "get_image", im, e) < 0)
         return -1;
     if (im->visibility != IMAGE_SHARED)
         return error_set(e, ERROR_NOT_FOUND, "Only shared images have members.");
@@ -164,7 +160,7 @@ static int add(struct request *rq, struct db_conn *c, const char *project, struc
     int64_t quota = config_int(rq->settings->config, "DEFAULT", "image_member_quota"), n;
     struct image *im;
 
-    if (db_begin_write(c, e) < 0 || load_shared(rq, "create", &im, e) < 0 ||
+    if (db_begin_write(c, e) < 0 || load_shared(rq, "create", ".", &im, e) < 0 ||
         request_allowed(rq, rq->route->rule, im, e) < 0 || member_count(c, im->id, &n, e) < 0 ||
         quota_check(quota, (size_t)n + 1, "members", e) < 0 ||
         member_add(c, rq->arena, im->id, project, e) < 0 ||
@@ -183,7 +179,7 @@ int member_create(struct request *rq, struct error *e)
     struct image *im;
     struct db_conn *c;
 
-    if (project_read(rq, &given, &project, e) < 0 || load_shared(rq, "create", &im, e) < 0 ||
+    if (project_read(rq, &given, &project, e) < 0 || load_shared(rq, "create", ".", &im, e) < 0 ||
         request_allowed(rq, rq->route->rule, im, e) < 0 || request_db(rq, &c, e) < 0 ||
         add(rq, c, project, &m, e) < 0)
         return -1;
@@ -213,7 +209,7 @@ int member_update(struct request *rq, struct error *e)
         return error_set(e, ERROR_INVALID, "Expected a status in the form: {\"status\": \"status\"}");
     if (!status)
         return error_set(e, ERROR_INVALID, "Status not specified");
-    if (load_shared(rq, "update", &im, e) < 0 || request_db(rq, &c, e) < 0 ||
+    if (load_shared(rq, "update", ".", &im, e) < 0 || request_db(rq, &c, e) < 0 ||
         load_member(rq, c, im, &m, e) < 0 || request_allowed(rq, rq->route->rule, im, e) < 0)
         return -1;
     if (!json_is_string(status) || !member_status_valid(json_string_value(status)))
@@ -240,7 +236,7 @@ int member_delete(struct request *rq, struct error *e)
     struct image *im;
     struct db_conn *c;
 
-    if (load_shared(rq, "delete", &im, e) < 0 || request_db(rq, &c, e) < 0 ||
+    if (load_shared(rq, "delete", ".", &im, e) < 0 || request_db(rq, &c, e) < 0 ||
         load_member(rq, c, im, &m, e) < 0 || request_allowed(rq, rq->route->rule, im, e) < 0 ||
         drop(rq, c, im, e) < 0)
         return -1;
