@@ -58,6 +58,7 @@ REQUESTS = [
     ('PATCH /v2/images/{image_id}', {'change': 'nothing'}, PATCH, b'[]'),
     ('DELETE /v2/images/{image_id}', {}, {}, None),
     ('GET /v2/images/{image_id}/file', {}, {}, None),
+    ('HEAD /v2/images/{image_id}/file', {}, {}, None),
     ('PUT /v2/images/{image_id}/file', {}, OCTETS, DATA),
     ('POST /v2/images/{image_id}/actions/deactivate', {}, {}, None),
     ('POST /v2/images/{image_id}/actions/reactivate', {}, {}, None),
@@ -71,6 +72,8 @@ REQUESTS = [
     ('PUT /v2/images/{image_id}/tags/{tag}', {'tag': 'new'}, {}, None),
     ('DELETE /v2/images/{image_id}/tags/{tag}', {'tag': 'there'}, {}, None),
 ]
+# Routes that Glance does not have, and which of its own they have to agree with.
+AS = {'HEAD /v2/images/{image_id}/file': 'GET /v2/images/{image_id}/file'}
 # What has no image to be careful with; test_random_lists.py has the listing.
 ELSEWHERE = re.compile(r'GET /v2/images|GET /v2/schemas/.*')
 
@@ -177,14 +180,17 @@ def test_every_route_is_listed():
 @pytest.mark.parametrize('request_', REQUESTS, ids=title)
 def test_statuses_are_those_of_glance(trusted, images, table, request_):
     cells = [(v, s) for v in VISIBILITIES for s in STATES]
+    if isinstance(trusted, External) and title(request_) in AS:
+        pytest.skip('Glance does not have it')
     found = {cell: [] for cell in cells}
     for _, client in callers(trusted):      # each caller has images of its own: some requests change them
         for cell, image_id in zip(cells, images.make(cells)):
             found[cell].append(ask(client, request_, image_id, cell[0]).status)
-    if os.environ.get('E2E_RECORD'):
-        table[title(request_)] = found
+    name = AS.get(title(request_), title(request_))
+    if os.environ.get('E2E_RECORD') and name == title(request_):
+        table[name] = found
     wrong = ['%s %s: %s answered %d, Glance %d' % (*cell, who, ours, theirs) for cell in cells
-             for who, ours, theirs in zip(WHO, found[cell], table[title(request_)][cell]) if ours != theirs]
+             for who, ours, theirs in zip(WHO, found[cell], table[name][cell]) if ours != theirs]
     assert wrong == []
 
 
