@@ -35,25 +35,6 @@ void str_reserve(struct str *s, size_t more)
     s->cap = cap;
 }
 
-void str_addn(struct str *s, const void *bytes, size_t n)
-{
-    str_reserve(s, n);
-    if (n)
-        memcpy(s->data + s->len, bytes, n);
-    s->len += n;
-    s->data[s->len] = '\0';
-}
-
-void str_add(struct str *s, const char *text)
-{
-    str_addn(s, text, strlen(text));
-}
-
-void str_addc(struct str *s, char c)
-{
-    str_addn(s, &c, 1);
-}
-
 void str_addv(struct str *s, const char *format, va_list ap)
 {
     va_list again;

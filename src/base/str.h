@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct str {
     char *data; /* always zero-terminated once something was added; NULL before */
@@ -22,9 +23,27 @@ void str_init(struct str *s);
 void str_done(struct str *s); /* for CLEANUP too */
 void str_clear(struct str *s);
 void str_reserve(struct str *s, size_t more);
-void str_add(struct str *s, const char *text);
-void str_addn(struct str *s, const void *bytes, size_t n);
-void str_addc(struct str *s, char c);
+/* Inline: documents are put together from thousands of pieces, most of them literals. */
+static inline void str_addn(struct str *s, const void *bytes, size_t n)
+{
+    if (s->cap - s->len <= n)
+        str_reserve(s, n);
+    if (n)
+        memcpy(s->data + s->len, bytes, n);
+    s->len += n;
+    s->data[s->len] = '\0';
+}
+
+static inline void str_add(struct str *s, const char *text)
+{
+    str_addn(s, text, strlen(text));
+}
+
+static inline void str_addc(struct str *s, char c)
+{
+    str_addn(s, &c, 1);
+}
+
 void str_addf(struct str *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void str_addv(struct str *s, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
 void str_add_u64(struct str *s, uint64_t n);

@@ -36,10 +36,8 @@ static void add_escape(struct str *out, unsigned c)
     str_addf(out, "\\u%04x", c);
 }
 
-static bool plain(unsigned char c)
-{
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; /* Python leaves DEL alone */
-}
+/* What stands for itself between quotes. Python leaves DEL alone. */
+static const bool plain[256] = { [' ' ... '!'] = true, ['#' ... '['] = true, [']' ... 0x7F] = true };
 
 /* What is not UTF-8 (it can only come from outside, in a header or a path) becomes U+FFFD: the document stays
  * JSON. */
@@ -62,7 +60,7 @@ void json_add_text(struct str *out, const char *text, bool ascii)
     while (*text) {
         size_t n = 0;
 
-        while (plain((unsigned char)text[n]))
+        while (plain[(unsigned char)text[n]])
             n++;
         str_addn(out, text, n);
         text += n;
@@ -309,29 +307,25 @@ static void add_properties(struct str *out, const struct image *im)
     }
 }
 
+/* key: with its quotes and colon. */
 static void add_named(struct str *out, const char *key, const char *value)
 {
-    str_addc(out, '"');
     str_add(out, key);
-    str_add(out, "\": ");
     json_add_text_or_null(out, value, false);
     str_add(out, ", ");
 }
 
 static void add_number(struct str *out, const char *key, int64_t value)
 {
-    str_addc(out, '"');
     str_add(out, key);
-    str_add(out, "\": ");
     add_size(out, value);
     str_add(out, ", ");
 }
 
 static void add_bool(struct str *out, const char *key, bool value)
 {
-    str_addc(out, '"');
     str_add(out, key);
-    str_add(out, value ? "\": true, " : "\": false, ");
+    str_add(out, value ? "true, " : "false, ");
 }
 
 static void add_links(struct str *out, const char *id)
@@ -350,23 +344,23 @@ void image_doc_write(struct str *out, const struct image *im, const struct image
     str_reserve(out, 1024);
     str_addc(out, '{');
     add_properties(out, im);
-    add_named(out, "name", im->name);
-    add_named(out, "disk_format", im->disk_format);
-    add_named(out, "container_format", im->container_format);
-    add_named(out, "visibility", image_visibility_name(im->visibility));
-    add_number(out, "size", im->size);
-    add_number(out, "virtual_size", im->virtual_size);
-    add_named(out, "status", image_status_name(im->status));
-    add_named(out, "checksum", im->checksum);
-    add_bool(out, "protected", im->protected);
-    add_number(out, "min_ram", im->min_ram);
-    add_number(out, "min_disk", im->min_disk);
-    add_named(out, "owner", im->owner);
-    add_bool(out, "os_hidden", im->os_hidden);
-    add_named(out, "os_hash_algo", im->os_hash_algo);
-    add_named(out, "os_hash_value", im->os_hash_value);
-    add_named(out, "id", im->id);
-    add_named(out, "created_at", clock_iso(im->created_us, when));
+    add_named(out, "\"name\": ", im->name);
+    add_named(out, "\"disk_format\": ", im->disk_format);
+    add_named(out, "\"container_format\": ", im->container_format);
+    add_named(out, "\"visibility\": ", image_visibility_name(im->visibility));
+    add_number(out, "\"size\": ", im->size);
+    add_number(out, "\"virtual_size\": ", im->virtual_size);
+    add_named(out, "\"status\": ", image_status_name(im->status));
+    add_named(out, "\"checksum\": ", im->checksum);
+    add_bool(out, "\"protected\": ", im->protected);
+    add_number(out, "\"min_ram\": ", im->min_ram);
+    add_number(out, "\"min_disk\": ", im->min_disk);
+    add_named(out, "\"owner\": ", im->owner);
+    add_bool(out, "\"os_hidden\": ", im->os_hidden);
+    add_named(out, "\"os_hash_algo\": ", im->os_hash_algo);
+    add_named(out, "\"os_hash_value\": ", im->os_hash_value);
+    add_named(out, "\"id\": ", im->id);
+    add_named(out, "\"created_at\": ", clock_iso(im->created_us, when));
     str_add(out, "\"updated_at\": \"");
     str_add(out, clock_iso(im->updated_us, when));
     str_addc(out, '"');
