@@ -137,7 +137,7 @@ void image_row_location(struct db_stmt *s, int col, struct arena *a, struct imag
 
 /* ---- load ---- */
 
-static int load_children(struct db_conn *c, struct arena *a, struct image *im, struct error *e)
+int image_rows_load(struct db_conn *c, struct arena *a, struct image *im, bool locations, struct error *e)
 {
     static const char *const sql[] = {
         "SELECT name, value FROM image_properties WHERE image_id = ?1 AND NOT deleted ORDER BY id",
@@ -151,7 +151,7 @@ static int load_children(struct db_conn *c, struct arena *a, struct image *im, s
         image_row_location,
     };
 
-    for (size_t i = 0; i < COUNT(sql); i++) {
+    for (size_t i = 0; i < COUNT(sql) - !locations; i++) {
         struct db_stmt *s;
         int row;
 
@@ -225,7 +225,7 @@ static int load(struct db_conn *c, struct arena *a, const char *id, const struct
         return -1;
     if (v && check_visible(c, im, v, e) < 0)
         return -1;
-    if (load_children(c, a, im, e) < 0)
+    if (image_rows_load(c, a, im, true, e) < 0)
         return -1;
     *ret = im;
     return 0;

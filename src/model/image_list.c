@@ -17,7 +17,6 @@
  * decided the same way. */
 #include "model/list.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { MANY = 1000 };
@@ -138,8 +137,15 @@ static int choose_plan(struct build *b, struct db_conn *c, struct error *e)
 struct page {
     struct image *images;
     size_t n, cap;
-    struct image **by_id; /* sorted */
 };
+
+static struct image *page_add(struct page *p, struct arena *a)
+{
+    struct image *im = ARENA_PUSH(a, p->images, p->n, p->cap);
+
+    *im = (struct image){ 0 };
+    return im;
+}
 
 static int read_segment(struct db_conn *c, struct build *b, int segment, struct page *p, struct error *e)
 {
@@ -151,108 +157,110 @@ static int read_segment(struct db_conn *c, struct build *b, int segment, struct 
         return -1;
     build_bind(b, s);
     while ((int64_t)p->n < b->q->limit && (row = db_step(s, e)) > 0) {
-        struct image *im;
-
         if (p->n && strcmp(p->images[p->n - 1].id, db_text(s, 0)) == 0)
             continue; /* found by two parts */
-        im = ARENA_PUSH(b->arena, p->images, p->n, p->cap);
-        *im = (struct image){ 0 };
-        if (image_row_read(s, b->arena, im, e) < 0)
+        if (image_row_read(s, b->arena, page_add(p, b->arena), e) < 0)
             return -1;
     }
     return row < 0 ? -1 : 0;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-    const struct image *const *x = a, *const *y = b;
+/* ---- merging parts ----
+ *
+ * In the default order the parts need not pass through SQL's sorting, which moves whole rows: each part is a
+ * walk along its index, and the next image is the first of what stands next in each. */
 
-    return strcmp((*x)->id, (*y)->id);
+struct walk {
+    struct db_stmt *stmt;
+    struct image next;
+    bool more;
+};
+
+static int walk_step(struct walk *w, struct arena *a, struct error *e)
+{
+    int row = db_step(w->stmt, e);
+
+    w->more = row > 0;
+    if (row <= 0)
+        return row;
+    w->next = (struct image){ 0 };
+    return image_row_read(w->stmt, a, &w->next, e);
 }
 
-static void sort_page(struct page *p, struct arena *a)
+static void walks_done(struct walk (*all)[PARTS_MAX])
 {
-    p->by_id = arena_array(a, struct image *, p->n);
-    for (size_t i = 0; i < p->n; i++)
-        p->by_id[i] = &p->images[i];
-    qsort(p->by_id, p->n, sizeof *p->by_id, compare_ids);
+    for (size_t i = 0; i < PARTS_MAX; i++)
+        stmt_reset(&(*all)[i].stmt);
 }
 
-static struct image *page_find(const struct page *p, const char *id)
+/* By created_at, then id. */
+static bool comes_before(const struct image *x, const struct image *y, bool ascending)
 {
-    struct image wanted = { .id = id };
-    const struct image *key = &wanted;
-    struct image **found = bsearch(&key, p->by_id, p->n, sizeof *p->by_id, compare_ids);
-
-    return found ? *found : NULL;
+    if (x->created_us != y->created_us)
+        return (x->created_us < y->created_us) == ascending;
+    return (strcmp(x->id, y->id) < 0) == ascending;
 }
 
-/* The statement's ids are filled up with the last one to a few sizes, so that few statements have to be kept.
- */
-static size_t padded(size_t n)
+static struct walk *walk_next(struct walk *all, size_t n, bool ascending)
 {
-    static const size_t sizes[] = { 1, 5, 25, 100, 300 };
+    struct walk *first = NULL;
 
-    for (size_t i = 0; i < COUNT(sizes); i++)
-        if (n <= sizes[i])
-            return sizes[i];
-    return 1000;
+    for (size_t i = 0; i < n; i++)
+        if (all[i].more && (!first || comes_before(&all[i].next, &first->next, ascending)))
+            first = &all[i];
+    return first;
 }
 
-static int read_children(struct db_conn *c, struct arena *a, const struct page *p, size_t from,
-                         const char *select,
-                         void (*add)(struct db_stmt *, int, struct arena *, struct image *), struct error *e)
+/* Two parts may find an image. */
+static bool page_has(const struct page *p, const struct image *im)
 {
-    size_t n = p->n - from < 1000 ? p->n - from : 1000, wide = padded(n);
-    CLEANUP(str_done) struct str sql = STR_INIT;
-    struct image *im = NULL;
-    struct db_stmt *s;
-    int row;
+    for (size_t i = p->n; i > 0 && p->images[i - 1].created_us == im->created_us; i--)
+        if (strcmp(p->images[i - 1].id, im->id) == 0)
+            return true;
+    return false;
+}
 
-    str_add(&sql, select);
-    for (size_t i = 1; i <= wide; i++) {
-        str_add(&sql, i > 1 ? ",?" : "?");
-        str_add_u64(&sql, i);
+static int read_merged(struct db_conn *c, struct build *b, struct page *p, struct error *e)
+{
+    CLEANUP(walks_done) struct walk all[PARTS_MAX] = { 0 };
+    enum part parts[PARTS_MAX];
+    size_t n = build_parts(b->q, parts);
+    struct walk *w;
+
+    for (size_t i = 0; i < n; i++) {
+        build_part(b, parts[i]);
+        if (db_prepare_text(c, str_text(&b->sql), &all[i].stmt, e) < 0)
+            return -1;
+        build_bind(b, all[i].stmt);
+        if (walk_step(&all[i], b->arena, e) < 0)
+            return -1;
     }
-    str_add(&sql, ") AND NOT deleted ORDER BY image_id, id");
-    if (db_prepare_text(c, str_text(&sql), &s, e) < 0)
-        return -1;
-    for (size_t i = 0; i < wide; i++)
-        db_bind_text(s, (int)i + 1, p->by_id[from + (i < n ? i : n - 1)]->id);
-    while ((row = db_step(s, e)) > 0) {
-        const char *id = db_text(s, 0);
-
-        if (!im || strcmp(im->id, id) != 0)
-            im = page_find(p, id);
-        if (im)
-            add(s, 1, a, im);
+    while ((int64_t)p->n < b->q->limit && (w = walk_next(all, n, b->order[0].ascending))) {
+        if (!page_has(p, &w->next))
+            *page_add(p, b->arena) = w->next;
+        if ((int64_t)p->n < b->q->limit && walk_step(w, b->arena, e) < 0)
+            return -1;
     }
-    return row;
+    return 0;
+}
+
+static int read_images(struct db_conn *c, struct build *b, struct page *p, struct error *e)
+{
+    if (b->plan == PLAN_PARTS && b->n_order == 2)
+        return read_merged(c, b, p, e);
+    for (int i = 0; i < build_segments(b) && (int64_t)p->n < b->q->limit; i++)
+        if (read_segment(c, b, i, p, e) < 0)
+            return -1;
+    return 0;
 }
 
 static int read_page(struct db_conn *c, struct build *b, struct page *p, struct error *e)
 {
-    static const struct {
-        const char *select;
-        void (*add)(struct db_stmt *, int, struct arena *, struct image *);
-    } children[] = {
-        { "SELECT image_id, name, value FROM image_properties WHERE image_id IN (", image_row_property },
-        { "SELECT image_id, value FROM image_tags WHERE image_id IN (", image_row_tag },
-        { "SELECT image_id, " LOCATION_COLUMNS " FROM image_locations WHERE image_id IN (",
-          image_row_location },
-    };
-    size_t n_children = COUNT(children) - b->q->without_locations;
-
-    if (choose_plan(b, c, e) < 0)
+    if (choose_plan(b, c, e) < 0 || read_images(c, b, p, e) < 0)
         return -1;
-    for (int i = 0; i < build_segments(b) && (int64_t)p->n < b->q->limit; i++)
-        if (read_segment(c, b, i, p, e) < 0)
+    for (size_t i = 0; i < p->n; i++)
+        if (image_rows_load(c, b->arena, &p->images[i], !b->q->without_locations, e) < 0)
             return -1;
-    sort_page(p, b->arena);
-    for (size_t from = 0; from < p->n; from += 1000)
-        for (size_t i = 0; i < n_children; i++)
-            if (read_children(c, b->arena, p, from, children[i].select, children[i].add, e) < 0)
-                return -1;
     return 0;
 }
 

@@ -508,6 +508,13 @@ void build_statement(struct build *b, int segment)
     }
 }
 
+void build_part(struct build *b, enum part part)
+{
+    str_clear(&b->sql);
+    b->n_values = 0;
+    add_walk(b, part, 0);
+}
+
 int build_init(struct build *b, const struct image_query *q, struct arena *a, enum db_dialect dialect,
                struct error *e)
 {

@@ -71,6 +71,8 @@ const char *build_member_status(const struct image_query *q);
 int build_segments(const struct build *b);
 /* With plan, many_shared and sort_apart set: writes b->sql and its values. */
 void build_statement(struct build *b, int segment);
+/* Of PLAN_PARTS: the same for one part. */
+void build_part(struct build *b, enum part part);
 void build_bind(const struct build *b, struct db_stmt *s);
 
 #endif

@@ -156,9 +156,8 @@ struct image_query {
 };
 bool image_column_known(const char *name);
 
-/* One page, each image with its properties, tags and, unless left out, locations (a fixed number of
- * statements however long the page). The cost grows with the page, not with the table, for the default order
- * and every single-key order.
+/* One page, each image with its properties, tags and, unless left out, locations. The cost grows with the
+ * page, not with the table, for the default order and every single-key order.
  */
 int image_list(struct db_conn *c, struct arena *a, const struct image_query *q, struct image **ret,
                size_t *ret_n, struct error *e) MUST_CHECK;

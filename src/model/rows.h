@@ -28,6 +28,11 @@ void image_row_property(struct db_stmt *s, int col, struct arena *a, struct imag
 void image_row_tag(struct db_stmt *s, int col, struct arena *a, struct image *im);
 void image_row_location(struct db_stmt *s, int col, struct arena *a, struct image *im);
 
+/* Reads the child rows of im->id into it. One statement a kind: the database is in this process, and a
+ * statement for many images would say with each row whose it is. */
+int image_rows_load(struct db_conn *c, struct arena *a, struct image *im, bool locations,
+                    struct error *e) MUST_CHECK;
+
 /* Says why a compare-and-set changed no row: ERROR_CONFLICT, or `missing` when there is no such live image.
  * Returns -1. */
 int image_explain_unchanged(struct db_conn *c, const char *id, enum image_status from,
