@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The service as a uWSGI plugin, behind each of uWSGI's ways to take HTTP and behind nginx."""
+import getpass
 import os
 import signal
 import subprocess
@@ -67,6 +68,7 @@ class Router(Uwsgi):
 
 NGINX = '''
 daemon off;
+user {user};
 pid {run}/nginx.pid;
 error_log {run}/nginx.log info;
 worker_processes 1;
@@ -114,15 +116,14 @@ class BehindNginx(Uwsgi):
 
     def command(self):
         self.socket = 'socket'
-        self.options = {'socket': self.directory + '/uwsgi.sock', 'chmod-socket': 666}
+        self.options = {'socket': self.directory + '/uwsgi.sock'}
         return super().command()
 
     def start(self):
         super().start()
         conf = os.path.join(self.directory, 'nginx.conf')
-        os.chmod(self.directory, 0o755)
         with open(conf, 'w') as f:
-            f.write(NGINX.format(run=self.directory, host=self.host, port=self.port, prefix=self.prefix))
+            f.write(NGINX.format(user=getpass.getuser(), run=self.directory, host=self.host, port=self.port, prefix=self.prefix))
         with open(self.log, 'ab') as log:
             self.nginx = subprocess.Popen([find('nginx'), '-c', conf, '-p', self.directory, '-e', self.directory + '/nginx.log'],
                                           stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
