@@ -33,12 +33,12 @@ static const char *bytes_of(struct arena *a, PyObject *text)
     return copy;
 }
 
-void environ_copy(struct environ *v, struct arena *a, PyObject *environ)
+void environ_copy(struct environ *v, struct arena *a, PyObject *dict)
 {
     PyObject *key, *value;
     Py_ssize_t at = 0;
 
-    while (PyDict_Next(environ, &at, &key, &value)) {
+    while (PyDict_Next(dict, &at, &key, &value)) {
         const char *name = PyUnicode_Check(key) ? PyUnicode_AsUTF8AndSize(key, NULL) : NULL;
 
         if (!name)
@@ -58,9 +58,9 @@ const char *environ_get(const struct environ *v, const char *name)
     return NULL;
 }
 
-bool environ_is_true(PyObject *environ, const char *key)
+bool environ_is_true(PyObject *dict, const char *key)
 {
-    PyObject *value = PyDict_GetItemString(environ, key);
+    PyObject *value = PyDict_GetItemString(dict, key);
 
     return value && PyObject_IsTrue(value) == 1;
 }

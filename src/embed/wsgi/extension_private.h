@@ -37,9 +37,9 @@ struct environ {
     size_t n, cap;
 };
 
-void environ_copy(struct environ *v, struct arena *a, PyObject *environ); /* GIL */
+void environ_copy(struct environ *v, struct arena *a, PyObject *dict); /* GIL */
 const char *environ_get(const struct environ *v, const char *name);
-bool environ_is_true(PyObject *environ, const char *key); /* GIL */
+bool environ_is_true(PyObject *dict, const char *key); /* GIL */
 
 /* ---- servers.c ---- */
 
@@ -60,7 +60,7 @@ struct server {
     bool wants_date;
 };
 
-const struct server *server_find(PyObject *environ); /* GIL; never NULL */
+const struct server *server_find(PyObject *dict); /* GIL; never NULL */
 /* Whether one of uWSGI's own options was given; GIL. */
 bool uwsgi_has_option(PyObject *uwsgi, const char *name);
 
@@ -110,7 +110,7 @@ struct gateway {
 void gateway_enter(struct gateway *g); /* takes the GIL */
 void gateway_leave(struct gateway *g);
 
-void gateway_begin(struct gateway *g, struct application *app, struct module_state *state, PyObject *environ,
+void gateway_begin(struct gateway *g, struct application *app, struct module_state *state, PyObject *dict,
                    PyObject *start_response); /* GIL */
 int gateway_read_head(struct gateway *g, struct error *e) MUST_CHECK;
 void gateway_finish(struct gateway *g); /* after the service, without the GIL */

@@ -232,7 +232,7 @@ static const struct gateway_ops wsgi_gateway_ops = {
 
 /* ---- its life ---- */
 
-void gateway_begin(struct gateway *g, struct application *app, struct module_state *state, PyObject *environ,
+void gateway_begin(struct gateway *g, struct application *app, struct module_state *state, PyObject *dict,
                    PyObject *start_response)
 {
     *g = (struct gateway){
@@ -243,13 +243,13 @@ void gateway_begin(struct gateway *g, struct application *app, struct module_sta
                 .started_us = clock_mono_us() },
         .app = app,
         .state = state,
-        .environ = environ,
+        .environ = dict,
         .start_response = start_response,
-        .server = server_find(environ),
+        .server = server_find(dict),
         .out = STR_INIT,
         .file = -1,
     };
-    environ_copy(&g->vars, g->rq.arena, environ);
+    environ_copy(&g->vars, g->rq.arena, dict);
     input_begin(g);
 }
 

@@ -23,9 +23,9 @@ static const struct server servers[] = {
     { .name = "unknown" },
 };
 
-static bool is_there(PyObject *environ, const struct server *s)
+static bool is_there(PyObject *dict, const struct server *s)
 {
-    PyObject *value = s->key ? PyDict_GetItemString(environ, s->key) : NULL;
+    PyObject *value = s->key ? PyDict_GetItemString(dict, s->key) : NULL;
     const char *text;
 
     if (!s->key)
@@ -38,11 +38,11 @@ static bool is_there(PyObject *environ, const struct server *s)
     return text && str_starts(text, s->value_prefix);
 }
 
-const struct server *server_find(PyObject *environ)
+const struct server *server_find(PyObject *dict)
 {
     const struct server *s = servers;
 
-    while (!is_there(environ, s))
+    while (!is_there(dict, s))
         s++;
     return s;
 }
