@@ -82,7 +82,7 @@ WSGISocketPrefix {run}/wsgi
 WSGIChunkedRequest On
 WSGIPassAuthorization On
 {more}
-WSGIScriptAlias {prefix} {run}/glint.wsgi {alias}
+WSGIScriptAlias {mount} {run}/glint.wsgi {alias}
 <Directory {run}>
   Require all granted
 </Directory>
@@ -107,7 +107,7 @@ class ModWsgi(Python):
             f.write(SCRIPT % (PACKAGES, self.directory))
         conf = os.path.join(self.directory, 'httpd.conf')
         with open(conf, 'w') as f:
-            f.write(HTTPD.format(run=self.directory, host=self.host, port=self.port, prefix=self.prefix, user=self.user,
+            f.write(HTTPD.format(run=self.directory, host=self.host, port=self.port, mount=self.prefix or '/', user=self.user,
                                  mod_wsgi=MOD_WSGI, alias=self.alias, more=self.more.format(run=self.directory)))
         return [find('apache2'), '-f', conf, '-DFOREGROUND']
 

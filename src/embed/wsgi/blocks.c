@@ -9,9 +9,10 @@ enum { BLOCK = 128 * 1024 };
 struct blocks {
     PyObject_HEAD int fd;
     uint64_t offset, left;
+    void (*failed)(void);
 };
 
-PyObject *blocks_make(PyObject *type, int fd, uint64_t offset, uint64_t len)
+PyObject *blocks_make(PyObject *type, int fd, uint64_t offset, uint64_t len, void (*failed)(void))
 {
     allocfunc alloc = (allocfunc)PyType_GetSlot((PyTypeObject *)type, Py_tp_alloc);
     struct blocks *b = (struct blocks *)alloc((PyTypeObject *)type, 0);
@@ -23,6 +24,7 @@ PyObject *blocks_make(PyObject *type, int fd, uint64_t offset, uint64_t len)
     b->fd = fd;
     b->offset = offset;
     b->left = len;
+    b->failed = failed;
     return (PyObject *)b;
 }
 
@@ -65,8 +67,11 @@ static PyObject *blocks_next(PyObject *self)
     {
         Py_DECREF(block);
         if (whole < 0)
-            return PyErr_SetFromErrno(PyExc_OSError);
-        PyErr_SetString(PyExc_OSError, "the stored data ended early");
+            PyErr_SetFromErrno(PyExc_OSError);
+        else
+            PyErr_SetString(PyExc_OSError, "the stored data ended early");
+        if (b->failed)
+            b->failed();
         return NULL;
     }
     b->offset += n;

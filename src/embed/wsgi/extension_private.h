@@ -64,6 +64,10 @@ const struct server *server_find(PyObject *dict); /* GIL; never NULL */
 /* Whether one of uWSGI's own options was given; GIL. */
 bool uwsgi_has_option(PyObject *uwsgi, const char *name);
 
+/* uWSGI would keep the connection after an application that raised, and its client waiting. Within a request;
+ * GIL. */
+void uwsgi_break_connection(void);
+
 /* ---- gateway.c, input.c ---- */
 
 enum body_way {
@@ -129,7 +133,8 @@ void input_drain(struct gateway *g);
 /* ---- blocks.c ---- */
 
 extern PyType_Spec blocks_spec;
-/* An iterable of blocks of a part of the file; fd becomes its own. GIL. */
-PyObject *blocks_make(PyObject *type, int fd, uint64_t offset, uint64_t len);
+/* An iterable of blocks of a part of the file; fd becomes its own. failed (may be NULL) is called when the
+ * file turns out to be shorter. GIL. */
+PyObject *blocks_make(PyObject *type, int fd, uint64_t offset, uint64_t len, void (*failed)(void));
 
 #endif

@@ -274,7 +274,8 @@ static PyObject *wrap_file(struct gateway *g)
 
     g->file = -1;
     if (!wrapper || may == FILE_WRAPPER_NEVER || (may == FILE_WRAPPER_FROM_START && g->file_offset > 0))
-        return blocks_make(g->state->blocks_type, fd, g->file_offset, g->file_len);
+        return blocks_make(g->state->blocks_type, fd, g->file_offset, g->file_len,
+                           g->server->is_uwsgi ? uwsgi_break_connection : NULL);
     io = PyImport_ImportModule("io");
     file = io ? PyObject_CallMethod(io, "FileIO", "is", fd, "rb") : NULL;
     if (!file)
@@ -317,6 +318,8 @@ PyObject *gateway_result(struct gateway *g)
     /* The server has to break the connection off: what was sent must not look whole. */
     if (g->gone || embedded_answer_is_short(&g->answer)) {
         PyErr_SetString(g->state->error_type, "the answer broke off");
+        if (g->server->is_uwsgi)
+            uwsgi_break_connection();
         return NULL;
     }
     if (start(g) < 0)

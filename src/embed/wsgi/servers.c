@@ -3,6 +3,8 @@
  * gunicorn 20.1, waitress 2.1. */
 #include "embed/wsgi/extension_private.h"
 
+#include <sys/socket.h>
+
 static const struct server servers[] = {
     /* httpd reads on by itself after an answer, and sends 100 when a daemon process asks for the body. */
     { .name = "mod_wsgi", .key = "mod_wsgi.version", .file_wrapper = FILE_WRAPPER_ALWAYS, .drains = true },
@@ -14,12 +16,8 @@ static const struct server servers[] = {
       .value_prefix = "gunicorn",
       .file_wrapper = FILE_WRAPPER_FROM_START,
       .continues_early = true },
-    /* It has the whole body before it calls. */
-    { .name = "waitress",
-      .key = "SERVER_SOFTWARE",
-      .value_prefix = "waitress",
-      .file_wrapper = FILE_WRAPPER_ALWAYS,
-      .drains = true },
+    /* It has the whole body before it calls. Its file_wrapper spins when the file has become shorter. */
+    { .name = "waitress", .key = "SERVER_SOFTWARE", .value_prefix = "waitress", .drains = true },
     { .name = "unknown" },
 };
 
@@ -47,14 +45,34 @@ const struct server *server_find(PyObject *dict)
     return s;
 }
 
-/* uwsgi.opt has bytes for keys. */
+/* The keys of uwsgi.opt are str, its values bytes. */
 bool uwsgi_has_option(PyObject *uwsgi, const char *name)
 {
-    PyObject *options = PyObject_GetAttrString(uwsgi, "opt"), *key = PyBytes_FromString(name);
-    bool found = options && key && PyDict_Check(options) && PyDict_Contains(options, key) == 1;
+    PyObject *options = PyObject_GetAttrString(uwsgi, "opt");
+    bool found = options && PyDict_Check(options) && PyDict_GetItemString(options, name);
 
     Py_XDECREF(options);
-    Py_XDECREF(key);
     PyErr_Clear();
     return found;
+}
+
+void uwsgi_break_connection(void)
+{
+    struct linger none = { .l_onoff = 1, .l_linger = 0 };
+    PyObject *kept[3], *uwsgi, *number;
+    long fd = -1;
+
+    PyErr_Fetch(&kept[0], &kept[1], &kept[2]);
+    uwsgi = PyImport_ImportModule("uwsgi");
+    number = uwsgi ? PyObject_CallMethod(uwsgi, "connection_fd", NULL) : NULL;
+    if (number)
+        fd = PyLong_AsLong(number);
+    PyErr_Clear();
+    Py_XDECREF(number);
+    Py_XDECREF(uwsgi);
+    if (fd >= 0) {
+        setsockopt((int)fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+        shutdown((int)fd, SHUT_RDWR);
+    }
+    PyErr_Restore(kept[0], kept[1], kept[2]);
 }
