@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from glint import PATCH_20, eventually
+from glint import PATCH_20, PATCH_21, eventually
 
 ALL = {'create': '@', 'read': '@', 'update': '@', 'delete': '@'}
 ADMIN = {'create': 'admin', 'read': 'admin', 'update': 'admin', 'delete': 'admin'}
@@ -157,6 +157,22 @@ def test_rules_do_not_see_what_the_caller_does_not(protected):
     assert server.client('admin').upload(image['id'], b'0123').status == 204
     assert server.client('member').download(image['id']).status == 403
     assert server.client('admin').download(image['id']).status == 200
+
+
+def test_versions_are_of_what_is_shown(mixed):
+    server, member, image_id = mixed
+    admin = server.client('admin')
+    tag, whole = (who.get('/v2/images/' + image_id).header('ETag') for who in (member, admin))
+    assert tag != whole
+    assert admin.patch(image_id, [{'op': 'replace', 'path': '/hidden_a', 'value': 'other'}]).status == 200
+    assert member.patch(image_id, [{'op': 'add', 'path': '/drop_a', 'value': '1'}]).status == 200
+    answer = admin.request('PATCH', '/v2/images/' + image_id, body=b'[{"op": "replace", "path": "/name", "value": "x"}]',
+                           headers={'Content-Type': PATCH_21, 'If-Match': whole})
+    assert answer.status == 412
+    answer = member.patch(image_id, [{'op': 'add', 'path': '/drop_b', 'value': '1'}])
+    assert answer.header('ETag') == member.get('/v2/images/' + image_id).header('ETag')
+    answer = member.delete('/v2/images/' + image_id, headers={'If-Match': answer.header('ETag')})
+    assert answer.status == 204
 
 
 # ---------------------------------------------------------------- quotas, schemas, base attributes
