@@ -263,11 +263,11 @@ static int listen_address(struct http1 *h, enum http1_protocol p, const char *ho
             /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): getsockname() filled it */
             *port_of(a->ai_addr) = *port_of((struct sockaddr *)&bound);
             host_text(from->host, sizeof from->host, host, ntohs(*port_of(a->ai_addr)));
+            if (h->ports[p] == 0) /* before any loop can have a request that asks for it */
+                h->ports[p] = ntohs(*port_of(a->ai_addr));
         }
         door_add(&h->loops[i], from, fd, false);
     }
-    if (h->ports[p] == 0)
-        h->ports[p] = ntohs(*port_of(a->ai_addr));
     return 0;
 }
 
