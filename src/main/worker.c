@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* glint worker: one round of cleaning up at once, then one every reap_interval. */
+/* glint worker: one round of cleaning up at once, then one every reap_interval; jobs as they come. */
 #include "host/host.h"
 #include "main/main.h"
 #include "work/work.h"
@@ -15,7 +15,11 @@ struct worker {
     struct config *config;
     struct db *db;
     struct stores *stores;
+    struct jobs *jobs;
+    bool jobs_wait; /* looking for them failed, which was said */
 };
+
+enum { JOBS_POLL_MS = 250 };
 
 static void round_of_work(struct worker *w)
 {
@@ -27,6 +31,16 @@ static void round_of_work(struct worker *w)
     if (n.uploads + n.objects + n.files > 0)
         log_info("cleaned up: %zu interrupted uploads, %zu objects, %zu temporary files", n.uploads,
                  n.objects, n.files);
+}
+
+static void look_for_jobs(struct worker *w)
+{
+    struct error e;
+    bool failed = jobs_poll(w->jobs, &e) < 0;
+
+    if (failed && !w->jobs_wait)
+        start_say("looking for jobs: ", &e);
+    w->jobs_wait = failed;
 }
 
 static void reload(struct worker *w, const struct command_line *cl)
@@ -47,11 +61,11 @@ static void reload(struct worker *w, const struct command_line *cl)
 static bool wait_for_next(struct worker *w, const struct command_line *cl, const sigset_t *set)
 {
     int64_t until = clock_mono_us() + config_int(w->config, "glint", "reap_interval") * CLOCK_SECOND;
-    int64_t watchdog = systemd_watchdog_us(), left;
+    int64_t watchdog = systemd_watchdog_us(), next_sign = 0, left;
     struct error e;
 
     while ((left = until - clock_mono_us()) > 0) {
-        int64_t nap = watchdog > 0 && watchdog < left ? watchdog : left;
+        int64_t nap = left < JOBS_POLL_MS * 1000 ? left : JOBS_POLL_MS * 1000;
         struct timespec most = { (time_t)(nap / CLOCK_SECOND), (long)(nap % CLOCK_SECOND) * 1000 };
 
         switch (sigtimedwait(set, NULL, &most)) {
@@ -66,8 +80,12 @@ static bool wait_for_next(struct worker *w, const struct command_line *cl, const
                 start_say("the log stays where it is: ", &e);
             break;
         default:
-            systemd_notify("WATCHDOG=1");
             break;
+        }
+        look_for_jobs(w);
+        if (watchdog > 0 && clock_mono_us() >= next_sign) {
+            systemd_notify("WATCHDOG=1");
+            next_sign = clock_mono_us() + watchdog;
         }
     }
     return true;
@@ -79,7 +97,11 @@ static int open_worker(struct worker *w, const struct command_line *cl, struct e
         return -1;
     if (host_open_db(w->config, false, &w->db, e) < 0)
         return -1;
-    return stores_open(w->config, &w->stores, e);
+    if (stores_open(w->config, &w->stores, e) < 0)
+        return -1;
+    w->jobs = jobs_start(&(struct jobs_options){
+        .db = w->db, .stores = w->stores, .retries = config_int(w->config, "DEFAULT", "http_retries") });
+    return 0;
 }
 
 int worker_main(const struct command_line *cl)
@@ -109,6 +131,7 @@ int worker_main(const struct command_line *cl)
         while (wait_for_next(&w, cl, &set));
         systemd_notify("STOPPING=1");
     }
+    jobs_stop(w.jobs);
     stores_close(w.stores);
     db_close(w.db);
     config_free(w.config);

@@ -238,6 +238,56 @@ int trash_failed(struct db_conn *c, int64_t id,
 /* Whether any live location row still names this URL. */
 int location_in_use(struct db_conn *c, const char *url, bool *ret, struct error *e) MUST_CHECK;
 
+/* ---- jobs (glint_jobs): work that outlives its request ----
+ *
+ *     waiting --job_take--> running --job_end--> done, failed
+ *        ^                     |
+ *        +----job_put_back-----+
+ *
+ * A job runs under a lease as an upload does: its holder renews it, and who finds it expired, or its holder
+ * dead, takes it over and goes on from its step. What loses its job meanwhile is told ERROR_GONE by every
+ * call below and has changed nothing. Those calls bring a transaction where none is open; a step's effect and
+ * job_step() or job_end() belong into one. */
+
+enum job_state { JOB_WAITING, JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_STATES };
+struct job {
+    const char *id, *kind, *image_id; /* id: a UUID */
+    const char *step;                 /* the last one that was finished; "" at first */
+    const char *arguments;            /* JSON object */
+    const char *message;              /* of the last failure */
+    const char *holder;               /* "": nobody */
+    enum job_state state;
+    int64_t attempt; /* failures so far */
+    int64_t expires_us, next_us;
+};
+/* Within the transaction that makes the work necessary. Needs id, kind, image_id and arguments. */
+int job_add(struct db_conn *c, const struct job *j, struct error *e) MUST_CHECK;
+/* Waiting ones that are due, and running ones, whose holders the caller looks at. */
+int job_candidates(struct db_conn *c, struct arena *a, int64_t limit, struct job **ret, size_t *ret_n,
+                   struct error *e) MUST_CHECK;
+int job_load(struct db_conn *c, struct arena *a, const char *id, struct job **ret,
+             struct error *e) MUST_CHECK;
+int job_take(struct db_conn *c, const struct job *seen, const char *holder, int64_t expires_us,
+             struct error *e) MUST_CHECK;
+int job_renew(struct db_conn *c, const char *id, const char *holder, int64_t expires_us,
+              struct error *e) MUST_CHECK;
+int job_step(struct db_conn *c, const char *id, const char *holder, const char *step,
+             struct error *e) MUST_CHECK;
+int job_put_back(struct db_conn *c, const char *id, const char *holder, int64_t attempt, int64_t next_us,
+                 const char *message, struct error *e) MUST_CHECK;
+int job_end(struct db_conn *c, const char *id, const char *holder, enum job_state state, const char *message,
+            struct error *e) MUST_CHECK;
+/* Forgets what ended before that time; own transaction. */
+int job_prune(struct db_conn *c, int64_t before_us, struct error *e) MUST_CHECK;
+
+/* The image's property os_glance_import_task names the task that works on it; no client and no image_save()
+ * changes it. ERROR_CONFLICT: it is locked. */
+int image_lock(struct db_conn *c, const char *image_id, const char *task, struct error *e) MUST_CHECK;
+/* Nothing when another task has it. */
+int image_unlock(struct db_conn *c, const char *image_id, const char *task, struct error *e) MUST_CHECK;
+/* Whether that task is still at work, as a job of ours or a task of Glance's. */
+int image_lock_holds(struct db_conn *c, const char *task, bool *ret, struct error *e) MUST_CHECK;
+
 /* ---- schema ---- */
 
 #define MODEL_ALEMBIC_HEAD "2024_1_contract01"

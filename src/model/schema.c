@@ -5,10 +5,10 @@
 #include <string.h>
 
 /* src/db/schema/, put in by the build. */
-extern const char schema_0001[], schema_0002[];
+extern const char schema_0001[], schema_0002[], schema_0003[];
 
 /* The newest file of src/db/schema/ as glint_schema counts them. */
-enum { OWN_VERSION = 2 };
+enum { OWN_VERSION = 3 };
 
 /* Every revision of Glance's two branches before the current one, and the old single heads (database.md,
  * section 1). */
@@ -115,7 +115,9 @@ static int sync_all(struct db_conn *c, struct error *e)
     case SCHEMA_CURRENT:
         break;
     }
-    return db_script(c, schema_0002, e);
+    if (db_script(c, schema_0002, e) < 0)
+        return -1;
+    return db_script(c, schema_0003, e);
 }
 
 int schema_sync(struct db_conn *c, struct error *e)

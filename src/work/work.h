@@ -88,6 +88,35 @@ typedef int image_check(void *arg, const struct image *now, struct error *e);
 int image_remove_if(struct db *db, struct stores *stores, const struct image *im, image_check *check,
                     void *arg, struct error *e) MUST_CHECK;
 
+/* ---- jobs: glint_jobs, run by the worker ---- */
+
+struct jobs;
+struct jobs_options {
+    struct db *db;
+    struct stores *stores;
+    int64_t retries; /* how often what a remote server failed at is tried */
+};
+enum { JOB_STACK = 512 * 1024 };
+struct jobs *jobs_start(const struct jobs_options *o) __attribute__((returns_nonnull));
+/* Starts what is due, each on a thread of its own, as many as may run at once; to be called every now and
+ * then. */
+int jobs_poll(struct jobs *all, struct error *e) MUST_CHECK;
+/* Interrupts what runs, which another worker goes on with, waits for it and frees; takes NULL. */
+void jobs_stop(struct jobs *all);
+
+/* What a location added by POST asks for. */
+struct location_request {
+    const char *url;
+    const char *algorithm, *value; /* of the hash; value NULL: not known */
+    bool hash;                     /* read the data for it */
+    int64_t location_quota;        /* negative: none */
+    int64_t storage_quota;         /* bytes; 0: none */
+};
+/* Locks the image and writes the job, within the caller's transaction; ERROR_CONFLICT when a task works on
+ * it. */
+int location_job_add(struct db_conn *c, const struct image *im, const struct location_request *l,
+                     struct error *e) MUST_CHECK;
+
 struct reap_counts {
     size_t uploads, objects, files;
 };

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A location that was added by POST /v2/images/{id}/locations: it is looked at and becomes the image's, and
+ * its data are read for their hashes. What the image goes through is Glance 33's
+ * (async_/flows/location_import.py):
+ *
+ *     attach   queued -> active                      nothing to compare with: the hashes come later, or not
+ * at all queued -> importing                   the client told what the hash has to be hash     importing ->
+ * active, or given up: importing -> queued without the location
+ *
+ * The image is locked from the request on until the job ends. */
+#include <string.h>
+
+#include "work/jobs.h"
+#include "json/json.h"
+
+static const char step_attached[] = "attached";
+
+struct wanted {
+    const char *url, *algorithm;
+    const char *value; /* what the hash has to be; NULL: whatever it is */
+    bool hash;         /* read the data */
+    int64_t location_quota, storage_quota;
+};
+
+static const char *text_of(struct job_run *r, const json_t *arguments, const char *name)
+{
+    return arena_str(r->arena, json_string_value(json_object_get(arguments, name)));
+}
+
+static int wanted_read(struct job_run *r, struct wanted *ret, struct error *e)
+{
+    CLEANUP(json_drop) json_t *arguments = json_parse(r->job->arguments, strlen(r->job->arguments));
+
+    *ret = (struct wanted){
+        .url = text_of(r, arguments, "url"),
+        .algorithm = text_of(r, arguments, "algorithm"),
+        .value = text_of(r, arguments, "value"),
+        .hash = json_is_true(json_object_get(arguments, "hash")),
+        .location_quota = json_integer_value(json_object_get(arguments, "location_quota")),
+        .storage_quota = json_integer_value(json_object_get(arguments, "storage_quota")),
+    };
+    if (ret->url && ret->algorithm)
+        return 0;
+    return error_set(e, ERROR_INTERNAL, "The job's arguments cannot be read.");
+}
+
+static int end(struct job_run *r, struct db_conn *c, enum job_state state, const char *message,
+               struct error *e)
+{
+    if (image_unlock(c, r->job->image_id, r->job->id, e) < 0)
+        return -1;
+    return job_end(c, r->job->id, r->holder, state, message, e);
+}
+
+static int image_now(struct job_run *r, struct db_conn *c, struct image **ret, struct error *e)
+{
+    if (image_load_any(c, r->arena, r->job->image_id, ret, e) < 0)
+        return -1;
+    return (*ret)->deleted ? error_set(e, ERROR_CONFLICT, "The image was deleted.") : 0;
+}
+
+static struct image_location *location_find(const struct image *im, const char *url)
+{
+    for (size_t i = 0; i < im->n_locations; i++)
+        if (str_eq(im->locations[i].url, url))
+            return &im->locations[i];
+    return NULL;
+}
+
+/* ---- beginning ---- */
+
+static int lock_take(struct db_conn *c, const struct image *im, const char *task, struct error *e)
+{
+    const char *other = image_property_get(im, "os_glance_import_task");
+    bool holds;
+
+    if (other) {
+        if (image_lock_holds(c, other, &holds, e) < 0)
+            return -1;
+        if (holds)
+            return error_set(e, ERROR_CONFLICT, "Image has active task");
+        if (image_unlock(c, im->id, other, e) < 0)
+            return -1;
+    }
+    return image_lock(c, im->id, task, e);
+}
+
+int location_job_add(struct db_conn *c, const struct image *im, const struct location_request *l,
+                     struct error *e)
+{
+    CLEANUP(json_drop)
+    json_t *arguments =
+        json_pack("{s:s, s:s, s:s*, s:b, s:I, s:I}", "url", l->url, "algorithm", l->algorithm, "value",
+                  l->value, "hash", l->hash, "location_quota", (json_int_t)l->location_quota, "storage_quota",
+                  (json_int_t)l->storage_quota);
+    CLEANUP(str_done) struct str text = STR_INIT;
+    char id[UUID_TEXT_MAX];
+
+    uuid_make(id);
+    json_add_value(&text, arguments, true);
+    if (lock_take(c, im, id, e) < 0)
+        return -1;
+    return job_add(
+        c,
+        &(struct job){
+            .id = id, .kind = job_location.name, .image_id = im->id, .arguments = str_text(&text) },
+        e);
+}
+
+/* ---- attach ---- */
+
+static int may_attach(struct db_conn *c, const struct image *im, const struct wanted *w, uint64_t size,
+                      struct error *e)
+{
+    int64_t used;
+
+    if (im->status != IMAGE_QUEUED)
+        return error_set(e, ERROR_CONFLICT, "It's not allowed to add locations if image status is %s.",
+                         image_status_name(im->status));
+    if (!im->disk_format || !im->container_format)
+        return error_set(e, ERROR_INVALID,
+                         "disk_format and container_format must be set prior to saving data.");
+    if (location_find(im, w->url))
+        return error_set(e, ERROR_INVALID, "The location %s already exists", w->url);
+    if (w->location_quota >= 0 && (int64_t)im->n_locations >= w->location_quota)
+        return error_set(e, ERROR_TOO_LARGE,
+                         "The limit has been exceeded on the number of allowed image locations.");
+    if (w->storage_quota <= 0)
+        return 0;
+    if (image_storage_used(c, im->owner, im->id, &used, e) < 0)
+        return -1;
+    if ((int64_t)size > w->storage_quota - used)
+        return error_set(e, ERROR_TOO_LARGE, "The size of the data %llu will exceed the limit.",
+                         (unsigned long long)size);
+    return 0;
+}
+
+static int attach_rows(struct job_run *r, struct db_conn *c, const struct wanted *w, uint64_t size,
+                       struct error *e)
+{
+    struct image *im;
+
+    if (image_now(r, c, &im, e) < 0 || may_attach(c, im, w, size, e) < 0)
+        return -1;
+    im->size = (int64_t)size;
+    im->status = w->hash && w->value ? IMAGE_IMPORTING : IMAGE_ACTIVE;
+    if (!w->hash && w->value) {
+        im->os_hash_algo = w->algorithm;
+        im->os_hash_value = w->value;
+    }
+    *ARENA_PUSH(r->arena, im->locations, im->n_locations, im->cap_locations) =
+        (struct image_location){ .url = w->url, .metadata = "{}", .status = "active" };
+    if (image_save(c, im, IMAGE_QUEUED, e) < 0)
+        return -1;
+    return w->hash ? job_step(c, r->job->id, r->holder, step_attached, e) : end(r, c, JOB_DONE, "", e);
+}
+
+static int attach(struct job_run *r, const struct wanted *w, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct store *s = stores_for_url(r->o->stores, NULL, w->url);
+    uint64_t size = 0;
+
+    if (!s)
+        return error_set(e, ERROR_INVALID, "Invalid location");
+    if (store_size(s, w->url, &size, e) < 0)
+        return -1;
+    if (size == 0)
+        return error_set(e, ERROR_INVALID, "Invalid location");
+    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
+        attach_rows(r, c, w, size, e) < 0)
+        return -1;
+    return db_commit(c, e);
+}
+
+/* ---- hash ---- */
+
+struct object {
+    struct job_run *run;
+    struct store_get *get;
+    uint64_t at;
+};
+
+static ssize_t object_read(void *arg, void *buf, size_t n, struct error *e)
+{
+    struct object *o = arg;
+    ssize_t got = store_get_read(o->get, o->at, buf, n, e);
+
+    o->at += got > 0 ? (uint64_t)got : 0;
+    return got;
+}
+
+static int keep_alive(void *arg, uint64_t bytes UNUSED, struct error *e)
+{
+    return job_alive(arg, e);
+}
+
+struct sums {
+    char md5[33], hash[STREAM_HASH_HEX_MAX];
+    uint64_t bytes;
+};
+
+static void digest_free(struct stream_digest **d)
+{
+    stream_digest_free(d);
+}
+
+static int sums_make(struct job_run *r, const struct wanted *w, struct sums *ret, struct error *e)
+{
+    CLEANUP(digest_free) struct stream_digest *digest = NULL;
+    CLEANUP(store_get_close) struct store_get *get = NULL;
+    struct store *s = stores_for_url(r->o->stores, NULL, w->url);
+    struct object object = { .run = r };
+    const struct stream_source source = { object_read, &object };
+    struct stream_sink sink;
+    uint64_t size;
+
+    if (!s)
+        return error_set(e, ERROR_INVALID, "Invalid location");
+    if (store_get_open(s, w->url, &get, &size, e) < 0 || stream_digest_begin(w->algorithm, &digest, e) < 0)
+        return -1;
+    object.get = get;
+    sink = stream_digest_sink(digest);
+    if (stream_pump(&source, &sink, 1, keep_alive, r, &ret->bytes, e) < 0)
+        return -1;
+    return stream_digest_end(digest, ret->md5, ret->hash, e);
+}
+
+static int sums_check(const struct image *im, const struct wanted *w, const struct sums *s, struct error *e)
+{
+    if (im->status != (w->value ? IMAGE_IMPORTING : IMAGE_ACTIVE) &&
+        (w->value || im->status != IMAGE_DEACTIVATED))
+        return error_set(e, ERROR_CONFLICT, "The image is %s meanwhile.", image_status_name(im->status));
+    if (im->size != (int64_t)s->bytes)
+        return error_set(e, ERROR_UNAVAILABLE, "The data are %llu bytes where their server said %lld.",
+                         (unsigned long long)s->bytes, (long long)im->size);
+    if (w->value && !str_eq_nocase(w->value, s->hash))
+        return error_set(e, ERROR_INVALID, "os_hash_value: (%s) not matched with actual os_hash_value: (%s)",
+                         w->value, s->hash);
+    return 0;
+}
+
+static int hash_rows(struct job_run *r, struct db_conn *c, const struct wanted *w, const struct sums *s,
+                     struct error *e)
+{
+    enum image_status from;
+    struct image *im;
+
+    if (image_now(r, c, &im, e) < 0 || sums_check(im, w, s, e) < 0)
+        return -1;
+    from = im->status;
+    im->checksum = s->md5;
+    im->os_hash_algo = w->algorithm;
+    im->os_hash_value = s->hash;
+    if (from == IMAGE_IMPORTING)
+        im->status = IMAGE_ACTIVE;
+    if (image_save(c, im, from, e) < 0)
+        return -1;
+    return end(r, c, JOB_DONE, "", e);
+}
+
+static int hash(struct job_run *r, const struct wanted *w, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct sums s = { .bytes = 0 };
+
+    if (sums_make(r, w, &s, e) < 0 || db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
+        hash_rows(r, c, w, &s, e) < 0)
+        return -1;
+    return db_commit(c, e);
+}
+
+static int run(struct job_run *r, struct error *e)
+{
+    struct wanted w;
+
+    if (wanted_read(r, &w, e) < 0)
+        return -1;
+    if (!str_eq(r->job->step, step_attached) && attach(r, &w, e) < 0)
+        return -1;
+    return w.hash ? hash(r, &w, e) : 0;
+}
+
+/* ---- giving up ---- */
+
+/* An image that was waiting for its data to prove right has none. */
+static int detach(struct db_conn *c, struct image *im, const char *url, struct error *e)
+{
+    struct image_location *l = url ? location_find(im, url) : NULL;
+
+    if (im->deleted || im->status != IMAGE_IMPORTING)
+        return 0;
+    if (l) {
+        memmove(l, l + 1, (size_t)(im->locations + im->n_locations - l - 1) * sizeof *l);
+        im->n_locations--;
+    }
+    im->status = IMAGE_QUEUED;
+    im->size = im->virtual_size = -1;
+    im->checksum = im->os_hash_algo = im->os_hash_value = NULL;
+    return image_save(c, im, IMAGE_IMPORTING, e);
+}
+
+static int give_up(struct job_run *r, const struct error *why, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct wanted w = { .url = NULL };
+    struct image *im;
+    struct error ignored;
+
+    if (wanted_read(r, &w, &ignored) < 0)
+        log_debug("job %s: %s", r->job->id, ignored.message);
+    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
+        image_load_any(c, r->arena, r->job->image_id, &im, e) < 0 || detach(c, im, w.url, e) < 0 ||
+        end(r, c, JOB_FAILED, why->message, e) < 0)
+        return -1;
+    return db_commit(c, e);
+}
+
+const struct job_kind job_location = { "location_import", run, give_up };

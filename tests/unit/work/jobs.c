@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Jobs, by the one kind there is: a location's. Its object is in the file store, which can be made to fail.
+ */
+#include "setup.h"
+
+static struct world w;
+static struct jobs *jobs;
+
+static int setup(void **state UNUSED)
+{
+    world_open(&w, "sqlite");
+    jobs = jobs_start(&(struct jobs_options){ .db = w.db, .stores = w.stores, .retries = 2 });
+    return 0;
+}
+
+static int teardown(void **state UNUSED)
+{
+    jobs_stop(jobs);
+    store_fault_arm(0, ERROR_INTERNAL, false);
+    world_close(&w);
+    return 0;
+}
+
+/* An object that belongs to no image; its URL. */
+static const char *object(const char *id, const char *text)
+{
+    struct store_location loc;
+    struct error e;
+
+    MUST(test_put(world_store(&w), id, -1, text, strlen(text), &loc, &e));
+    return arena_str(w.arena, loc.url);
+}
+
+static const char *add(const char *url, const char *value, bool hash)
+{
+    const char *id = world_image(&w, "raw");
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct arena *a = arena_make(4096);
+    struct image *im = world_load(&w, a, id);
+    const struct location_request l = {
+        .url = url, .algorithm = "sha512", .value = value, .hash = hash, .location_quota = 10
+    };
+    struct error e;
+
+    MUST(db_acquire(w.db, DB_WAIT, &c, &e));
+    MUST(db_begin_write(c, &e));
+    MUST(location_job_add(c, im, &l, &e));
+    MUST(db_commit(c, &e));
+    arena_free(a);
+    return id;
+}
+
+static bool locked(const char *id)
+{
+    struct arena *a = arena_make(4096);
+    bool is = image_property_get(world_load(&w, a, id), "os_glance_import_task") != NULL;
+
+    arena_free(a);
+    return is;
+}
+
+/* Until nothing works on the image any more. */
+static void work(const char *id)
+{
+    const struct timespec nap = { 0, 5000000 };
+    struct error e;
+
+    for (int i = 0; locked(id); i++) {
+        MUST(jobs_poll(jobs, &e));
+        nanosleep(&nap, NULL);
+        assert_true(i < 4000);
+    }
+}
+
+static void data_get_their_hashes(void **state UNUSED)
+{
+    const char *id = add(object(ID_A, "some data"), NULL, true);
+
+    work(id);
+    assert_true(world_active(&w, id, "some data", 9));
+}
+
+static void a_right_hash_is_believed(void **state UNUSED)
+{
+    char md5[33], hash[STREAM_HASH_HEX_MAX];
+    const char *id;
+
+    world_digest("some data", 9, md5, hash);
+    id = add(object(ID_A, "some data"), hash, true);
+    work(id);
+    assert_true(world_active(&w, id, "some data", 9));
+}
+
+static void a_wrong_hash_is_not(void **state UNUSED)
+{
+    const char *url = object(ID_A, "some data"), *id = add(url, "ab", true);
+
+    work(id);
+    assert_true(world_queued(&w, id));
+    assert_true(test_holds(world_store(&w), url, "some data", 9));
+}
+
+static void without_hashing_what_is_said_counts(void **state UNUSED)
+{
+    const char *id = add(object(ID_A, "some data"), "ab", false);
+    struct image *im;
+
+    work(id);
+    im = world_load(&w, w.arena, id);
+    assert_int_equal(im->status, IMAGE_ACTIVE);
+    assert_string_equal(im->os_hash_value, "ab");
+    assert_null(im->checksum);
+}
+
+static void nothing_there_is_no_location(void **state UNUSED)
+{
+    const char *url = arena_printf(w.arena, "file://%s/" ID_B, w.images), *id = add(url, NULL, true);
+
+    work(id);
+    assert_true(world_queued(&w, id));
+}
+
+/* Each call of the store in turn fails once: it is tried again, and all is well. */
+static void one_failure_is_made_good(void **state UNUSED)
+{
+    bool fired = true;
+
+    store_fault_wrap(world_store(&w));
+    for (long n = 1; fired; n++) {
+        char name[UUID_TEXT_MAX];
+        const char *id, *url;
+
+        store_fault_arm(0, ERROR_INTERNAL, false);
+        uuid_make(name);
+        url = object(name, "some data");
+        id = add(url, NULL, true);
+        store_fault_arm(n, ERROR_UNAVAILABLE, false);
+        work(id);
+        fired = store_fault_fired();
+        store_fault_arm(0, ERROR_INTERNAL, false);
+        assert_true(world_active(&w, id, "some data", 9));
+        assert_true(n < 10);
+    }
+}
+
+/* A process that died at each step left such a row. */
+static void what_the_dead_left_goes_on(void **state UNUSED)
+{
+    const char *id = add(object(ID_A, "some data"), NULL, true);
+
+    world_sql(&w, "UPDATE glint_jobs SET state = 'running', holder = 'dead', expires_at = 1");
+    work(id);
+    assert_true(world_active(&w, id, "some data", 9));
+}
+
+static void what_the_living_have_is_left(void **state UNUSED)
+{
+    const char *id = add(object(ID_A, "some data"), NULL, true);
+    struct error e;
+
+    world_sql(
+        &w,
+        "UPDATE glint_jobs SET state = 'running', holder = 'elsewhere', expires_at = 9000000000000000000");
+    for (int i = 0; i < 20; i++)
+        MUST(jobs_poll(jobs, &e));
+    assert_int_equal(world_status(&w, id), IMAGE_QUEUED);
+    assert_true(locked(id));
+}
+
+static void unknown_kinds_are_left(void **state UNUSED)
+{
+    const char *id = add(object(ID_A, "some data"), NULL, true);
+    struct error e;
+
+    world_sql(&w, "UPDATE glint_jobs SET kind = 'of a later release'");
+    MUST(jobs_poll(jobs, &e));
+    assert_true(locked(id));
+}
+
+static void one_image_one_job(void **state UNUSED)
+{
+    const char *id = add(object(ID_A, "some data"), NULL, true);
+    const struct location_request l = { .url = "file:///x", .algorithm = "md5" };
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct error e;
+
+    MUST(db_acquire(w.db, DB_WAIT, &c, &e));
+    MUST(db_begin_write(c, &e));
+    assert_int_equal(location_job_add(c, world_load(&w, w.arena, id), &l, &e), -1);
+    assert_int_equal(e.kind, ERROR_CONFLICT);
+    db_rollback(c);
+}
+
+/* More than run at once, by two workers; each is done, and once. */
+static void many_jobs(void **state UNUSED)
+{
+    struct jobs *others = jobs_start(&(struct jobs_options){ .db = w.db, .stores = w.stores, .retries = 2 });
+    const char *ids[24];
+    struct error e;
+
+    for (size_t i = 0; i < COUNT(ids); i++) {
+        char name[UUID_TEXT_MAX];
+
+        uuid_make(name);
+        ids[i] = add(object(name, "some data"), NULL, true);
+    }
+    for (size_t i = 0; i < COUNT(ids); i++)
+        while (locked(ids[i])) {
+            MUST(jobs_poll(jobs, &e));
+            MUST(jobs_poll(others, &e));
+        }
+    for (size_t i = 0; i < COUNT(ids); i++)
+        assert_true(world_active(&w, ids[i], "some data", 9));
+    jobs_stop(others);
+}
+
+static void a_stop_gives_back(void **state UNUSED)
+{
+    const char *id = add(object(ID_A, "some data"), NULL, true);
+    struct error e;
+
+    MUST(jobs_poll(jobs, &e));
+    jobs_stop(jobs);
+    jobs = jobs_start(&(struct jobs_options){ .db = w.db, .stores = w.stores, .retries = 2 });
+    work(id);
+    assert_true(world_active(&w, id, "some data", 9));
+}
+
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(data_get_their_hashes),
+        TEST(a_right_hash_is_believed),
+        TEST(a_wrong_hash_is_not),
+        TEST(without_hashing_what_is_said_counts),
+        TEST(nothing_there_is_no_location),
+        TEST(one_failure_is_made_good),
+        TEST(what_the_dead_left_goes_on),
+        TEST(what_the_living_have_is_left),
+        TEST(unknown_kinds_are_left),
+        TEST(one_image_one_job),
+        TEST(many_jobs),
+        TEST(a_stop_gives_back),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
