@@ -9,6 +9,7 @@
     /drop                closes without an answer                       /stall/N       falls silent after half of N
     /status/C            answers C                                      /redirect/C/K/REST   K times C, then /REST
     /loop                redirects to itself                            /to?URL        redirects to that
+    /slow/X/N            gives half of N, waits for two seconds, gives the rest
     /flaky/X/K/N         breaks off half-way K times, then sends all N  /asked/X       how often /…/X/… was read
     /until/X/K/N         N bytes for K reads, 404 from then on          /nowhere       redirects without saying whereto
 """
@@ -81,7 +82,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path, _, query = self.path.partition('?')
         word, *rest = path.strip('/').split('/')
         n = int(rest[-1]) if rest and rest[-1].isdigit() else 0
-        seen = self.count(rest[0]) if send and word in ('name', 'flaky', 'until') else 0
+        seen = self.count(rest[0]) if send and word in ('name', 'flaky', 'until', 'slow') else 0
         if word in ('ok', 'name'):
             self.whole(n, send)
         elif word == 'norange':
@@ -101,6 +102,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif word == 'stall':
             self.part(n, send)
             time.sleep(20 if send else 0)
+        elif word == 'slow':
+            self.head(200, n)
+            for at in (0, n // 2) if send else ():
+                self.wfile.write(content(n, at, n // 2 if at == 0 else n))
+                time.sleep(2 if at == 0 else 0)
         elif word == 'flaky':
             self.whole(n, send) if not send or seen > int(rest[1]) else self.part(n, send)
         elif word == 'until' and seen <= int(rest[1]):

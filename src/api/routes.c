@@ -15,6 +15,8 @@ const struct route routes[] = {
     { "PUT",    "/v2/images/{image_id}/file",             image_upload,         BODY_STREAM,  false, true,  "upload_image" },
     { "POST",   "/v2/images/{image_id}/actions/deactivate", image_deactivate,     BODY_NONE,    false, false, "deactivate" },
     { "POST",   "/v2/images/{image_id}/actions/reactivate", image_reactivate,     BODY_NONE,    false, false, "reactivate" },
+    { "GET",    "/v2/images/{image_id}/locations",        location_list,        BODY_NONE,    false, false, "fetch_image_location" },
+    { "POST",   "/v2/images/{image_id}/locations",        location_add,         BODY_JSON,    false, false, "add_image_location" },
     { "GET",    "/v2/images/{image_id}/members",          member_list_handle,   BODY_NONE,    false, false, "get_members" },
     { "POST",   "/v2/images/{image_id}/members",          member_create,        BODY_JSON,    false, false, "add_member" },
     { "GET",    "/v2/images/{image_id}/members/{member}", member_show,          BODY_NONE,    false, false, "get_member" },

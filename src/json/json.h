@@ -25,7 +25,7 @@ struct image_doc_options {
 void image_doc_write(struct str *out, const struct image *im, const struct image_doc_options *o);
 
 /* One location: {"url": …, "metadata": …}. */
-void location_doc_write(struct str *out, const struct image_location *l);
+void location_doc_write(struct str *out, const struct image_location *l, bool ascii);
 
 /* ---- in ---- */
 
@@ -64,6 +64,9 @@ bool schema_is_base(const struct schema *s, const char *name);
  * Of several violations the one reported is python-jsonschema's best match: least deep, then the last by
  * path. */
 int schema_check_image(const struct schema *s, const json_t *object, struct error *e) MUST_CHECK;
+
+/* The body of POST /v2/images/{id}/locations, in the same way. */
+int schema_check_location(const json_t *body, struct error *e) MUST_CHECK;
 
 /* ---- JSON-patch, Glance's two dialects ---- */
 

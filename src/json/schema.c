@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const char json_image_schema[], json_image_properties[];
+extern const char json_image_schema[], json_image_properties[], json_location_schema[];
 
 struct schema {
     json_t *image; /* the whole document */
@@ -326,10 +326,30 @@ static void check_required(struct check *c, const json_t *required, const json_t
     }
 }
 
+static void check_dependent(struct check *c, const json_t *rules, const json_t *instance)
+{
+    const char *name;
+    json_t *needed;
+
+    json_object_foreach((json_t *)(uintptr_t)rules, name, needed)
+    {
+        for (size_t i = 0; json_object_get(instance, name) && i < json_array_size(needed); i++) {
+            const json_t *other = json_array_get(needed, i);
+
+            if (json_object_get(instance, json_string_value(other)) || !better(c))
+                continue;
+            json_add_repr(&c->best, other);
+            str_addf(&c->best, " is a dependency of '%s'", name);
+        }
+    }
+}
+
 static void check_object(struct check *c, const json_t *schema, const json_t *instance)
 {
     const json_t *properties = json_object_get(schema, "properties");
     const json_t *more = json_object_get(schema, "additionalProperties");
+    CLEANUP(str_done) struct str extra = STR_INIT;
+    size_t n_extra = 0;
     const char *key;
     json_t *item;
 
@@ -341,11 +361,16 @@ static void check_object(struct check *c, const json_t *schema, const json_t *in
             descend(c, key, 0, rule, item);
         } else if (json_is_object(more)) {
             descend(c, key, 0, more, item);
-        } else if (json_is_false(more) && better(c)) {
-            str_addf(&c->best, "Additional properties are not allowed ('%s' was unexpected)", key);
+        } else if (json_is_false(more)) {
+            str_addf(&extra, "%s'%s'", extra.len ? ", " : "", key);
+            n_extra++;
         }
     }
+    if (n_extra > 0 && better(c))
+        str_addf(&c->best, "Additional properties are not allowed (%s %s unexpected)", str_text(&extra),
+                 n_extra == 1 ? "was" : "were");
     check_required(c, json_object_get(schema, "required"), instance);
+    check_dependent(c, json_object_get(schema, "dependentRequired"), instance);
 }
 
 static void check_value(struct check *c, const json_t *schema, const json_t *instance)
@@ -368,14 +393,26 @@ static void check_value(struct check *c, const json_t *schema, const json_t *ins
             descend(c, NULL, i, items, json_array_get(instance, i));
 }
 
-int schema_check_image(const struct schema *s, const json_t *object, struct error *e)
+static int check_against(const json_t *schema, const char *name, const json_t *instance, struct error *e)
 {
     struct check c = { .best = STR_INIT };
 
-    check_value(&c, s->image, object);
+    check_value(&c, schema, instance);
     if (!c.found)
         return 0;
-    error_set(e, ERROR_INVALID, "Provided object does not match schema 'image': %s", str_text(&c.best));
+    error_set(e, ERROR_INVALID, "Provided object does not match schema '%s': %s", name, str_text(&c.best));
     str_done(&c.best);
     return -1;
+}
+
+int schema_check_image(const struct schema *s, const json_t *object, struct error *e)
+{
+    return check_against(s->image, "image", object, e);
+}
+
+int schema_check_location(const json_t *body, struct error *e)
+{
+    CLEANUP(json_drop) json_t *schema = json_loads(json_location_schema, 0, NULL);
+
+    return check_against(schema, "location", body, e);
 }

@@ -245,24 +245,18 @@ static void add_size(struct str *out, int64_t size)
         str_add_u64(out, (uint64_t)size);
 }
 
-/* Glance stores metadata with \\u escapes and shows it without. */
-static void add_metadata(struct str *out, const char *metadata)
+void location_doc_write(struct str *out, const struct image_location *l, bool ascii)
 {
     CLEANUP(json_drop)
-    json_t *parsed = strchr(metadata, '\\') ? json_parse(metadata, strlen(metadata)) : NULL;
+    json_t *metadata = str_eq(l->metadata, "{}") ? NULL : json_parse(l->metadata, strlen(l->metadata));
 
-    if (parsed)
-        json_add_value(out, parsed, false);
-    else
-        str_add(out, metadata);
-}
-
-void location_doc_write(struct str *out, const struct image_location *l)
-{
     str_add(out, "{\"url\": ");
-    json_add_text(out, l->url, false);
+    json_add_text(out, l->url, ascii);
     str_add(out, ", \"metadata\": ");
-    add_metadata(out, l->metadata);
+    if (metadata)
+        json_add_value(out, metadata, ascii);
+    else
+        str_add(out, "{}");
     str_addc(out, '}');
 }
 
@@ -277,7 +271,7 @@ static void add_locations(struct str *out, const struct image *im, const struct 
             if (im->locations[i].shown)
                 str_add(out, im->locations[i].shown);
             else
-                location_doc_write(out, &im->locations[i]);
+                location_doc_write(out, &im->locations[i], false);
         }
         str_addc(out, ']');
     }

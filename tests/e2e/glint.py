@@ -279,7 +279,7 @@ class Server:
             'DEFAULT': {'bind_host': self.host, 'bind_port': self.port},
             'glint': {'metrics_port': self.metrics_port},
             'database': {'connection': 'sqlite:///' + self.database},
-            'glance_store': {'stores': 'file', 'default_store': 'file', 'filesystem_store_datadir': self.images},
+            'glance_store': {'stores': 'file,http', 'default_store': 'file', 'filesystem_store_datadir': self.images},
             'oslo_policy': {} if self.trusted else {'enforce_new_defaults': 'false', 'enforce_scope': 'false'},
             'paste_deploy': {'flavor': 'trusted', 'config_file': PASTE_TRUSTED} if self.trusted else {},
         }

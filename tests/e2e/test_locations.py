@@ -201,3 +201,170 @@ def test_big_objects_pass_through(located, web):
     before = located.proc().rss()
     assert hashlib.sha256(member.download(image_id).body).hexdigest() == hashlib.sha256(origin.content(64 * MIB)).hexdigest()
     assert located.proc().rss() < before + 16 * MIB
+
+
+# ---------------------------------------------------------------- POST and GET /locations
+
+def ask(client, image_id, url, **proof):
+    body = {'url': url, **({'validation_data': proof} if proof else {})}
+    return client.post('/v2/images/%s/locations' % image_id, json=body)
+
+
+def settled(client, image_id, seconds=20):
+    """The image once nothing works on it any more."""
+    image = eventually(lambda: (lambda i: None if 'os_glance_import_task' in i else i)(client.show(image_id)), seconds)
+    assert image, 'the job does not end: %r' % client.show(image_id)
+    return image
+
+
+def jobs(server):
+    return server.sql('SELECT state, step, attempt FROM glint_jobs')
+
+
+def test_a_location_is_added_and_hashed(located, web):
+    member = located.client()
+    image_id = member.create()['id']
+    data = origin.content(3000000)
+    assert ask(member, image_id, web.url + '/ok/3000000').status == 202
+    image = settled(member, image_id)
+    assert image['status'] == 'active' and image['size'] == 3000000
+    assert image['checksum'] == hashlib.md5(data).hexdigest()
+    assert (image['os_hash_algo'], image['os_hash_value']) == ('sha512', hashlib.sha512(data).hexdigest())
+    assert member.download(image_id).header('Content-MD5') == image['checksum']
+    assert located.client('admin').get('/v2/images/%s/locations' % image_id).json == [
+        {'url': web.url + '/ok/3000000', 'metadata': {}}]
+    assert [row[0] for row in jobs(located)] == ['done']
+
+
+def test_a_wrong_hash_leaves_the_image_as_it_was(located, web):
+    member = located.client()
+    image_id = member.create()['id']
+    right = hashlib.sha256(origin.content(100)).hexdigest()
+    assert ask(member, image_id, web.url + '/ok/100', os_hash_algo='sha256', os_hash_value='0' * 64).status == 202
+    image = settled(member, image_id)
+    assert (image['status'], image['locations'], image['size'], image['os_hash_value']) == ('queued', [], None, None)
+    assert ask(member, image_id, web.url + '/ok/100', os_hash_algo='sha256', os_hash_value=right).status == 202
+    image = settled(member, image_id)
+    assert (image['status'], image['os_hash_algo'], image['os_hash_value']) == ('active', 'sha256', right)
+
+
+def test_while_it_is_checked_nothing_else_happens(located, web):
+    member = located.client()
+    image_id = member.create()['id']
+    right = hashlib.md5(origin.content(100)).hexdigest()
+    assert ask(member, image_id, web.url + '/slow/busy/100', os_hash_algo='md5', os_hash_value=right).status == 202
+    assert eventually(lambda: member.show(image_id)['status'] == 'importing')
+    assert ask(member, image_id, web.url + '/ok/100').status == 409
+    assert member.upload(image_id, b'x').status == 409
+    assert member.patch(image_id, [add(web.url + '/ok/100')]).status == 409
+    assert member.patch(image_id, [{'op': 'add', 'path': '/note', 'value': 'x'}]).status == 200
+    image = settled(member, image_id)
+    assert image['status'] == 'active' and image['note'] == 'x'
+
+
+def test_an_image_has_one_task(located, web):
+    member = located.client()
+    image_id = member.create()['id']
+    statuses = []
+    threads = [threading.Thread(target=lambda: statuses.append(ask(member, image_id, web.url + '/ok/100').status))
+               for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert sorted(statuses) == [202] + [409] * 7
+    assert len(settled(member, image_id)['locations']) == 1
+    assert len(jobs(located)) == 1
+
+
+def test_no_hash_is_read_without_do_secure_hash(glint_server, web):
+    config = {**LOCATED, 'DEFAULT': {**LOCATED['DEFAULT'], 'do_secure_hash': 'false'}}
+    s = glint_server(trusted=True, config=config)
+    member = s.client()
+    one, two = member.create()['id'], member.create()['id']
+    assert ask(member, one, web.url + '/name/unread/100').status == 202
+    assert ask(member, two, web.url + '/name/unread/100', os_hash_algo='md5', os_hash_value='ab' * 16).status == 202
+    image = settled(member, one)
+    assert (image['status'], image['os_hash_algo'], image['checksum']) == ('active', None, None)
+    image = settled(member, two)
+    assert (image['status'], image['os_hash_algo'], image['os_hash_value']) == ('active', 'md5', 'ab' * 16)
+    assert asked(web, 'unread') == 0
+
+
+def test_reading_is_tried_again(located, web):
+    member = located.client()
+    image_id = member.create()['id']
+    assert ask(member, image_id, web.url + '/flaky/retry/2/1000').status == 202
+    image = settled(member, image_id)
+    assert image['checksum'] == hashlib.md5(origin.content(1000)).hexdigest()
+    assert asked(web, 'retry') == 3
+
+
+def test_reading_is_given_up(located, web):
+    member = located.client()
+    right = hashlib.md5(origin.content(1000)).hexdigest()
+    checked, free = member.create()['id'], member.create()['id']
+    assert ask(member, checked, web.url + '/flaky/c/99/1000', os_hash_algo='md5', os_hash_value=right).status == 202
+    assert ask(member, free, web.url + '/flaky/f/99/1000').status == 202
+    image = settled(member, checked)
+    assert (image['status'], image['locations']) == ('queued', [])
+    image = settled(member, free)
+    assert (image['status'], image['checksum'], len(image['locations'])) == ('active', None, 1)
+    assert asked(web, 'c') == asked(web, 'f') == 3
+    assert [row[0] for row in jobs(located)] == ['failed'] * 2
+
+
+@pytest.mark.parametrize('proof', [{}, {'os_hash_algo': 'md5', 'os_hash_value': hashlib.md5(origin.content(100)).hexdigest()}])
+def test_killed_work_goes_on(located, web, proof):
+    member = located.client()
+    name = 'kill%d' % len(proof)
+    image_id = member.create()['id']
+    assert ask(member, image_id, '%s/slow/%s/100' % (web.url, name), **proof).status == 202
+    assert eventually(lambda: asked(web, name) == 1)
+    located.kill()
+    assert [row[:2] for row in jobs(located)] == [('running', 'attached')]
+    located.start()
+    image = settled(member, image_id)
+    assert (image['status'], image['checksum']) == ('active', hashlib.md5(origin.content(100)).hexdigest())
+    assert asked(web, name) == 2
+    assert jobs(located) == [('done', 'attached', 0)]
+
+
+def test_killed_before_it_began(located, web):
+    member = located.client()
+    image_id = member.create()['id']
+    assert ask(member, image_id, web.url + '/ok/100').status == 202
+    located.kill()
+    located.start()
+    assert settled(member, image_id)['status'] == 'active'
+    assert len(member.show(image_id)['locations']) == 1
+
+
+def test_a_stop_does_not_wait_for_work(located, web):
+    member = located.client()
+    image_id = member.create()['id']
+    assert ask(member, image_id, web.url + '/slow/stop/100').status == 202
+    assert eventually(lambda: asked(web, 'stop') == 1)
+    assert located.stop() == 0
+    located.start()
+    assert settled(member, image_id)['checksum'] == hashlib.md5(origin.content(100)).hexdigest()
+
+
+def test_a_deleted_image_stays_deleted(located, web):
+    member = located.client()
+    image_id = member.create()['id']
+    assert ask(member, image_id, web.url + '/slow/deleted/100').status == 202
+    assert eventually(lambda: asked(web, 'deleted') == 1)
+    assert member.delete('/v2/images/' + image_id).status == 204
+    assert eventually(lambda: [row[0] for row in jobs(located)] == ['failed'])
+    assert member.get('/v2/images/' + image_id).status == 404
+    assert located.sql('SELECT status, checksum FROM images WHERE id = ?', image_id) == [('deleted', None)]
+
+
+def test_a_lock_left_behind_is_taken(located, web):
+    member = located.client()
+    image_id = member.create()['id']
+    located.sql("INSERT INTO image_properties (image_id, name, value, created_at, updated_at, deleted) "
+                "VALUES (?, 'os_glance_import_task', 'gone', '2026-01-01', '2026-01-01', 0)", image_id)
+    assert ask(member, image_id, web.url + '/ok/100').status == 202
+    assert settled(member, image_id)['status'] == 'active'

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* POST and GET /v2/images/{image_id}/locations. A POST is answered when the work it asks for is written down:
+ * the worker does it (work/job_location.c). The order of the checks is Glance 33's (api/v2/images.py
+ * add_location()). */
+#include "api/request.h"
+
+#include <string.h>
+
+#include "db/db.h"
+#include "store/store.h"
+
+/* ---- GET ---- */
+
+int location_list(struct request *rq, struct error *e)
+{
+    CLEANUP(str_done) struct str body = STR_INIT;
+    struct image *im;
+
+    if (request_image(rq, &im, e) < 0 || request_allowed(rq, rq->route->rule, im, e) < 0)
+        return -1;
+    str_addc(&body, '[');
+    for (size_t i = 0; i < im->n_locations; i++) {
+        str_add(&body, i ? ", " : "");
+        location_doc_write(&body, &im->locations[i], true);
+    }
+    str_addc(&body, ']');
+    return respond_json(rq, 200, &body);
+}
+
+/* ---- POST ---- */
+
+static int status_check(const struct image *im, struct error *e)
+{
+    if (im->status == IMAGE_QUEUED)
+        return 0;
+    return error_set(e, ERROR_CONFLICT, "It's not allowed to add locations if image status is %s.",
+                     image_status_name(im->status));
+}
+
+static bool is_service(const struct identity *id)
+{
+    for (size_t i = 0; i < id->n_service_roles; i++)
+        if (str_eq(id->service_roles[i], "service"))
+            return true;
+    return identity_has_role(id, "service");
+}
+
+/* Who is no service may only name web servers. */
+static int scheme_check(struct request *rq, const char *url, struct error *e)
+{
+    if (is_service(&rq->identity) ||
+        (str_starts(url, "http") && stores_for_url(rq->api->stores, NULL, "http://")))
+        return 0;
+    return error_set(e, ERROR_FORBIDDEN, "http store must be enabled to use location API by normal user.");
+}
+
+static int hash_check(const char *algorithm, const char *value, struct error *e)
+{
+    size_t wanted = stream_hash_size(algorithm);
+    ssize_t n = value ? hex_size(value) : 0;
+
+    if (n < 0)
+        return error_set(e, ERROR_INVALID, "os_hash_value (%s) is not a valid hexadecimal value", value);
+    if (value && (size_t)n != wanted)
+        return error_set(e, ERROR_INVALID,
+                         "os_hash_value: (%s) is not the correct size for (%s) (should be (%zu) bytes)",
+                         value, algorithm, wanted);
+    return 0;
+}
+
+static int source_check(struct request *rq, const char *url, struct error *e)
+{
+    struct http_url u;
+    bool split = http_url_split(rq->arena, url, &u);
+
+    if (split && !str_eq(u.scheme, "http") && !str_eq(u.scheme, "https"))
+        return 0;
+    if (split && source_allowed(&rq->settings->sources, url))
+        return 0;
+    return error_set(e, ERROR_INVALID, "URI for add location does not pass filtering: %s", url);
+}
+
+static int request_read(struct request *rq, struct location_request *ret, struct error *e)
+{
+    const json_t *proof = json_object_get(rq->body, "validation_data");
+    const char *algorithm = json_string_value(json_object_get(proof, "os_hash_algo"));
+
+    *ret = (struct location_request){
+        .url = json_string_value(json_object_get(rq->body, "url")),
+        .algorithm = algorithm ? algorithm : rq->settings->hashing_algorithm,
+        .value = json_string_value(json_object_get(proof, "os_hash_value")),
+        .hash = rq->settings->secure_hash,
+        .location_quota = rq->settings->location_quota,
+        .storage_quota = rq->settings->storage_quota,
+    };
+    if (scheme_check(rq, ret->url, e) < 0 || hash_check(ret->algorithm, ret->value, e) < 0)
+        return -1;
+    request_db_release(rq); /* a connection is not held while names are resolved */
+    return source_check(rq, ret->url, e);
+}
+
+/* The image as it is now; its lock and the job are there together, or neither. */
+static int job_write(struct request *rq, const struct location_request *l, struct error *e)
+{
+    struct db_conn *c;
+    struct image *im;
+
+    if (request_db(rq, &c, e) < 0 || db_begin_write(c, e) < 0)
+        return -1;
+    if (request_image(rq, &im, e) < 0 || status_check(im, e) < 0 || location_job_add(c, im, l, e) < 0) {
+        db_rollback(c);
+        return -1;
+    }
+    return db_commit(c, e);
+}
+
+int location_add(struct request *rq, struct error *e)
+{
+    struct location_request l;
+    struct image *im;
+
+    if (schema_check_location(rq->body, e) < 0 || request_image(rq, &im, e) < 0 || status_check(im, e) < 0 ||
+        request_allowed(rq, rq->route->rule, im, e) < 0 || request_read(rq, &l, e) < 0 ||
+        job_write(rq, &l, e) < 0)
+        return -1;
+    return respond_empty(rq, 202, "text/html; charset=UTF-8");
+}
