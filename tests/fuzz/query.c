@@ -13,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct arena *a = arena_make(256);
     char *text = arena_strn(a, (const char *)data, len), *path;
     struct http_param *params, *again;
+    struct http_url url;
     ssize_t n = http_query_parse(a, text, &params);
 
     for (ssize_t i = 0; i < n; i++) {
@@ -27,6 +28,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
             abort();
     }
     if (http_path_decode(a, text, strlen(text), &path) && strlen(path) > strlen(text))
+        abort();
+    if (http_url_split(a, text, &url) && (strlen(url.scheme) + strlen(url.host) > strlen(text) ||
+                                          url.port > 65535 || strpbrk(url.host, "/?#@")))
         abort();
     arena_free(a);
     return 0;
