@@ -63,8 +63,8 @@ def test_routes_that_are_not(member, method, path, status):
     ('HEAD', '/v2/images', 'GET, POST'),
     ('POST', '/v2/images/%s', 'GET, PATCH, DELETE'),
     ('HEAD', '/v2/images/%s', 'GET, PATCH, DELETE'),
-    ('POST', '/v2/images/%s/file', 'GET, PUT'),
-    ('DELETE', '/v2/images/%s/file', 'GET, PUT'),
+    ('POST', '/v2/images/%s/file', 'GET, HEAD, PUT'),
+    ('DELETE', '/v2/images/%s/file', 'GET, HEAD, PUT'),
     ('POST', '/v2/schemas/image', 'GET'),
     ('DELETE', '/v2/schemas/images', 'GET'),
 ])

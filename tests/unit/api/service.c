@@ -116,6 +116,10 @@ void service_call(struct service *s, const struct call *c, struct loopback_answe
         headers[n++] = (struct http_header){ "Accept", c->accept };
     if (c->type)
         headers[n++] = (struct http_header){ "Content-Type", c->type };
+    if (c->if_match)
+        headers[n++] = (struct http_header){ "If-Match", c->if_match };
+    if (c->if_none_match)
+        headers[n++] = (struct http_header){ "If-None-Match", c->if_none_match };
     if (c->range)
         headers[n++] = (struct http_header){ "Range", c->range };
     struct loopback_request rq = { .method = c->method,

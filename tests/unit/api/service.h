@@ -21,6 +21,7 @@ void service_stop(struct service *s);
 /* One request; roles NULL: no identity headers. */
 struct call {
     const char *method, *target, *roles, *project, *accept, *type, *range, *body;
+    const char *if_match, *if_none_match;
     size_t body_len; /* 0: strlen(body) */
     bool chunked;
 };
