@@ -53,9 +53,9 @@ static char decode_one(const char **raw)
 
 /* What follows the decoded prefix in the raw path, or NULL when it does not begin with it. Servers merge
  * slashes before they compare, so one slash of the prefix stands for any number. */
-static const char *after_prefix(const char *raw, const char *prefix, size_t n)
+static const char *after_prefix(const char *raw, const char *prefix)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; prefix[i]; i++) {
         if (*raw == '\0' || decode_one(&raw) != prefix[i])
             return NULL;
         while (prefix[i] == '/' && *raw == '/')
@@ -120,12 +120,47 @@ static int take_path_info(struct cgi *c, struct error *e)
     return 0;
 }
 
-/* REQUEST_URI less SCRIPT_NAME. PATH_INFO alone could not tell %2F from a slash. */
+/* Where the service is mounted: GLINT_MOUNT, set by hand where a server cannot tell, else SCRIPT_NAME.
+ * mod_proxy_uwsgi reckons its SCRIPT_NAME from the lengths of differently decoded paths. */
+static int take_mount(struct cgi *c, const char **ret, bool *ret_by_hand, struct error *e)
+{
+    const char *mount = var(c, "GLINT_MOUNT"), *name = mount ? "GLINT_MOUNT" : "SCRIPT_NAME";
+    size_t n;
+
+    *ret_by_hand = mount != NULL;
+    if (!mount)
+        mount = var(c, "SCRIPT_NAME");
+    if (mount && *mount != '/')
+        return error_set(e, ERROR_INVALID, "%s does not begin with a slash", name);
+    n = mount ? strlen(mount) : 0;
+    while (n > 0 && mount[n - 1] == '/')
+        n--;
+    *ret = n > 0 ? arena_strn(c->rq->arena, mount, n) : "";
+    c->rq->prefix = n > 0 ? quote(c->rq->arena, *ret) : "";
+    return 0;
+}
+
+/* Takes the mount off the path. */
+static int take_rest(struct cgi *c, const char *mount, bool by_hand, struct error *e)
+{
+    const char *rest = after_prefix(c->rq->path, mount);
+
+    if (rest) {
+        c->rq->path = *rest ? rest : "/";
+        return 0;
+    }
+    if (by_hand || !c->get(c->arg, "PATH_INFO"))
+        return error_set(e, ERROR_INVALID, "REQUEST_URI does not begin with %s",
+                         by_hand ? "GLINT_MOUNT" : "SCRIPT_NAME");
+    return take_path_info(c, e);
+}
+
+/* REQUEST_URI less the mount. PATH_INFO alone could not tell %2F from a slash. */
 static int take_target(struct cgi *c, struct error *e)
 {
     struct http_request *rq = c->rq;
-    const char *target = var(c, "REQUEST_URI"), *script = var(c, "SCRIPT_NAME"), *rest;
-    size_t n = script ? strlen(script) : 0;
+    const char *target = var(c, "REQUEST_URI"), *mount = "";
+    bool by_hand;
 
     if (!target)
         target = var(c, "RAW_URI");              /* gunicorn's */
@@ -136,25 +171,15 @@ static int take_target(struct cgi *c, struct error *e)
         e->status = 414;
         return -1;
     }
-    if (script && *script != '/')
-        return error_set(e, ERROR_INVALID, "SCRIPT_NAME does not begin with a slash");
-    while (n > 0 && script[n - 1] == '/')
-        n--;
-    rq->prefix = n > 0 ? quote(rq->arena, arena_strn(rq->arena, script, n)) : "";
+    if (take_mount(c, &mount, &by_hand, e) < 0)
+        return -1;
     if (!target)
         return take_path_info(c, e);
     if (cut_target(c, target, e) < 0)
         return -1;
-    if (*rq->path == '*') {
-        rq->prefix = "";
-        return 0;
-    }
-    rest = after_prefix(rq->path, script, n);
-    if (!rest && !c->get(c->arg, "PATH_INFO"))
-        return error_set(e, ERROR_INVALID, "REQUEST_URI does not begin with SCRIPT_NAME");
-    if (!rest)
-        return take_path_info(c, e);
-    rq->path = *rest ? rest : "/";
+    if (*rq->path != '*')
+        return take_rest(c, mount, by_hand, e);
+    rq->prefix = "";
     return 0;
 }
 

@@ -148,11 +148,11 @@ int http_chunked_decode(struct http_chunked *c, const char *in, size_t *in_len, 
  * be set; rq->host and rq->peer, where set, stand in for what the variables do not tell. `get` gives a
  * variable's text or NULL; the texts must live as long as the request.
  *
- * The path is REQUEST_URI less SCRIPT_NAME, raw; the decoded PATH_INFO only where there is no REQUEST_URI, or
- * the server has rewritten it so that it does not begin with SCRIPT_NAME. The body, in this order:
- * BODY_FRAMING=chunked (HTTP_BODY_UNKNOWN: to be dechunked), CONTENT_LENGTH unless empty, Transfer-Encoding:
- * chunked (HTTP_BODY_UNKNOWN), else none. Errors: INVALID (400, or 414 for a target that is too long),
- * UNIMPLEMENTED (another transfer coding). */
+ * The path is REQUEST_URI, raw, less GLINT_MOUNT or else SCRIPT_NAME; the decoded PATH_INFO only where there
+ * is no REQUEST_URI, or the server has rewritten it so that it does not begin with SCRIPT_NAME. The body, in
+ * this order: BODY_FRAMING=chunked (HTTP_BODY_UNKNOWN: to be dechunked), CONTENT_LENGTH unless empty,
+ * Transfer-Encoding: chunked (HTTP_BODY_UNKNOWN), else none. Errors: INVALID (400, or 414 for a target that
+ * is too long), UNIMPLEMENTED (another transfer coding). */
 int http_cgi_request(struct http_request *rq, const char *(*get)(void *arg, const char *name), void *arg,
                      struct error *e) MUST_CHECK;
 /* A request header by its HTTP name (any case), or NULL. */

@@ -19,6 +19,7 @@ import checks_hostile  # noqa: E402,F401
 import checks_life  # noqa: E402,F401
 import fronts  # noqa: E402
 import fronts_httpd  # noqa: E402,F401
+import fronts_proxy  # noqa: E402,F401
 import fronts_uwsgi  # noqa: E402,F401
 import fronts_wsgi  # noqa: E402,F401
 import wire  # noqa: E402

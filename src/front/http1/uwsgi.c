@@ -24,9 +24,9 @@ enum {
 /* What http_cgi_request() asks for. Headers (HTTP_*) are kept too, all else is not ours: servers hand on
  * much. */
 static const char *const wanted[] = {
-    "REQUEST_METHOD", "REQUEST_URI",  "SCRIPT_NAME",    "PATH_INFO",      "QUERY_STRING",
-    "SERVER_NAME",    "SERVER_PORT",  "REQUEST_SCHEME", "HTTPS",          "UWSGI_SCHEME",
-    "REMOTE_ADDR",    "CONTENT_TYPE", "BODY_FRAMING",   "CONTENT_LENGTH",
+    "REQUEST_METHOD", "REQUEST_URI",  "SCRIPT_NAME",    "PATH_INFO",   "QUERY_STRING",
+    "SERVER_NAME",    "SERVER_PORT",  "REQUEST_SCHEME", "HTTPS",       "UWSGI_SCHEME",
+    "REMOTE_ADDR",    "CONTENT_TYPE", "BODY_FRAMING",   "GLINT_MOUNT", "CONTENT_LENGTH",
 };
 _Static_assert(COUNT(wanted) <= HTTP1_VARS, "each of them has its place");
 

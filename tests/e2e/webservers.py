@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Web servers before `glint serve`, with the configurations of deploy/: what an operator installs is what is tested."""
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+
+import glint
+import httpd
+
+DEPLOY = os.path.join(glint.TOP, 'deploy')
+NGINX = shutil.which('nginx', path=os.environ.get('PATH', '') + ':/usr/sbin')
+
+
+def filled(name, replaced):
+    """A configuration of deploy/ with some of its texts replaced; each of them has to be there."""
+    with open(os.path.join(DEPLOY, name)) as f:
+        text = f.read()
+    for old, new in replaced.items():
+        assert old in text, '%s does not say %r' % (name, old)
+        text = text.replace(old, new)
+    return text
+
+
+def need(*programs):
+    """What is not installed, or None."""
+    found = {'nginx': NGINX, 'apache2': httpd.PROGRAM}
+    return next((name + ' is not installed' for name in programs if not found[name]), None)
+
+
+# ---------------------------------------------------------------- back ends
+
+def uwsgi_backend(directory, unix=False):
+    """(configuration of glint serve, what the web server's configuration calls it)"""
+    if unix:
+        path = os.path.join(str(directory), 'uwsgi.sock')
+        return {'glint': {'bind_uwsgi_unix': path, 'bind_uwsgi_unix_mode': '0666'}}, 'unix:' + path
+    address = '127.0.0.1:%d' % glint.free_port()
+    return {'glint': {'bind_uwsgi': address}}, address
+
+
+HTTP_BACKEND = {'oslo_middleware': {'enable_proxy_headers_parsing': 'true'}}
+
+
+# ---------------------------------------------------------------- nginx
+
+MAIN = '''
+daemon off;
+pid {dir}/nginx.pid;
+error_log {dir}/error.log info;
+worker_processes 2;
+events {{ worker_connections 512; }}
+http {{
+    client_body_temp_path {dir}/body;
+    proxy_temp_path {dir}/proxy;
+    uwsgi_temp_path {dir}/uwsgi;
+    fastcgi_temp_path {dir}/fcgi;
+    scgi_temp_path {dir}/scgi;
+    include {dir}/site.conf;
+}}
+'''
+
+
+class Nginx:
+    """nginx with a site of deploy/nginx/. backend: {its text there: ours}"""
+
+    def __init__(self, directory, site, backend):
+        self.directory = str(directory)
+        self.host, self.port = '127.0.0.1', glint.free_port()
+        self.errors = os.path.join(self.directory, 'error.log')
+        self.process = None
+        os.makedirs(self.directory, exist_ok=True)
+        os.chmod(self.directory, 0o755)
+        with open(os.path.join(self.directory, 'nginx.conf'), 'w') as f:
+            f.write(MAIN.format(dir=self.directory))
+        with open(os.path.join(self.directory, 'site.conf'), 'w') as f:
+            f.write(filled('nginx/' + site, {'listen 80;': 'listen %s:%d;' % (self.host, self.port),
+                                             '/var/log/nginx/': self.directory + '/', **backend}))
+
+    def command(self):
+        return [NGINX, '-c', self.directory + '/nginx.conf', '-p', self.directory, '-e', self.errors]
+
+    def start(self):
+        with open(self.errors, 'ab') as log:
+            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        return self
+
+    def reload(self):
+        self.process.send_signal(signal.SIGHUP)
+
+    def stop(self):
+        if self.process is None:
+            return 0
+        pids = glint.Process(self.process.pid).tree()
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(30 * glint.SLOW)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait() or 'did not stop'
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process = None
+        return status
+
+    def log(self):
+        return httpd.read(self.errors)
+
+
+# ---------------------------------------------------------------- Apache httpd
+
+class Apache(httpd.Httpd):
+    """httpd with a site of deploy/httpd/ before a service. backend: {its text there: ours}"""
+    proxy_modules = ('proxy', 'proxy_http', 'proxy_uwsgi', 'headers', 'remoteip', 'setenvif', 'env', 'log_config')
+
+    def __init__(self, directory, site, backend, **kw):
+        self.inner = glint.free_port()
+        os.makedirs(str(directory), exist_ok=True)
+        modules = [name for name in self.proxy_modules if os.path.exists('%s/mod_%s.so' % (httpd.MODULES, name))]
+        super().__init__(directory, '', modules=modules, **kw)
+        two_hops = {'127.0.0.1:9295': '127.0.0.1:%d' % self.inner} if 'uwsgi' in site and 'body' not in site else {}
+        self.configure(filled('httpd/' + site, {'*:80': '%s:%d' % (self.host, self.port), '/var/log/apache2/': self.directory + '/',
+                                                **two_hops, **backend}))
+
+    def reload(self):
+        self.graceful()
