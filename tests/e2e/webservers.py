@@ -47,6 +47,7 @@ HTTP_BACKEND = {'oslo_middleware': {'enable_proxy_headers_parsing': 'true'}}
 
 MAIN = '''
 daemon off;
+{user}
 pid {dir}/nginx.pid;
 error_log {dir}/error.log info;
 worker_processes 2;
@@ -63,9 +64,9 @@ http {{
 
 
 class Nginx:
-    """nginx with a site of deploy/nginx/. backend: {its text there: ours}"""
+    """nginx with a site of deploy/nginx/. backend: {its text there: ours}; tls: files of certificate and key"""
 
-    def __init__(self, directory, site, backend):
+    def __init__(self, directory, site, backend, tls=None):
         self.directory = str(directory)
         self.host, self.port = '127.0.0.1', glint.free_port()
         self.errors = os.path.join(self.directory, 'error.log')
@@ -73,10 +74,16 @@ class Nginx:
         os.makedirs(self.directory, exist_ok=True)
         os.chmod(self.directory, 0o755)
         with open(os.path.join(self.directory, 'nginx.conf'), 'w') as f:
-            f.write(MAIN.format(dir=self.directory))
+            f.write(MAIN.format(dir=self.directory, user='user root;' if os.geteuid() == 0 else ''))  # tests' directories are root's
         with open(os.path.join(self.directory, 'site.conf'), 'w') as f:
-            f.write(filled('nginx/' + site, {'listen 80;': 'listen %s:%d;' % (self.host, self.port),
-                                             '/var/log/nginx/': self.directory + '/', **backend}))
+            f.write(filled('nginx/' + site, {**self.listen(tls), '/var/log/nginx/': self.directory + '/', **backend}))
+
+    def listen(self, tls):
+        if not tls:
+            return {'listen 80;': 'listen %s:%d;' % (self.host, self.port)}
+        return {'listen 80;': '', '# listen 443 ssl;': 'listen %s:%d ssl;' % (self.host, self.port),
+                '# ssl_certificate     /etc/ssl/certs/image.example.org.pem': 'ssl_certificate ' + tls[0],
+                '# ssl_certificate_key /etc/ssl/private/image.example.org.key': 'ssl_certificate_key ' + tls[1]}
 
     def command(self):
         return [NGINX, '-c', self.directory + '/nginx.conf', '-p', self.directory, '-e', self.errors]
@@ -113,17 +120,27 @@ class Nginx:
 # ---------------------------------------------------------------- Apache httpd
 
 class Apache(httpd.Httpd):
-    """httpd with a site of deploy/httpd/ before a service. backend: {its text there: ours}"""
+    """httpd with a site of deploy/httpd/ before a service. backend: {its text there: ours}; tls: files of certificate and key"""
     proxy_modules = ('proxy', 'proxy_http', 'proxy_uwsgi', 'headers', 'remoteip', 'setenvif', 'env', 'log_config')
+    tls_modules = ('socache_shmcb', 'ssl')
 
-    def __init__(self, directory, site, backend, **kw):
+    def __init__(self, directory, site, backend, tls=None, **kw):
         self.inner = glint.free_port()
         os.makedirs(str(directory), exist_ok=True)
-        modules = [name for name in self.proxy_modules if os.path.exists('%s/mod_%s.so' % (httpd.MODULES, name))]
+        modules = [name for name in self.proxy_modules + (self.tls_modules if tls else ()) if os.path.exists('%s/mod_%s.so' % (httpd.MODULES, name))]
         super().__init__(directory, '', modules=modules, **kw)
         two_hops = {'127.0.0.1:9295': '127.0.0.1:%d' % self.inner} if 'uwsgi' in site and 'body' not in site else {}
         self.configure(filled('httpd/' + site, {'*:80': '%s:%d' % (self.host, self.port), '/var/log/apache2/': self.directory + '/',
-                                                **two_hops, **backend}))
+                                                **two_hops, **backend, **(self.encrypted(tls) if tls else {})}))
+
+    @staticmethod
+    def encrypted(tls):
+        return {'# SSLEngine on': 'SSLEngine on',
+                '# SSLCertificateFile    /etc/ssl/certs/image.example.org.pem': 'SSLCertificateFile ' + tls[0],
+                '# SSLCertificateKeyFile /etc/ssl/private/image.example.org.key': 'SSLCertificateKeyFile ' + tls[1]}
 
     def reload(self):
         self.graceful()
+
+    def log(self):
+        return super().log() + httpd.read(os.path.join(self.directory, 'glint-error.log'))
