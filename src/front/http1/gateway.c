@@ -87,7 +87,7 @@ int gateway_begin(struct gateway *g, struct conn *c, struct str *out, struct dat
         .scheme = c->wire.ssl ? "https" : "http",
         .host = host,
         .peer = c->peer,
-        .port = c->loop->h->ports[c->listener->protocol],
+        .port = c->listener->port,
         .content_length = head->content_length,
         .started_us = clock_mono_us(),
     };

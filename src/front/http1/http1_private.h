@@ -217,6 +217,7 @@ struct listener {
     int fd; /* shared by all loops, else -1 */
     enum http1_protocol protocol;
     bool tls;
+    uint16_t port; /* 0: a Unix socket's */
     char host[80]; /* stands in for a missing Host */
     char *path;    /* of a Unix socket that we made, else NULL */
     dev_t dev;

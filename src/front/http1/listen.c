@@ -262,6 +262,7 @@ static int listen_address(struct http1 *h, enum http1_protocol p, const char *ho
         if (i == 0) {
             /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): getsockname() filled it */
             *port_of(a->ai_addr) = *port_of((struct sockaddr *)&bound);
+            from->port = ntohs(*port_of(a->ai_addr));
             host_text(from->host, sizeof from->host, host, ntohs(*port_of(a->ai_addr)));
             if (h->ports[p] == 0) /* before any loop can have a request that asks for it */
                 h->ports[p] = ntohs(*port_of(a->ai_addr));
@@ -398,6 +399,7 @@ int http1_listen_fd(struct http1 *h, enum http1_protocol p, int fd, struct error
 
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         from->tls = h->tls && p == HTTP1_HTTP;
+        from->port = port;
         snprintf(from->host, sizeof from->host, "localhost:%u", port);
         if (h->ports[p] == 0)
             h->ports[p] = port;
