@@ -73,8 +73,7 @@ static size_t scheme_length(const char *target)
     return n > 0 && http_span(target, colon, HTTP_TOKEN) == n ? n + 3 : 0;
 }
 
-/* Cuts REQUEST_URI into path and query; an absolute form's authority replaces Host (RFC 9112 section 3.2.2).
- */
+/* Cuts REQUEST_URI into path and query; the authority of an absolute form replaces Host (RFC 9112 3.2.2). */
 static int cut_target(struct cgi *c, const char *target, struct error *e)
 {
     struct http_request *rq = c->rq;

@@ -7,6 +7,7 @@ import os
 import re
 import ssl
 import subprocess
+import tempfile
 
 import pytest
 import webservers
@@ -22,13 +23,16 @@ SITES = {
 
 
 @contextlib.contextmanager
-def running(directory, name, **kw):
+def running(directory, name, config=None, backend=None, **kw):
     """(service, web server)"""
     cls, site, there = SITES[name]
     missing = webservers.need('nginx' if cls is Nginx else 'apache2')
     if missing:
         pytest.skip(missing)
-    if there:
+    if backend:
+        service = Server(directory, config={**webservers.HTTP_BACKEND, 'glint': config})
+        texts = backend
+    elif there:
         address = '127.0.0.1:%d' % free_port()
         service = Server(directory, config={'glint': {'bind_uwsgi': address}})
         texts = {there: address}
@@ -130,6 +134,36 @@ def test_all_of_an_upload_and_a_download(site):
         else:
             c.request('GET', '/image/v2/images/%s/file' % image)
             assert c.getresponse().read() == data
+
+
+# What the sites say to change for a Unix socket.
+UNIX = {
+    'nginx-http': ('bind_unix', lambda path: {'server 127.0.0.1:9292;': 'server unix:%s;' % path}),
+    'nginx-uwsgi': ('bind_uwsgi_unix', lambda path: {'server 127.0.0.1:9294;': 'server unix:%s;' % path}),
+    'apache-http': ('bind_unix', lambda path: {'ProxyPass "/image" "http://127.0.0.1:9292"': '# ProxyPass off',
+                                               '# ProxyPass "/image" "unix:/run/glint/http.sock|': 'ProxyPass "/image" "unix:%s|' % path}),
+}
+
+
+@pytest.mark.parametrize('name', UNIX)
+def test_unix_sockets(name, tmp_path):
+    option, texts = UNIX[name]
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)      # pytest's own directories are closed to httpd's user
+        path = os.path.join(place, 'glint.sock')
+        with running(tmp_path, name, {option: path, option + '_mode': '0666'}, texts(path)) as (service, server):
+            image = Client(service.host, service.port).active(pattern(32 * MIB))
+            c = connect(server)
+            c.request('GET', '/image/v2/images/%s/file?a=%%2F' % image)
+            assert c.getresponse().read() == pattern(32 * MIB)
+            c.request('GET', '/image/v2/schemas%2Fimage')
+            assert c.getresponse().read()
+            c.request('GET', '/image/v2/images/%s/file' % image)
+            answer = c.getresponse()
+            answer.read(100)
+            service.kill()
+            with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+                answer.read()
 
 
 @pytest.fixture(scope='module')

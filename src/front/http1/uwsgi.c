@@ -4,13 +4,14 @@
  *
  *   modifier1 | size of the block (2) | modifier2 | { size (2) | name | size (2) | value } … | body
  *
- * What holds for these connections (mod_proxy_uwsgi of Apache 2.4.71 and uwsgi_pass of nginx 1.22.1, as
- * observed):
- * 1. One request each. An answer ends with the connection, and so Apache takes any end for a good one: an
- * answer always has its Content-Length, and one that falls short ends in a reset.
- * 2. Neither server hears the answer before it has sent the body, so the rest of a refused body is read.
- * 3. Neither end of a body is ever the end of the connection: that is an abort.
- * 4. 100 Continue is the server's affair; a second one would be taken for the answer. */
+ * What holds for these connections, as observed of mod_proxy_uwsgi (Apache 2.4.71) and uwsgi_pass
+ * (nginx 1.22.1):
+ *
+ * 1. Each carries one request. An answer ends with the connection, and Apache takes any end for a good
+ *    one: so an answer always has its Content-Length, and one that falls short ends in a reset.
+ * 2. No answer is heard before the body is sent: so the rest of a refused body is read.
+ * 3. The end of the connection is never the end of a body: it is an abort.
+ * 4. 100 Continue is the server's affair: a second one would be taken for the answer. */
 #include "front/http1/http1_private.h"
 
 #include <string.h>
@@ -21,8 +22,7 @@ enum {
     MODIFIER_MOUNT = 30, /* Python again, with SCRIPT_NAME taken off the path: which we always do */
 };
 
-/* What http_cgi_request() asks for. Headers (HTTP_*) are kept too, all else is not ours: servers hand on
- * much. */
+/* What http_cgi_request() asks for. Headers (HTTP_*) are kept too; of the rest servers hand on much. */
 static const char *const wanted[] = {
     "REQUEST_METHOD", "REQUEST_URI",  "SCRIPT_NAME",    "PATH_INFO",   "QUERY_STRING",
     "SERVER_NAME",    "SERVER_PORT",  "REQUEST_SCHEME", "HTTPS",       "UWSGI_SCHEME",
