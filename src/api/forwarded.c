@@ -30,6 +30,18 @@ static char *first_item(struct arena *a, const char *list)
     return arena_strn(a, list, n);
 }
 
+/* In place. */
+static char *strip(char *text)
+{
+    size_t n;
+
+    text += strspn(text, " \t");
+    n = strlen(text);
+    while (n > 0 && (text[n - 1] == ' ' || text[n - 1] == '\t'))
+        text[--n] = '\0';
+    return text;
+}
+
 static char *unquote(char *value)
 {
     size_t n = strlen(value);
@@ -46,43 +58,60 @@ static void read_forwarded(struct request *rq, const char *header)
     char *next, *pair = first_item(rq->arena, header);
 
     for (; pair; pair = next) {
-        char *eq;
+        char *eq, *value;
 
         next = strchr(pair, ';');
         if (next)
             *next++ = '\0';
-        pair += strspn(pair, " \t");
         eq = strchr(pair, '=');
         if (!eq)
             continue;
         *eq = '\0';
+        value = unquote(strip(eq + 1));
+        pair = strip(pair);
+        if (!*value)
+            continue;
         if (str_eq_nocase(pair, "proto"))
-            rq->scheme = unquote(eq + 1);
+            rq->scheme = value;
         else if (str_eq_nocase(pair, "host"))
-            rq->host = unquote(eq + 1);
+            rq->host = value;
         else if (str_eq_nocase(pair, "for"))
-            rq->http->peer = unquote(eq + 1);
+            rq->http->peer = value;
     }
+}
+
+/* The header's first item, or NULL when it says nothing. */
+static const char *said(struct request *rq, const char *name)
+{
+    const char *header = http_header(rq->http, name), *item = header ? first_item(rq->arena, header) : NULL;
+
+    return item && *item ? item : NULL;
+}
+
+/* In front of what the front end knows of itself; links add the '/' that follows. */
+static void read_prefix(struct request *rq)
+{
+    const char *prefix = said(rq, "X-Forwarded-Prefix");
+    size_t n = prefix ? strlen(prefix) : 0;
+
+    while (n > 0 && prefix[n - 1] == '/')
+        n--;
+    if (n > 0)
+        rq->prefix = arena_printf(rq->arena, "%.*s%s", (int)n, prefix, rq->prefix);
 }
 
 void forwarded_read(struct request *rq)
 {
     const char *forwarded = http_header(rq->http, "Forwarded");
-    const char *proto = http_header(rq->http, "X-Forwarded-Proto"),
-               *host = http_header(rq->http, "X-Forwarded-Host");
-    const char *peer = http_header(rq->http, "X-Forwarded-For"),
-               *prefix = http_header(rq->http, "X-Forwarded-Prefix");
+    const char *proto = said(rq, "X-Forwarded-Proto"), *host = said(rq, "X-Forwarded-Host");
+    const char *peer = said(rq, "X-Forwarded-For");
 
-    if (forwarded) {
+    if (forwarded && *forwarded) {
         read_forwarded(rq, forwarded);
     } else {
-        if (proto)
-            rq->scheme = first_item(rq->arena, proto);
-        if (host)
-            rq->host = first_item(rq->arena, host);
-        if (peer)
-            rq->http->peer = first_item(rq->arena, peer);
+        rq->scheme = proto ? proto : rq->scheme;
+        rq->host = host ? host : rq->host;
+        rq->http->peer = peer ? peer : rq->http->peer;
     }
-    if (prefix)
-        rq->prefix = first_item(rq->arena, prefix);
+    read_prefix(rq);
 }

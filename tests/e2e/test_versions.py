@@ -152,3 +152,26 @@ def test_without_authentication(server):
     assert image['owner'] is None
     assert anybody.show(image['id'])['name'] == 'open'
     assert anybody.delete('/v2/images/' + image['id']).status == 204
+
+
+@pytest.mark.parametrize('headers,base', [
+    ({'Forwarded': ' Proto = https ; host = "f.example" ;x, proto=http;host=g.example'}, 'https://f.example'),
+    ({'Forwarded': 'proto=;host='}, None),
+    ({'Forwarded': '', 'X-Forwarded-Host': 'x.example:80'}, 'http://x.example'),
+    ({'Forwarded': 'host=f.example', 'X-Forwarded-Host': 'x.example', 'X-Forwarded-Prefix': '/p/'}, 'http://f.example/p'),
+    ({'X-Forwarded-Host': '', 'X-Forwarded-Proto': '', 'X-Forwarded-Prefix': '/'}, None),
+    ({'X-Forwarded-Host': 'x.example, y.example', 'X-Forwarded-Proto': 'https , http'}, 'https://x.example'),
+])
+@pytest.mark.parametrize('place', ['oslo_middleware', 'the paste file'])
+def test_what_a_proxy_says(glint_server, tmp_path, headers, base, place):
+    paste = tmp_path / 'paste.ini'
+    line = 'paste.filter_factory = oslo_middleware:HTTPProxyToWSGI.factory\n'
+    with open(PASTE_TRUSTED) as f:
+        paste.write_text(f.read().replace(line, line + ('enable_proxy_headers_parsing = true\n' if place == 'the paste file' else '')))
+    server = glint_server(trusted=True, config={
+        'paste_deploy': {'flavor': 'trusted', 'config_file': paste},
+        'oslo_middleware': {'enable_proxy_headers_parsing': str(place == 'oslo_middleware').lower()}})
+    answer = server.client().post('/v2/images', json={}, headers=headers)
+    assert answer.header('Location') == (base or server.url) + '/v2/images/' + answer.json['id']
+    links = server.client().get('/versions', headers=headers).json['versions'][0]['links']
+    assert links == [{'rel': 'self', 'href': (base or server.url) + '/v2/'}]
