@@ -27,7 +27,7 @@ static int move(struct request *rq, const struct action *action, struct error *e
     struct image *im;
     struct db_conn *c;
 
-    if (load(rq, action, &im, e) < 0)
+    if (request_writes(rq, e) < 0 || load(rq, action, &im, e) < 0)
         return -1;
     if (im->status == action->to)
         return respond_empty(rq, 204, "text/html; charset=UTF-8");

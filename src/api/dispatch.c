@@ -186,6 +186,11 @@ static int identify(struct request *rq, struct error *e)
     return 0;
 }
 
+int request_writes(struct request *rq, struct error *e)
+{
+    return rq->identity.read_only ? error_in_detail(e, ERROR_FORBIDDEN, "Read-only access") : 0;
+}
+
 /* ---- bodies ---- */
 
 static bool has_body(const struct http_request *http)

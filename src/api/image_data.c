@@ -50,7 +50,7 @@ static int status_check(const struct image *im, struct error *e)
     return image_formats_check(im, e);
 }
 
-/* What the owner may still store; -1 without a quota. */
+/* What the caller's project may still store, whoever owns the image; -1 without a quota. */
 static int quota_left(struct request *rq, const struct image *im, struct upload_options *o, struct error *e)
 {
     int64_t quota = rq->settings->storage_quota, used;
@@ -59,7 +59,7 @@ static int quota_left(struct request *rq, const struct image *im, struct upload_
     o->quota_left = -1;
     if (quota <= 0)
         return 0;
-    if (request_db(rq, &c, e) < 0 || image_storage_used(c, im->owner, im->id, &used, e) < 0)
+    if (request_db(rq, &c, e) < 0 || image_storage_used(c, rq->identity.project, im->id, &used, e) < 0)
         return -1;
     o->quota_left = used < quota ? quota - used : 0;
     o->quota_message = arena_printf(
@@ -68,7 +68,7 @@ static int quota_left(struct request *rq, const struct image *im, struct upload_
         "%lld bytes remaining.",
         o->declared_size > 0 ? arena_printf(rq->arena, "%lld", (long long)o->declared_size) : "sent",
         (long long)o->quota_left);
-    if (o->declared_size > o->quota_left)
+    if (o->declared_size > o->quota_left || o->quota_left == 0) /* not even an empty one */
         return error_set(e, ERROR_TOO_LARGE, "%s", o->quota_message);
     return 0;
 }
@@ -105,7 +105,8 @@ static int upload_prepare(struct request *rq, struct image **ret_image, struct u
 
     if (content_type_check(rq, e) < 0 || declared_size_read(rq, &o->declared_size, e) < 0)
         return -1;
-    if (request_image(rq, &im, e) < 0 || upload_allowed(rq, im, e) < 0 || status_check(im, e) < 0)
+    if (request_writes(rq, e) < 0 || request_image(rq, &im, e) < 0 || upload_allowed(rq, im, e) < 0 ||
+        status_check(im, e) < 0)
         return -1;
     if (request_conditions_on_nothing(rq, e) < 0) /* it is queued: there is no data yet */
         return -1;

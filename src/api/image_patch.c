@@ -253,7 +253,7 @@ int image_patch(struct request *rq, struct error *e)
         return -1;
     if (patch_parse(rq->arena, rq->settings->schema, dialect, rq->body, &changes, &n, e) < 0)
         return -1;
-    if (request_image(rq, &im, e) < 0 || changes_try(rq, im, changes, n, e) < 0)
+    if (request_writes(rq, e) < 0 || request_image(rq, &im, e) < 0 || changes_try(rq, im, changes, n, e) < 0)
         return -1;
     if (n == 0)
         tag = image_tag(rq, im);

@@ -159,7 +159,7 @@ int image_create(struct request *rq, struct error *e)
     struct image_doc_options doc;
     const char *id;
 
-    if (names_check(rq, e) < 0)
+    if (names_check(rq, e) < 0 || request_writes(rq, e) < 0)
         return -1;
     im->size = im->virtual_size = -1;
     if (create_allowed(rq, im, e) < 0 || create_fill(rq, im, e) < 0)
@@ -221,6 +221,8 @@ int image_delete_handle(struct request *rq, struct error *e)
 {
     struct image *im;
 
+    if (request_writes(rq, e) < 0)
+        return -1;
     if (request_image(rq, &im, e) < 0) {
         if (e->kind == ERROR_NOT_FOUND)
             error_as(e, 404, "Failed to find image %s to delete", rq->args[0]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /v2/images/{image_id}/members. The order of the checks is Glance 33's: body, image, is it shared,
- * may the caller see it, the member, the rule. */
+/* /v2/images/{image_id}/members. The order of the checks is Glance 33's: body, image, is it shared, may the
+ * caller see it, the member, the rule. */
 #include "api/request.h"
 
 #include "db/db.h"
@@ -46,25 +46,53 @@ static int member_conditions(struct request *rq, struct db_conn *c, const struct
     return request_document_conditions(rq, &body, m->updated_us, e);
 }
 
-static int load(struct request *rq, struct image **ret, struct error *e)
+/* What a handler does with the memberships, and whose it is where the older defaults, which let everybody,
+ * count: the owner shares, who is shared with answers (Glance 33 image_members.py). */
+enum sharing { SHARING_SEE, SHARING_CREATE, SHARING_UPDATE, SHARING_DELETE };
+
+static const char *const sharing_verbs[] = {
+    [SHARING_CREATE] = "create", [SHARING_UPDATE] = "update", [SHARING_DELETE] = "delete"
+};
+
+static bool is_ours_to_do(const struct request *rq, const struct image *im, enum sharing what)
 {
-    if (request_image(rq, ret, e) == 0)
-        return 0;
-    if (e->kind == ERROR_NOT_FOUND)
-        error_as(e, 404, "Image %s not found.", rq->args[0]);
-    return -1;
+    bool owns = str_eq(im->owner, rq->identity.project);
+
+    if (rq->settings->enforce_new_defaults || rq->identity.is_admin)
+        return true;
+    switch (what) {
+    case SHARING_CREATE:
+        return owns && im->owner;
+    case SHARING_UPDATE:
+        return !owns;
+    case SHARING_DELETE:
+        return owns;
+    case SHARING_SEE:
+        break;
+    }
+    return true;
 }
 
-/* The image, when it has members and the caller may see it; after: what the refusal ends with. */
-static int load_shared(struct request *rq, const char *verb, const char *after, struct image **ret,
-                       struct error *e)
+/* The image, when it has members and the caller may see it; kind and text: what to say when it has none. */
+static int load(struct request *rq, enum sharing what, enum error_kind kind, const char *text,
+                struct image **ret, struct error *e)
 {
-    if (load(rq, ret, e) < 0)
+    if (request_image(rq, ret, e) < 0) {
+        if (e->kind == ERROR_NOT_FOUND)
+            error_as(e, 404, "Image %s not found.", rq->args[0]);
         return -1;
-    if ((*ret)->visibility != IMAGE_SHARED)
-        return error_set(e, ERROR_FORBIDDEN, "Not allowed to %s members for image %s%s", verb, (*ret)->id,
-                         after);
+    }
+    if ((*ret)->visibility != IMAGE_SHARED || !is_ours_to_do(rq, *ret, what))
+        return error_set(e, kind, "%s", text);
     return request_allowed(rq, "get_image", *ret, e);
+}
+
+static int load_shared(struct request *rq, enum sharing what, struct image **ret, struct error *e)
+{
+    const char *text =
+        arena_printf(rq->arena, "Not allowed to %s members for image %s.", sharing_verbs[what], rq->args[0]);
+
+    return load(rq, what, ERROR_FORBIDDEN, text, ret, e);
 }
 
 /* Whose memberships the caller sees: NULL is everybody's, for the owner and the administrator. */
@@ -90,12 +118,16 @@ int member_list_handle(struct request *rq, struct error *e)
 {
     CLEANUP(str_done) struct str body = STR_INIT;
     struct member *members;
+    const char *unshared;
     struct image *im;
     struct db_conn *c;
     size_t n;
 
-    if (load_shared(rq, "list", ": Only shared images have members.", &im, e) < 0 ||
-        request_allowed(rq, rq->route->rule, im, e) < 0 || request_db(rq, &c, e) < 0 ||
+    unshared = arena_printf(
+        rq->arena, "Not allowed to list members for image %s: Only shared images have members.", rq->args[0]);
+    if (load(rq, SHARING_SEE, ERROR_FORBIDDEN, unshared, &im, e) < 0)
+        return -1;
+    if (request_allowed(rq, rq->route->rule, im, e) < 0 || request_db(rq, &c, e) < 0 ||
         member_list(c, rq->arena, im->id, sees_only(rq, im), &members, &n, e) < 0)
         return -1;
     str_add(&body, "{\"members\": [");
@@ -114,10 +146,8 @@ int member_show(struct request *rq, struct error *e)
     struct image *im;
     struct db_conn *c;
 
-    if (load(rq, &im, e) < 0 || request_allowed(rq, "get_image", im, e) < 0)
+    if (load(rq, SHARING_SEE, ERROR_NOT_FOUND, "Only shared images have members.", &im, e) < 0)
         return -1;
-    if (im->visibility != IMAGE_SHARED)
-        return error_set(e, ERROR_NOT_FOUND, "Only shared images have members.");
     if (request_db(rq, &c, e) < 0 || load_member(rq, c, im, &m, e) < 0)
         return -1;
     if (request_allowed(rq, rq->route->rule, im, e) < 0)
@@ -153,17 +183,28 @@ static int project_read(struct request *rq, const json_t **ret_given, const char
     return text_storable(*ret, "member", e);
 }
 
+static int quota_member_check(struct request *rq, const struct image *im, int64_t n, struct error *e)
+{
+    int64_t quota = config_int(rq->settings->config, "DEFAULT", "image_member_quota");
+
+    if (quota < 0 || n <= quota)
+        return 0;
+    return error_set(e, ERROR_TOO_LARGE,
+                     "Image member limit exceeded for image %s: The limit has been exceeded on the number of "
+                     "allowed image members for this image. Attempted: %lld, Maximum: %lld:",
+                     im->id, (long long)n, (long long)quota);
+}
+
 /* To the image as it is now: what was deleted, or is not shared any more, gets no members. */
 static int add(struct request *rq, struct db_conn *c, const char *project, struct member **ret,
                struct error *e)
 {
-    int64_t quota = config_int(rq->settings->config, "DEFAULT", "image_member_quota"), n;
     struct image *im;
+    int64_t n;
 
-    if (db_begin_write(c, e) < 0 || load_shared(rq, "create", ".", &im, e) < 0 ||
+    if (db_begin_write(c, e) < 0 || load_shared(rq, SHARING_CREATE, &im, e) < 0 ||
         request_allowed(rq, rq->route->rule, im, e) < 0 || member_count(c, im->id, &n, e) < 0 ||
-        quota_check(quota, (size_t)n + 1, "members", e) < 0 ||
-        member_add(c, rq->arena, im->id, project, e) < 0 ||
+        quota_member_check(rq, im, n + 1, e) < 0 || member_add(c, rq->arena, im->id, project, e) < 0 ||
         member_load(c, rq->arena, im->id, project, ret, e) < 0) {
         db_rollback(c);
         return -1;
@@ -179,9 +220,9 @@ int member_create(struct request *rq, struct error *e)
     struct image *im;
     struct db_conn *c;
 
-    if (project_read(rq, &given, &project, e) < 0 || load_shared(rq, "create", ".", &im, e) < 0 ||
-        request_allowed(rq, rq->route->rule, im, e) < 0 || request_db(rq, &c, e) < 0 ||
-        add(rq, c, project, &m, e) < 0)
+    if (project_read(rq, &given, &project, e) < 0 || request_writes(rq, e) < 0 ||
+        load_shared(rq, SHARING_CREATE, &im, e) < 0 || request_allowed(rq, rq->route->rule, im, e) < 0 ||
+        request_db(rq, &c, e) < 0 || add(rq, c, project, &m, e) < 0)
         return -1;
     return member_answer(rq, im, m, json_is_string(given) ? NULL : given);
 }
@@ -209,8 +250,9 @@ int member_update(struct request *rq, struct error *e)
         return error_set(e, ERROR_INVALID, "Expected a status in the form: {\"status\": \"status\"}");
     if (!status)
         return error_set(e, ERROR_INVALID, "Status not specified");
-    if (load_shared(rq, "update", ".", &im, e) < 0 || request_db(rq, &c, e) < 0 ||
-        load_member(rq, c, im, &m, e) < 0 || request_allowed(rq, rq->route->rule, im, e) < 0)
+    if (request_writes(rq, e) < 0 || load_shared(rq, SHARING_UPDATE, &im, e) < 0 ||
+        request_db(rq, &c, e) < 0 || load_member(rq, c, im, &m, e) < 0 ||
+        request_allowed(rq, rq->route->rule, im, e) < 0)
         return -1;
     if (!json_is_string(status) || !member_status_valid(json_string_value(status)))
         return error_set(e, ERROR_INVALID,
@@ -236,9 +278,9 @@ int member_delete(struct request *rq, struct error *e)
     struct image *im;
     struct db_conn *c;
 
-    if (load_shared(rq, "delete", ".", &im, e) < 0 || request_db(rq, &c, e) < 0 ||
-        load_member(rq, c, im, &m, e) < 0 || request_allowed(rq, rq->route->rule, im, e) < 0 ||
-        drop(rq, c, im, e) < 0)
+    if (request_writes(rq, e) < 0 || load_shared(rq, SHARING_DELETE, &im, e) < 0 ||
+        request_db(rq, &c, e) < 0 || load_member(rq, c, im, &m, e) < 0 ||
+        request_allowed(rq, rq->route->rule, im, e) < 0 || drop(rq, c, im, e) < 0)
         return -1;
     return respond_empty(rq, 204, NULL);
 }

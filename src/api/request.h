@@ -95,6 +95,10 @@ int request_may_change(struct request *rq, const char *property, enum property_r
 /* Sets the properties apart that this caller may not read. */
 void request_hide(struct request *rq, struct image *im);
 
+/* Anonymous readers may not change anything, whatever the rules say: 403. For handlers that change something,
+ * where Glance 33 asks (utils.mutating): once the request itself has been understood. */
+int request_writes(struct request *rq, struct error *e) MUST_CHECK;
+
 /* Answers. Each sends head and body and returns 0; a client that went away is not the handler's problem. */
 int respond_json(struct request *rq, int status, const struct str *body);
 int respond_text(struct request *rq, int status, const char *type, const char *body, size_t n);

@@ -16,7 +16,8 @@ static int load(struct request *rq, struct image **ret, struct error *e)
     if (request_allowed(rq, rq->route->rule, *ret, e) < 0)
         return -1;
     if (request_owns(rq, rq->route->rule, *ret, e) < 0)
-        return error_set(e, ERROR_FORBIDDEN, "Not allowed to update tags for image %s.", (*ret)->id);
+        return error_set(e, ERROR_FORBIDDEN, "Not allowed to %s tags for image %s.",
+                         str_eq(rq->route->method, "DELETE") ? "delete" : "update", (*ret)->id);
     return request_conditions_on_nothing(rq, e);
 }
 
@@ -77,7 +78,8 @@ static int change(struct request *rq, int (*apply)(struct request *, struct imag
     struct image *im;
     struct db_conn *c;
 
-    if (load(rq, &im, e) < 0 || request_db(rq, &c, e) < 0 || db_begin_write(c, e) < 0)
+    if (request_writes(rq, e) < 0 || load(rq, &im, e) < 0 || request_db(rq, &c, e) < 0 ||
+        db_begin_write(c, e) < 0)
         return -1;
     if (load(rq, &im, e) < 0 || apply(rq, im, e) < 0 || image_save(c, im, im->status, e) < 0) {
         db_rollback(c);

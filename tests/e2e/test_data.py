@@ -227,6 +227,17 @@ def test_quota_is_per_project(glint_server):
     s.client('other').active(pattern(1000))
 
 
+def test_quota_is_the_uploaders(glint_server):
+    """Whoever owns the image: an administrator does not fill the project's."""
+    s = glint_server(trusted=True, config={'DEFAULT': {'user_storage_quota': '10B'}})
+    member, admin = s.client('member'), s.client('admin')
+    member.active(b'x' * 10)
+    assert member.upload(member.create()['id'], b'').status == 413      # full is full
+    theirs = member.create()['id']
+    assert admin.upload(theirs, b'y' * 10).status == 204
+    assert member.upload(member.create()['id'], chunks=[b'z']).status == 413
+
+
 @pytest.mark.parametrize('algorithm', ['sha256', 'md5', 'sha1', 'sha3_256', 'blake2b'])
 def test_hashing_algorithm(glint_server, algorithm):
     member = glint_server(trusted=True, config={'DEFAULT': {'hashing_algorithm': algorithm}}).client()

@@ -250,3 +250,39 @@ def test_policy_check_answers_for_a_caller(ruled):
     assert check('--rule', 'x', '--target', 'y')[0] == 2
     assert server.tool('policy', check=False).returncode == 2
     assert server.tool('config', 'show', '--rule', 'x', check=False).returncode == 2
+
+
+def test_anonymous_readers_change_nothing_whatever_the_rules_say(glint_server, tmp_path):
+    (tmp_path / 'policy.yaml').write_text(''.join('"%s": ""\n' % rule for rule in (
+        'get_image', 'get_images', 'download_image', 'add_image', 'modify_image', 'delete_image', 'upload_image', 'deactivate', 'reactivate',
+        'get_members', 'get_member', 'add_member', 'modify_member', 'delete_member')))
+    server = glint_server(directory=tmp_path, trusted=True, config={'DEFAULT': {'allow_anonymous_access': 'true'}})
+    image = server.client('member').active(b'data', visibility='shared')
+    server.client('member').post('/v2/images/%s/members' % image, json={'member': 'project-2'})
+    public = server.client('admin').active(b'data', visibility='public')
+    nobody = server.client('nobody')
+    assert nobody.download(public).body == b'data'
+    answers = [nobody.post('/v2/images', json={'name': 'x'})]
+    for each in (image, public):
+        one = '/v2/images/' + each
+        answers += [nobody.patch(each, []), nobody.patch(each, [{'op': 'add', 'path': '/a', 'value': 'b'}]), nobody.delete(one), nobody.upload(each, b'x'),
+                    nobody.put(one + '/tags/t'), nobody.delete(one + '/tags/t'), nobody.post(one + '/members', json={'member': 'p'}),
+                    nobody.put(one + '/members/project-2', body=b'{"status": "accepted"}'), nobody.delete(one + '/members/project-2'),
+                    nobody.post(one + '/actions/deactivate'), nobody.post(one + '/actions/reactivate')]
+    assert [a.status for a in answers] == [403] * len(answers)
+    assert all('Read-only access' in a.text for a in answers)
+    assert nobody.patch(public, {}, 'text/plain').status == 415     # not understood comes first
+
+
+def test_with_the_older_defaults_owners_share_and_others_answer(glint_server):
+    server = glint_server(trusted=True, config={'oslo_policy': {'enforce_new_defaults': 'false', 'enforce_scope': 'false'}})
+    image = server.client('member').create(visibility='shared')['id']
+    members = '/v2/images/%s/members' % image
+    member, other, admin = server.client('member'), server.client('other'), server.client('admin')
+    assert member.post(members, json={'member': 'project-2'}).status == 200
+    assert other.post(members, json={'member': 'project-3'}).status == 403
+    assert other.delete(members + '/project-2').status == 403
+    assert member.put(members + '/project-2', body=b'{"status": "accepted"}').status == 403
+    assert other.put(members + '/project-2', body=b'{"status": "accepted"}').status == 200
+    assert admin.post(members, json={'member': 'project-3'}).status == 200
+    assert member.delete(members + '/project-2').status == 204
