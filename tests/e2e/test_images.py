@@ -343,3 +343,11 @@ def test_concurrent_patches_lose_nothing(trusted, image):
     for n, status in enumerate(statuses):
         if status == 200:
             assert shown.get('key%d' % n) == 'v'
+
+
+def test_no_store_ids_with_one_store(member):
+    """Also once data has moved, which makes Glance name its reserved stores."""
+    member.active(b'data')
+    answer = member.post('/v2/images', json={'name': 'x'})
+    assert answer.status == 201
+    assert answer.header('OpenStack-image-store-ids') is None and 'os_glance_' not in str(answer.headers)

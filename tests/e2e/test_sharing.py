@@ -84,12 +84,13 @@ def test_out_of_service_and_back(member, admin, shared):
     assert member.get('/v2/images/' + shared + '/file').body == b'shared bytes'
 
 
-def test_deleting_a_deactivated_image_removes_its_data(glint_server):
+@pytest.mark.parametrize('who', ['member', 'admin'])
+def test_deleting_a_deactivated_image_removes_its_data(glint_server, who):
     s = glint_server(trusted=True)
     member = s.client('member')
     image_id = member.active(b'gone')
     assert member.post('/v2/images/' + image_id + '/actions/deactivate').status == 204
-    assert member.delete('/v2/images/' + image_id).status == 204
+    assert s.client(who).delete('/v2/images/' + image_id).status == 204
     assert image_id not in s.stored()
 
 
