@@ -117,7 +117,6 @@
 
     ACCEPTED("glance_download_properties", "extra_properties"),
 
-    ACCEPTED("glance_store", "default_backend"),
 
 
     ACCEPTED("image_conversion", "output_format"),
@@ -356,7 +355,7 @@
     ACCEPTED_STORE("s3_store_response_checksum_validation"), ACCEPTED_STORE_SECRET("s3_store_secret_key"),
     ACCEPTED_STORE("s3_store_thread_pools"), ACCEPTED_STORE("sheepdog_store_address"),
     ACCEPTED_STORE("sheepdog_store_chunk_size"), ACCEPTED_STORE("sheepdog_store_port"),
-    ACCEPTED_STORE("store_capabilities_update_min_interval"), ACCEPTED_STORE("store_description"),
+    ACCEPTED_STORE("store_capabilities_update_min_interval"),
     ACCEPTED_STORE("swift_buffer_on_upload"), ACCEPTED_STORE("swift_store_admin_tenants"),
     ACCEPTED_STORE("swift_store_application_credential_id"),
     ACCEPTED_STORE_SECRET("swift_store_application_credential_secret"),
@@ -377,4 +376,3 @@
     ACCEPTED_STORE("vmware_insecure"), ACCEPTED_STORE("vmware_server_host"),
     ACCEPTED_STORE_SECRET("vmware_server_password"), ACCEPTED_STORE("vmware_server_username"),
     ACCEPTED_STORE("vmware_store_image_dir"), ACCEPTED_STORE("vmware_task_poll_interval"),
-    ACCEPTED_STORE("weight"),

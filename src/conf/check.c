@@ -12,7 +12,6 @@ static const struct {
     const char *why;
 } unsupported[] = {
     { "DEFAULT", "metadata_encryption_key", true, "encrypted locations in the database could not be read" },
-    { "DEFAULT", "enabled_backends", true, "image data is kept in one store, [glance_store] default_store" },
     { "DEFAULT", "delayed_delete", true, "data of deleted images is removed at once" },
     { "DEFAULT", "use_keystone_limits", true, "no quota from Keystone would be enforced" },
     { "DEFAULT", "image_cache_dir", false, "there is no image cache: every download reads the store" },

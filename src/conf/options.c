@@ -119,7 +119,15 @@ const struct option conf_options[] = {
 
     /* ---- stores ---- */
     { "DEFAULT", "enabled_backends", OPTION_DICT, NULL, .flags = OPTION_RESTART,
-      .help = "Several stores, as id:type pairs. Not supported yet: the start is refused." },
+      .help = "Several stores, as id:type pairs; each has a section of its id with the options of its type. "
+              "Types: "
+              "file, http. Unset: one store, as [glance_store] says." },
+    { "glance_store", "default_backend", OPTION_STRING, NULL, .flags = OPTION_RESTART,
+      .help = "The one of enabled_backends that new image data goes to." },
+    { "*", "store_description", OPTION_STRING, NULL, .flags = OPTION_RESTART | OPTION_ANY_GROUP,
+      .help = "What clients are told about the store." },
+    { "*", "weight", OPTION_INT, "0", .flags = OPTION_RESTART | OPTION_ANY_GROUP,
+      .help = "Data is read from the heaviest store that has it." },
     { "glance_store", "stores", OPTION_LIST, "file,http", .flags = OPTION_RESTART | OPTION_ANY_GROUP,
       .help = "Kinds of stores that images may be in." },
     { "glance_store", "default_store", OPTION_STRING, "file", .flags = OPTION_RESTART,

@@ -15,6 +15,11 @@ struct store_driver {
     int (*open)(struct store *, const struct config *, const char *group, struct error *);
     void (*close)(struct store *);
 
+    /* Whether a URL of its schemes is this store's and no other's of its type. NULL: any is. */
+    bool (*owns)(const struct store *, const char *url);
+    /* NULL: there is nothing to tell. */
+    void (*describe)(const struct store *, void (*say)(void *arg, const struct store_fact *), void *arg);
+
     int (*put_begin)(struct store *, const char *image_id, int64_t size, struct store_put **ret,
                      struct error *);
     int (*put_write)(struct store_put *, const void *buf, size_t n, struct error *);
@@ -40,7 +45,16 @@ struct store {
     char *id;
     bool disabled; /* failed to configure: puts are ERROR_GONE */
     void *data;    /* the driver's */
+    char *description;
+    int64_t weight;
 };
+/* Options of a store: from its own section, else from [backend_defaults]. */
+const char *store_option_str(const struct config *c, const char *group, const char *name);
+bool store_option_bool(const struct config *c, const char *group, const char *name);
+int64_t store_option_int(const struct config *c, const char *group, const char *name);
+size_t store_option_list(const struct config *c, const char *group, const char *name,
+                         const char *const **ret);
+
 /* First members of the drivers' own structs. */
 struct store_put {
     struct store *store;

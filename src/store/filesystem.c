@@ -142,11 +142,11 @@ static int dir_prepare(const struct fs_dir *d, bool *ret_writable, struct error 
 static int fs_configure(struct store *s, const struct config *c, const char *group, struct error *e)
 {
     struct fs *fs = s->data;
-    const char *single = config_str(c, group, "filesystem_store_datadir");
+    const char *single = store_option_str(c, group, "filesystem_store_datadir");
     const char *const *several;
-    size_t n = config_list(c, group, "filesystem_store_datadirs", &several), writable = 0;
-    int64_t perm = config_int(c, group, "filesystem_store_file_perm");
-    int64_t chunk = config_int(c, group, "filesystem_store_chunk_size");
+    size_t n = store_option_list(c, group, "filesystem_store_datadirs", &several), writable = 0;
+    int64_t perm = store_option_int(c, group, "filesystem_store_file_perm");
+    int64_t chunk = store_option_int(c, group, "filesystem_store_chunk_size");
 
     if (n > 0 && single && *single && config_is_set(c, group, "filesystem_store_datadir"))
         return error_set(e, ERROR_INVALID,
@@ -159,7 +159,8 @@ static int fs_configure(struct store *s, const struct config *c, const char *gro
                          "reading its images.",
                          group);
     fs->perm = perm > 0 ? (unsigned)perm & 07777 : 0;
-    fs->thin = config_bool(c, group, "filesystem_thin_provisioning");
+    fs->thin = store_option_bool(c, group, "filesystem_thin_provisioning");
+    fs->told_chunk = chunk;
     fs->chunk = chunk > 0 && chunk <= STREAM_BUFFER ? (size_t)chunk : STREAM_BUFFER;
     if (n > 0 ? dirs_add(fs, several, n, e) < 0 : dir_add(fs, single, strlen(single), 0, e) < 0)
         return -1;
@@ -239,6 +240,27 @@ static int locate(const struct fs *fs, const char *url, const struct fs_dir **re
         return not_found(e, url);
     *ret = dir;
     return 0;
+}
+
+static bool fs_owns(const struct store *s, const char *url)
+{
+    char name[FS_NAME_MAX + 1];
+    const struct fs_dir *dir;
+    struct error e;
+
+    return locate(s->data, url, &dir, name, &e) == 0;
+}
+
+static void fs_describe(const struct store *s, void (*say)(void *arg, const struct store_fact *), void *arg)
+{
+    const struct fs *fs = s->data;
+    CLEANUP(str_done) struct str dirs = STR_INIT;
+
+    for (size_t i = 0; i < fs->n_dirs; i++)
+        str_addf(&dirs, "%s%s", i ? "," : "", fs->dirs[i].path);
+    say(arg, &(struct store_fact){ "data_dir", STORE_FACT_TEXT, str_text(&dirs), 0 });
+    say(arg, &(struct store_fact){ "chunk_size", STORE_FACT_NUMBER, NULL, (int64_t)fs->told_chunk });
+    say(arg, &(struct store_fact){ "thin_provisioning", STORE_FACT_FLAG, NULL, fs->thin });
 }
 
 /* ---- reading ---- */
@@ -420,6 +442,8 @@ const struct store_driver store_filesystem = {
     .schemes = schemes,
     .open = fs_open,
     .close = fs_close,
+    .owns = fs_owns,
+    .describe = fs_describe,
     .put_begin = fs_put_begin,
     .put_write = fs_put_write,
     .put_commit = fs_put_commit,

@@ -28,9 +28,10 @@ struct fs_dir {
 struct fs {
     struct fs_dir dirs[FS_DIRS_MAX]; /* highest priority first */
     size_t n_dirs;
-    unsigned perm; /* of objects; 0: by umask */
-    bool thin;     /* all-zero chunks become holes */
-    size_t chunk;  /* bytes; what thin looks at */
+    unsigned perm;      /* of objects; 0: by umask */
+    bool thin;          /* all-zero chunks become holes */
+    size_t chunk;       /* bytes; what thin looks at */
+    int64_t told_chunk; /* as configured */
 };
 
 /* Whether this can be an object's name: one path component, not hidden, no control characters, no '%'. */

@@ -28,7 +28,7 @@ struct web_get {
 static char *proxy_for(const struct config *c, const char *group, const char *scheme)
 {
     const char *const *pairs;
-    size_t n = config_list(c, group, "http_proxy_information", &pairs);
+    size_t n = store_option_list(c, group, "http_proxy_information", &pairs);
 
     for (size_t i = 0; i < n; i++)
         if (str_starts(pairs[i], scheme) && pairs[i][strlen(scheme)] == ':')
@@ -38,11 +38,11 @@ static char *proxy_for(const struct config *c, const char *group, const char *sc
 
 static int web_open(struct store *s, const struct config *c, const char *group, struct error *e UNUSED)
 {
-    const char *ca = config_str(c, group, "https_ca_certificates_file");
+    const char *ca = store_option_str(c, group, "https_ca_certificates_file");
     struct web *w = mem_new(sizeof *w);
 
     w->options = (struct fetch_options){
-        .verify = (ca && *ca) || !config_bool(c, group, "https_insecure"),
+        .verify = (ca && *ca) || !store_option_bool(c, group, "https_insecure"),
         .ca_file = ca ? mem_str(ca) : NULL,
         .proxy_http = proxy_for(c, group, "http"),
         .proxy_https = proxy_for(c, group, "https"),

@@ -1,26 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/driver.h"
 
-#include <stdio.h>
-#include <string.h>
-
-/* Every driver under the names that a configuration may use for it. */
-static const struct {
-    const char *name;
-    const struct store_driver *driver; /* NULL: Glance has it, this build serves no location of it */
-} drivers[] = {
-    { "file", &store_filesystem },
-    { "filesystem", &store_filesystem },
-    { "memory", &store_memory },
-    { "http", &store_http },
-    { "https", &store_http },
-    { "rbd", NULL },
-    { "swift", NULL },
-    { "s3", NULL },
-    { "cinder", NULL },
-    { "vmware", NULL },
-};
-
 static struct metric seconds = { .name = "glint_store_seconds",
                                  .help = "Time of store calls.",
                                  .type = METRIC_HISTOGRAM,
@@ -29,12 +9,6 @@ static struct metric bytes_total = { .name = "glint_store_bytes_total",
                                      .help = "Image bytes moved by stores.",
                                      .type = METRIC_COUNTER,
                                      .labels = { "store", "direction" } };
-
-struct stores {
-    struct store *items;
-    size_t n;
-    struct store *standard; /* the default store */
-};
 
 static void observe(const struct store *s, const char *operation, int64_t started_us)
 {
@@ -46,132 +20,7 @@ static void count_bytes(const struct store *s, const char *direction, size_t n)
     metric_add(metric_series(&bytes_total, s->id, direction, NULL), (int64_t)n);
 }
 
-/* ---- all of a configuration's ---- */
-
-static bool driver_find(const char *name, const struct store_driver **ret)
-{
-    for (size_t i = 0; i < COUNT(drivers); i++)
-        if (str_eq(drivers[i].name, name)) {
-            *ret = drivers[i].driver;
-            return true;
-        }
-    return false;
-}
-
-static bool has_scheme(const struct store *s, const char *scheme, size_t n)
-{
-    for (const char *const *at = s->driver->schemes; *at; at++)
-        if (strlen(*at) == n && strncmp(*at, scheme, n) == 0)
-            return true;
-    return false;
-}
-
-static struct store *store_by_id(const struct stores *s, const char *id)
-{
-    for (size_t i = 0; i < s->n; i++)
-        if (str_eq(s->items[i].id, id))
-            return &s->items[i];
-    return NULL;
-}
-
-static int store_add(struct stores *all, const struct config *c, const char *name, bool standard,
-                     struct error *e)
-{
-    const struct store_driver *driver;
-    struct store *s;
-
-    if (!driver_find(name, &driver))
-        return error_set(e, ERROR_INVALID, "Unknown store \"%s\" in [glance_store] stores.", name);
-    if (standard && (!driver || !driver->put_begin))
-        return error_set(e, ERROR_INVALID, "The default store \"%s\" is of a type that %s.", name,
-                         driver ? "cannot be written" : "is not supported");
-    if (!driver || store_by_id(all, driver->name))
-        return 0;
-    s = &all->items[all->n++];
-    s->driver = driver;
-    s->id = mem_str(driver->name);
-    if (s->driver->open(s, c, "glance_store", e) == 0)
-        return 0;
-    if (standard)
-        return -1;
-    log_debug("store %s is left out: %s", s->id, e->message);
-    mem_free(TAKE(s->id));
-    all->n--;
-    return 0;
-}
-
-static void stores_free(struct stores **s)
-{
-    stores_close(TAKE(*s));
-}
-
-int stores_open(const struct config *c, struct stores **ret, struct error *e)
-{
-    CLEANUP(stores_free) struct stores *all = mem_new(sizeof *all);
-    const char *standard = config_str(c, "glance_store", "default_store");
-    const struct store_driver *driver;
-    const char *const *names;
-    size_t n = config_list(c, "glance_store", "stores", &names);
-
-    if (!standard || !driver_find(standard, &driver))
-        return error_set(e, ERROR_INVALID, "Unknown store \"%s\" in [glance_store] default_store.",
-                         standard ? standard : "");
-    all->items = mem_new((n > 0 ? n : 1) * sizeof *all->items);
-    for (size_t i = 0; i < n; i++) {
-        const struct store_driver *other = NULL;
-        bool is_standard =
-            str_eq(names[i], standard) || (driver_find(names[i], &other) && driver && other == driver);
-
-        if (store_add(all, c, names[i], is_standard, e) < 0)
-            return -1;
-    }
-    all->standard = driver ? store_by_id(all, driver->name) : NULL;
-    if (!all->standard)
-        return error_set(e, ERROR_INVALID, "The default store \"%s\" is not in [glance_store] stores.",
-                         standard);
-    *ret = TAKE(all);
-    return 0;
-}
-
-void stores_close(struct stores *s)
-{
-    if (!s)
-        return;
-    for (size_t i = 0; i < s->n; i++) {
-        s->items[i].driver->close(&s->items[i]);
-        mem_free(s->items[i].id);
-    }
-    mem_free(s->items);
-    mem_free(s);
-}
-
-struct store *stores_default(const struct stores *s)
-{
-    return s->standard;
-}
-
-struct store *stores_for_url(const struct stores *s, const char *id, const char *url)
-{
-    struct store *named = id ? store_by_id(s, id) : NULL;
-    const char *colon = url ? strstr(url, "://") : NULL;
-
-    if (named || !colon)
-        return named;
-    for (size_t i = 0; i < s->n; i++)
-        if (has_scheme(&s->items[i], url, (size_t)(colon - url)))
-            return &s->items[i];
-    return NULL;
-}
-
-size_t stores_count(const struct stores *s)
-{
-    return s->n;
-}
-
-struct store *stores_at(const struct stores *s, size_t i)
-{
-    return &s->items[i];
-}
+/* ---- what it is ---- */
 
 const char *store_id(const struct store *s)
 {
@@ -181,6 +30,27 @@ const char *store_id(const struct store *s)
 const char *store_type(const struct store *s)
 {
     return s->driver->name;
+}
+
+const char *store_description(const struct store *s)
+{
+    return s->description;
+}
+
+int64_t store_weight(const struct store *s)
+{
+    return s->weight;
+}
+
+bool store_read_only(const struct store *s)
+{
+    return !s->driver->put_begin;
+}
+
+void store_describe(const struct store *s, void (*say)(void *arg, const struct store_fact *), void *arg)
+{
+    if (s->driver->describe)
+        s->driver->describe(s, say, arg);
 }
 
 bool store_writable(const struct store *s)

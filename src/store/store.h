@@ -21,19 +21,37 @@ struct stores; /* all of a configuration's */
 struct store_put;
 struct store_get;
 
-/* Opens what the configuration names: single-store ([glance_store] stores/default_store). The
- * misconfigured default store is an error. */
+enum { STORE_ID_MAX = 255 };
+
+/* Opens what the configuration names: several stores ([DEFAULT] enabled_backends with a section each,
+ * [glance_store] default_backend), or one ([glance_store] stores and default_store). A store that cannot be
+ * opened is an error, but for those of `stores` beside the default. */
 int stores_open(const struct config *c, struct stores **ret, struct error *e) MUST_CHECK;
 void stores_close(struct stores *s); /* takes NULL */
 struct store *stores_default(const struct stores *s);
+bool stores_several(
+    const struct stores *s); /* whether enabled_backends named them: clients know them by id */
+struct store *stores_by_id(const struct stores *s, const char *id); /* NULL: there is none */
 /* The store that serves this location (by store id when given, else by URL scheme and prefix), or NULL. */
 struct store *stores_for_url(const struct stores *s, const char *store_id, const char *url);
 size_t stores_count(const struct stores *s);
 struct store *stores_at(const struct stores *s, size_t i);
 
-const char *store_id(const struct store *s);   /* "file" in single-store mode */
-const char *store_type(const struct store *s); /* driver's name */
-bool store_writable(const struct store *s);
+const char *store_id(const struct store *s);          /* "file" in single-store mode */
+const char *store_type(const struct store *s);        /* driver's name */
+bool store_writable(const struct store *s);           /* now */
+bool store_read_only(const struct store *s);          /* by its type */
+const char *store_description(const struct store *s); /* NULL: none */
+int64_t store_weight(const struct store *s);          /* the heavier is read first */
+
+/* What an administrator may know of a store. */
+struct store_fact {
+    const char *name;
+    enum { STORE_FACT_TEXT, STORE_FACT_NUMBER, STORE_FACT_FLAG } type;
+    const char *text; /* of STORE_FACT_TEXT */
+    int64_t number;
+};
+void store_describe(const struct store *s, void (*say)(void *arg, const struct store_fact *), void *arg);
 
 struct store_location {
     char url[1024];

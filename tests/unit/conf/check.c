@@ -17,10 +17,6 @@ static const struct {
       ":2: [DEFAULT] metadata_encryption_key is not supported yet: encrypted locations in the database could "
       "not be read",
       "" },
-    { "several stores", "[DEFAULT]\nenabled_backends = a:file, b:file\n",
-      ":2: [DEFAULT] enabled_backends is not supported yet: image data is kept in one store, [glance_store] "
-      "default_store",
-      "" },
     { "delayed delete", "[DEFAULT]\ndelayed_delete = true\n",
       ":2: [DEFAULT] delayed_delete is not supported yet: data of deleted images is removed at once", "" },
     { "delayed delete turned off", "[DEFAULT]\ndelayed_delete = False\n", NULL, "" },
