@@ -103,7 +103,8 @@ static int upload_prepare(struct request *rq, struct image **ret_image, struct u
 {
     struct image *im;
 
-    if (content_type_check(rq, e) < 0 || declared_size_read(rq, &o->declared_size, e) < 0)
+    if (content_type_check(rq, e) < 0 || store_asked_for(rq, &o->store, e) < 0 ||
+        declared_size_read(rq, &o->declared_size, e) < 0)
         return -1;
     if (request_writes(rq, e) < 0 || request_image(rq, &im, e) < 0 || upload_allowed(rq, im, e) < 0 ||
         status_check(im, e) < 0)
@@ -111,7 +112,7 @@ static int upload_prepare(struct request *rq, struct image **ret_image, struct u
     if (request_conditions_on_nothing(rq, e) < 0) /* it is queued: there is no data yet */
         return -1;
     o->db = rq->api->db;
-    o->store = stores_default(rq->api->stores);
+    o->metadata = location_metadata_of(rq, o->store);
     o->hashing_algorithm = rq->settings->hashing_algorithm;
     o->size_cap = rq->settings->size_cap;
     o->inspect = str_eq(im->container_format, "bare");
@@ -284,7 +285,7 @@ static int location_open(struct request *rq, const struct image *im, struct http
     error_set(e, ERROR_NOT_FOUND, "No location of image %s can be read.", im->id);
     for (size_t i = 0; i < im->n_locations; i++) {
         const char *url = im->locations[i].url;
-        struct store *store = stores_for_url(rq->api->stores, NULL, url);
+        struct store *store = stores_for_url(rq->api->stores, im->locations[i].store, url);
 
         if (!store) {
             error_set(e, ERROR_NOT_FOUND, "No store serves the location of image %s.", im->id);
@@ -312,19 +313,6 @@ static int download_allowed(struct request *rq, struct image **ret, struct error
                          "The requested image has been deactivated. Image data download is forbidden.");
     *ret = im;
     return request_allowed(rq, rq->route->rule, im, e);
-}
-
-static int prefer_refuse(struct request *rq, struct error *e)
-{
-    struct http_param *params;
-    ssize_t n = http_query_parse(rq->arena, rq->http->query, &params);
-
-    for (ssize_t i = 0; i < n; i++)
-        if (str_eq(params[i].name, "prefer") && *params[i].value)
-            return error_set(
-                e, ERROR_INVALID,
-                "Store selection for download is not available when multiple backends are not enabled.");
-    return 0;
 }
 
 /* An image without data, or whose data is nowhere to be found: there is no version of it either. */
@@ -362,7 +350,7 @@ int image_download(struct request *rq, struct error *e)
     bool fits, unchanged = false;
     const char *header;
 
-    if (download_allowed(rq, &im, e) < 0 || prefer_refuse(rq, e) < 0)
+    if (download_allowed(rq, &im, e) < 0 || locations_prefer(rq, im, e) < 0)
         return -1;
     request_db_release(rq); /* a connection is not held while bytes move */
     if (im->n_locations == 0 || im->size < 0)

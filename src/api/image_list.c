@@ -259,6 +259,7 @@ static void list_write(struct request *rq, struct str *body, const struct list_r
         struct policy_target target;
 
         request_hide(rq, &images[i]);
+        locations_place(rq, &images[i]);
         policy_target_image(&images[i], &rq->identity, &target);
         if (!policy_allows(rq->rules, &rq->identity, "get_image", &target))
             continue;
@@ -320,7 +321,8 @@ int image_list_handle(struct request *rq, struct error *e)
         return -1;
     if (lr.marker_id && marker_load(rq, c, lr.marker_id, &lr.query, e) < 0)
         return -1;
-    lr.query.without_locations = !rq->settings->show_locations && !rq->settings->show_direct_url;
+    lr.query.without_locations =
+        !rq->settings->show_locations && !rq->settings->show_direct_url && !stores_several(rq->api->stores);
     if (lr.query.limit > 0 && image_list(c, rq->arena, &lr.query, &images, &n, e) < 0)
         return -1;
     request_db_release(rq);

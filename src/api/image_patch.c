@@ -204,7 +204,10 @@ static int changes_write(struct request *rq, struct db_conn *c, const struct pat
     for (size_t i = 0; i < im->n_locations; i++)
         before.locations[i] = im->locations[i];
     *ret = im;
-    if (changes_apply(rq, im, changes, n, e) < 0 || image_save(c, im, before.status, e) < 0)
+    if (changes_apply(rq, im, changes, n, e) < 0)
+        return -1;
+    locations_place(rq, im);
+    if (image_save(c, im, before.status, e) < 0)
         return -1;
     return note_removed(rq, c, &before, im, ret_left, e);
 }

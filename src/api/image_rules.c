@@ -8,14 +8,20 @@
 
 int request_image(struct request *rq, struct image **ret, struct error *e)
 {
+    return request_image_of(rq, rq->args[0], ret, e);
+}
+
+int request_image_of(struct request *rq, const char *id, struct image **ret, struct error *e)
+{
     struct viewer viewer = identity_viewer(&rq->identity);
     struct db_conn *c;
 
     if (request_db(rq, &c, e) < 0)
         return -1;
-    if (image_load(c, rq->arena, rq->args[0], &viewer, ret, e) < 0)
+    if (image_load(c, rq->arena, id, &viewer, ret, e) < 0)
         return -1;
     request_hide(rq, *ret);
+    locations_place(rq, *ret);
     return 0;
 }
 

@@ -80,6 +80,8 @@ void request_db_release(struct request *rq);
 /* The image of the route's {image_id} as this caller may see it, in Glance's words when it is not there for
  * him. */
 int request_image(struct request *rq, struct image **ret, struct error *e) MUST_CHECK;
+/* … of another id. */
+int request_image_of(struct request *rq, const char *id, struct image **ret, struct error *e) MUST_CHECK;
 /* The rule must let the caller, or: 404 where get_image is denied too, else 403 in Glance's words. */
 int request_allowed(struct request *rq, const char *rule, const struct image *im, struct error *e) MUST_CHECK;
 /* As request_allowed, for rules about changing an image; where the older defaults still count (let everybody)
@@ -152,6 +154,22 @@ handler member_update, member_delete;
 handler tag_add, tag_delete;                                         /* tags.c */
 handler image_upload, image_download;                                /* image_data.c */
 handler schema_image_show, schema_images_show, schema_document_show; /* schemas.c */
+
+handler info_import_show, info_stores_show, info_stores_detail_show, info_usage_show; /* stores.c */
+handler store_image_delete;
+
+/* The ids of the stores, where clients know stores by id. */
+void stores_add_header(struct request *rq);
+/* Where new data goes: to the store that the request names, or to the default. */
+struct store;
+int store_asked_for(struct request *rq, struct store **ret, struct error *e) MUST_CHECK;
+/* The metadata of a new location in that store. */
+const char *location_metadata_of(struct request *rq, const struct store *s);
+
+/* Names the store of each location and puts the heaviest first, where there are several stores. */
+void locations_place(struct request *rq, struct image *im);
+/* The stores that the download's query prefers, before the others. */
+int locations_prefer(struct request *rq, struct image *im, struct error *e) MUST_CHECK;
 
 /* Shared by create and patch (image_rules.c). */
 int image_set_base(struct request *rq, struct image *im, const char *name, const json_t *value,

@@ -287,18 +287,31 @@ static bool property_hidden(const char *name)
     return str_eq(name, "os_glance_stage_host") || str_eq(name, "os_glance_hash_op_host");
 }
 
-static void add_properties(struct str *out, const struct image *im)
+/* The ids of the stores that have the data. */
+static void add_store_ids(struct str *ids, const struct image *im, const struct image_doc_options *o)
 {
+    for (size_t i = 0; i < im->n_locations && !o->hide_locations; i++)
+        if (im->locations[i].store)
+            str_addf(ids, "%s%s", ids->len ? "," : "", im->locations[i].store);
+}
+
+/* stores: "" or what a property of this name is shown as; true: there was one. */
+static bool add_properties(struct str *out, const struct image *im, const char *stores)
+{
+    bool told = false;
+
     for (size_t i = 0; i < im->n_properties; i++) {
         const struct image_property *p = &im->properties[i];
 
         if (property_hidden(p->name))
             continue;
+        told |= *stores && str_eq(p->name, "stores");
         json_add_text(out, p->name, false);
         str_add(out, ": ");
-        json_add_text_or_null(out, p->value, false);
+        json_add_text_or_null(out, *stores && str_eq(p->name, "stores") ? stores : p->value, false);
         str_add(out, ", ");
     }
+    return told;
 }
 
 /* key: with its quotes and colon. */
@@ -328,16 +341,19 @@ static void add_links(struct str *out, const char *id)
     str_add(out, id);
     str_add(out, "\", \"file\": \"/v2/images/");
     str_add(out, id);
-    str_add(out, "/file\", \"schema\": \"/v2/schemas/image\"}");
+    str_add(out, "/file\", \"schema\": \"/v2/schemas/image\"");
 }
 
 void image_doc_write(struct str *out, const struct image *im, const struct image_doc_options *o)
 {
+    CLEANUP(str_done) struct str stores = STR_INIT;
     char when[CLOCK_TEXT_MAX];
+    bool told;
 
+    add_store_ids(&stores, im, o);
     str_reserve(out, 1024);
     str_addc(out, '{');
-    add_properties(out, im);
+    told = add_properties(out, im, str_text(&stores));
     add_named(out, "\"name\": ", im->name);
     add_named(out, "\"disk_format\": ", im->disk_format);
     add_named(out, "\"container_format\": ", im->container_format);
@@ -367,4 +383,9 @@ void image_doc_write(struct str *out, const struct image *im, const struct image
     }
     str_addc(out, ']');
     add_links(out, im->id);
+    if (stores.len > 0 && !told) {
+        str_add(out, ", \"stores\": ");
+        json_add_text(out, str_text(&stores), false);
+    }
+    str_addc(out, '}');
 }

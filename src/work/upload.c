@@ -168,6 +168,7 @@ int upload_begin(struct arena *a, const struct image *im, const struct upload_op
     up->o = *o;
     if (up->o.declared_size == 0) /* Glance takes it for unknown */
         up->o.declared_size = -1;
+    up->o.metadata = arena_str(a, o->metadata);
     up->id = arena_str(a, im->id);
     up->disk_format = arena_str(a, im->disk_format);
     up->cap = (struct stream_limit){ o->size_cap, 0,
@@ -273,7 +274,7 @@ static int save(struct upload *up, struct db_conn *c, const struct facts *f, str
     im->os_hash_value = f->hash;
     im->status = IMAGE_ACTIVE;
     l = ARENA_PUSH(a, im->locations, im->n_locations, im->cap_locations);
-    *l = (struct image_location){ .url = f->location.url, .metadata = "{}", .status = "active" };
+    *l = (struct image_location){ .url = f->location.url, .metadata = up->o.metadata, .status = "active" };
     if (image_save(c, im, IMAGE_SAVING, e) < 0 || lease_drop(c, up->id, up->holder, e) < 0)
         return e->kind == ERROR_CONFLICT || e->kind == ERROR_NOT_FOUND ? gone(up, e) : -1;
     return 0;

@@ -33,6 +33,7 @@ struct upload;
 struct upload_options {
     struct db *db;
     struct store *store;
+    const char *metadata; /* of the location that will be: a JSON object */
     const char *hashing_algorithm;
     uint64_t size_cap;         /* bytes; image_size_cap */
     int64_t declared_size;     /* bytes, or -1 */

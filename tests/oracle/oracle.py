@@ -227,6 +227,7 @@ def tidy(text, names):
     text = names.hide(text)
     text = re.sub(r'req-' + UUID, '<req>', text)
     text = re.sub(UUID, '<uuid>', text)
+    text = re.sub(r'("data_dir": ")/[^"]*/', r'\1<datadir>/', text)
     text = re.sub(r'file:///[\w./-]+/(?=<(?:id|gen)\d*>)', 'file://<datadir>/', text)
     text = re.sub(r"(['\"]|&#x27;)id\1: \d+", r'\1id\1: <row>', text)
     text = re.sub(r'(Multiple formats detected: )([\w,]+)', lambda m: m[1] + ','.join(sorted(m[2].split(','))), text)

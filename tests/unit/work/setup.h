@@ -171,6 +171,7 @@ static inline struct upload_options world_options(struct world *w)
     return (struct upload_options){
         .db = w->db,
         .store = world_store(w),
+        .metadata = "{}",
         .hashing_algorithm = "sha512",
         .size_cap = 1ull << 40,
         .declared_size = -1,
