@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { LOOK_EVERY_US = 1000000, REST_US = 100000 };
+enum { LOOK_EVERY_US = 1000000, REST_US = 500000 };
 
 struct policy {
     struct policy_options options;

@@ -132,13 +132,13 @@ static void what_is_wrong_or_gone_leaves_the_old_rules(void **state)
     put(place->main, "get_images: '@'\n");
     assert_int_equal(policy_open(&place->options, &p, &e), 0);
     put(place->main, "get_images: '!'\nx: [\n");
-    nap(1300);
+    nap(1800);
     assert_true(may(p));
-    nap(1100);
+    nap(1600);
     assert_true(may(p));
     assert_int_equal(atomic_load(&said_errors), 1); /* once for each change */
     unlink(place->main);
-    nap(1100);
+    nap(1600);
     assert_true(may(p));
     assert_int_equal(atomic_load(&said_errors), 2);
     put(place->main, "get_images: '!'\n");
@@ -162,7 +162,7 @@ static void added_rules_need_what_they_name(void **state)
     put(place->main, "get_images: '@'\nkeepers: '!'\n");
     assert_int_equal(policy_open(&place->options, &p, &e), 0);
     put(place->main, "get_images: '!'\n");
-    nap(1300);
+    nap(1800);
     assert_true(may(p));
     assert_int_equal(atomic_load(&said_errors), 1);
     put(place->main, "get_images: '!'\nkeepers: '@'\n");
@@ -257,7 +257,7 @@ static void load_sees_whole_sets(void **state)
         assert_int_equal(thread_start(&threads[i], "ask", THREAD_STACK, ask, &load), 0);
     for (int i = 0; i < 9; i++) {
         write_slowly(place->main, i % 2);
-        nap(i % 3 ? 30 : 1150);
+        nap(i % 3 ? 30 : 1700);
     }
     atomic_store(&load.stop, true);
     for (int i = 0; i < THREADS; i++)
