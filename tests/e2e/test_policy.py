@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Policy files: what they change, how they are followed, and glint policy."""
+import collections
 import http.server
 import json
 import os
 import threading
+import time
 import urllib.parse
 
 import pytest
 
-from glint import eventually
+import chance
+from glint import SLOW, eventually
 
 
 @pytest.fixture
@@ -177,6 +180,41 @@ def test_a_bad_file_leaves_the_rules_that_were(ruled):
     assert status(reader) == 403
     write(server, 'get_images: "@"\n')
     assert eventually(lambda: status(reader) == 200, 5)
+
+
+# A listing asks both rules. With either set nobody ever sees an image: only one rule of each would show them.
+SETS = ('get_images: "@"\nget_image: "!"\n', 'get_images: "!"\nget_image: "@"\n')
+
+
+def test_a_request_is_decided_by_one_set_of_rules(ruled):
+    server = ruled('get_image: "@"\n')
+    for n in range(200):
+        server.client().create(name=str(n))
+    assert len(server.client().listed('?limit=200')) == 200
+    write(server, SETS[0])
+    assert eventually(lambda: server.client().listed() == [], 5)
+    seen, wrong, end = collections.Counter(), [], time.monotonic() + max(9, chance.SECONDS) * SLOW
+
+    def ask():
+        client = server.client()
+        while time.monotonic() < end and not wrong:
+            answer = client.get('/v2/images?limit=200')
+            seen[answer.status] += 1
+            if answer.status not in (200, 403) or (answer.status == 200 and answer.json['images']):
+                wrong.append(answer)
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for t in threads:
+        t.start()
+    turn = 0
+    while time.monotonic() < end and not wrong:
+        turn += 1
+        write(server, SETS[turn % 2] + '# %d\n' % turn)
+        time.sleep(1.4 * SLOW)
+    for t in threads:
+        t.join()
+    assert wrong == []
+    assert min(seen[200], seen[403]) > 10, seen
+    assert server.log().count('the policy files are read again') > 3
 
 
 BAD = [
