@@ -60,6 +60,8 @@ REQUESTS = [
     ('GET /v2/images/{image_id}/file', {}, {}, None),
     ('HEAD /v2/images/{image_id}/file', {}, {}, None),
     ('PUT /v2/images/{image_id}/file', {}, OCTETS, DATA),
+    ('GET /v2/images/{image_id}/locations', {}, {}, None),
+    ('POST /v2/images/{image_id}/locations', {}, JSON, b'{"url": "file:///nowhere"}'),
     ('POST /v2/images/{image_id}/actions/deactivate', {}, {}, None),
     ('POST /v2/images/{image_id}/actions/reactivate', {}, {}, None),
     ('GET /v2/images/{image_id}/members', {}, {}, None),
