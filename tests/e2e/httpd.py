@@ -6,7 +6,6 @@ import pwd
 import shutil
 import signal
 import subprocess
-import time
 
 import glint
 
@@ -26,6 +25,30 @@ def missing(*modules):
         if not os.path.exists(module):
             return module + ' is not built'
     return None
+
+
+def sanitizer(module):
+    """The runtime that a module built with AddressSanitizer or ThreadSanitizer needs before everything else; None without."""
+    with open(module, 'rb') as f:
+        text = f.read()
+    for name, gcc, clang in (('asan', 'libasan.so', 'libclang_rt.asan-x86_64.so'), ('tsan', 'libtsan.so', 'libclang_rt.tsan-x86_64.so')):
+        if b'__%s_init' % name.encode() in text:
+            compiler, library = ('gcc', gcc) if gcc.encode() in text else ('clang', clang)
+            found = subprocess.run([compiler, '-print-file-name=' + library], capture_output=True, text=True).stdout.strip()
+            return os.path.realpath(found)
+    return None
+
+
+def program(directory):
+    """GlintProgram: a program that brings its runtime along must not meet the one that httpd was given."""
+    if not sanitizer(MODULE):
+        return glint.GLINT
+    os.chmod(directory, 0o755)
+    path = os.path.join(directory, 'glint')
+    with open(path, 'w') as f:
+        f.write('#!/bin/sh\nunset LD_PRELOAD\nexec %s "$@"\n' % os.path.realpath(glint.GLINT))
+    os.chmod(path, 0o755)
+    return path
 
 
 def give(path):
@@ -61,7 +84,7 @@ class Httpd:
         self.conf = os.path.join(self.directory, 'httpd.conf')
         self.errors = os.path.join(self.directory, 'error.log')
         self.access = os.path.join(self.directory, 'access.log')
-        self.process = None
+        self.process, self.terminated = None, False
         os.makedirs(self.directory, exist_ok=True)
         os.chmod(self.directory, 0o755)
         self.configure(text)
@@ -81,7 +104,7 @@ class Httpd:
         return ['ServerRoot ' + self.directory, 'PidFile %s/httpd.pid' % self.directory, 'DefaultRuntimeDir ' + self.directory,
                 'Mutex file:%s default' % self.directory, 'ServerName localhost', 'Listen %s:%d' % (self.host, self.port),
                 'ErrorLog ' + self.errors, 'LogLevel ' + self.log_level, 'User ' + USER, 'Group ' + USER, 'Timeout 60',
-                'MaxKeepAliveRequests 0',
+                'MaxKeepAliveRequests 0', 'GracefulShutdownTimeout 10',
                 *('LoadModule %s_module %s/mod_%s.so' % (name, MODULES, name) for name in load if name), *threads]
 
     def check(self):
@@ -93,6 +116,11 @@ class Httpd:
     def environment(self):
         env = {k: v for k, v in os.environ.items() if not k.startswith('OS_')}
         env.update({'LC_ALL': 'C.UTF-8', 'TZ': 'UTC', **self.env})
+        module = MODULE if MODULE in self.text else BODY_MODULE if BODY_MODULE in self.text else None
+        runtime = module and sanitizer(module)
+        if runtime:
+            # What httpd leaves to its end is no leak of ours, and its children do not report to anybody else's log.
+            env.update({'LD_PRELOAD': runtime, 'ASAN_OPTIONS': 'detect_leaks=0:abort_on_error=0:' + env.get('GLINT_ASAN_OPTIONS', '')})
         return env
 
     def start(self):
@@ -113,10 +141,12 @@ class Httpd:
     def graceful(self):
         self.process.send_signal(signal.SIGUSR1)
 
-    def stop(self, sig=signal.SIGTERM):
-        """Returns the exit status; what it leaves behind is killed and makes that an error."""
+    def stop(self, sig=signal.SIGWINCH):
+        """Returns the exit status; what it leaves behind is killed and makes that an error. Gracefully, because the event
+        MPM may crash by itself when SIGTERM comes while it lets go of a connection (close_worker_sockets in its core)."""
         if self.process is None:
             return 0
+        self.terminated |= sig == signal.SIGTERM
         pids = glint.Process(self.process.pid).tree()
         if self.process.poll() is None:
             self.process.send_signal(sig)
@@ -180,7 +210,3 @@ def wait_for_log(server, text, seconds=10):
     found = glint.eventually(line, seconds)
     assert found, 'ErrorLog does not say %r:\n%s' % (text, server.log()[-4000:])
     return found
-
-
-def pause(seconds):
-    time.sleep(seconds * glint.SLOW)

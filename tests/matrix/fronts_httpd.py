@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The service inside Apache httpd, with each of its ways to run."""
 import os
-import shutil
-import signal
 
 import httpd
 from fronts import Front, front
@@ -31,7 +29,7 @@ class Inside(Front):
 
     def start(self):
         self.background = httpd.Data(self.directory, trusted=True, config=self.config)
-        self.server = httpd.Httpd(self.directory + '/httpd', MOUNTED % (httpd.MODULE, httpd.glint.GLINT, self.background.conf), mpm=self.mpm)
+        self.server = httpd.Httpd(self.directory + '/httpd', MOUNTED % (httpd.MODULE, httpd.program(self.directory), self.background.conf), mpm=self.mpm)
         self.port = self.server.port
         self.server.start()
 
