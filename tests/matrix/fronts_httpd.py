@@ -3,7 +3,7 @@
 import os
 
 import httpd
-from fronts import Front, front
+from fronts import TOP, Front, Served, front
 
 MOUNTED = '''
 LoadModule glint_module %s
@@ -66,3 +66,41 @@ class Worker(Inside):
 class Prefork(Inside):
     name = 'mod-glint-prefork'
     mpm = 'prefork'
+
+
+@front
+class Body(Served):
+    """`glint serve` behind mod_proxy_uwsgi, which gets chunked bodies through by mod_glint_body."""
+    name = 'mod-glint-body'
+    prefix = '/image'
+    refuses = ('/v2/images/%s%%00',)
+
+    @classmethod
+    def missing(cls):
+        return httpd.missing(httpd.BODY_MODULE)
+
+    def start(self):
+        address = '127.0.0.1:%d' % httpd.glint.free_port()
+        self.config = {'glint': {'bind_uwsgi': address}}
+        self.start_service()
+        with open(os.path.join(TOP, 'deploy', 'httpd', 'glint-proxy-uwsgi-body.conf')) as f:
+            site = f.read().replace('127.0.0.1:9294', address).replace('*:80', '*:{port}').replace('/var/log/apache2', '{dir}')
+        self.server = httpd.Httpd(self.directory + '/httpd', 'LoadModule glint_body_module %s\n%s' % (httpd.BODY_MODULE, site),
+                                  modules=('proxy', 'proxy_uwsgi', 'headers', 'env'))
+        self.port = self.server.port
+        self.server.start()
+
+    def stop(self):
+        if hasattr(self, 'server'):
+            self.server.stop()
+        if hasattr(self, 'service'):
+            self.stop_service()
+
+    def reload(self):
+        self.server.graceful()
+
+    def pids(self):
+        return super().pids() + [self.server.process.pid]
+
+    def logs(self):
+        return super().logs() + self.server.log() if hasattr(self, 'server') else ''
