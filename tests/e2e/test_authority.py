@@ -62,6 +62,7 @@ REQUESTS = [
     ('PUT /v2/images/{image_id}/file', {}, OCTETS, DATA),
     ('GET /v2/images/{image_id}/locations', {}, {}, None),
     ('POST /v2/images/{image_id}/locations', {}, JSON, b'{"url": "file:///nowhere"}'),
+    ('DELETE /v2/stores/{store_id}/{image_id}', {'store_id': 'file'}, {}, None),
     ('POST /v2/images/{image_id}/actions/deactivate', {}, {}, None),
     ('POST /v2/images/{image_id}/actions/reactivate', {}, {}, None),
     ('GET /v2/images/{image_id}/members', {}, {}, None),
@@ -77,7 +78,7 @@ REQUESTS = [
 # Routes that Glance does not have, and which of its own they have to agree with.
 AS = {'HEAD /v2/images/{image_id}/file': 'GET /v2/images/{image_id}/file'}
 # What has no image to be careful with; test_random_lists.py has the listing.
-ELSEWHERE = re.compile(r'GET /v2/images|GET /v2/schemas/.*')
+ELSEWHERE = re.compile(r'GET /v2/images|GET /v2/schemas/.*|GET /v2/info/.*')
 
 
 def title(request):
