@@ -8,7 +8,7 @@ from fronts import TOP, Front, Served, front
 MOUNTED = '''
 LoadModule glint_module %s
 GlintProgram %s
-<Location "/image">
+<Location "%s">
     Glint On
     GlintConfig %s
     GlintWorker On
@@ -20,6 +20,7 @@ LimitRequestFieldSize 65536
 
 class Inside(Front):
     prefix = '/image'
+    bare_204 = True
     mpm = None
     config = {}
 
@@ -29,7 +30,8 @@ class Inside(Front):
 
     def start(self):
         self.background = httpd.Data(self.directory, trusted=True, config=self.config)
-        self.server = httpd.Httpd(self.directory + '/httpd', MOUNTED % (httpd.MODULE, httpd.program(self.directory), self.background.conf), mpm=self.mpm)
+        self.server = httpd.Httpd(self.directory + '/httpd', MOUNTED % (httpd.MODULE, httpd.program(self.directory), self.prefix or '/', self.background.conf),
+                                  mpm=self.mpm)
         self.port = self.server.port
         self.server.start()
 

@@ -27,7 +27,7 @@ def replay(cls, directory, url_of_origin, more):
     at_root = type(cls.__name__, (cls,), {'prefix': ''})
     with fronts.running(at_root, os.path.join(directory, cls.name)) as front:
         done = subprocess.run([sys.executable, ORACLE, 'replay', 'http://%s:%d' % (front.host, front.port), '--origin', url_of_origin,
-                               '--brief', *more], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+                               '--brief', *(['--front'] if cls.bare_204 else []), *more], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     counts = re.findall(r'^(\d+) passed, (\d+) failed', done.stdout, re.M)
     print(re.sub('(?m)^', '  ', (done.stdout + done.stderr)[-20000:]), flush=True)
     return tuple(map(int, counts[-1])) if counts else (0, 1)
