@@ -14,7 +14,7 @@ from glint import MIB, SLOW, Process, eventually, free_port, pattern, read_answe
 
 sys.path.insert(0, os.path.join(glint.TOP, 'tests', 'matrix'))
 import fronts_uwsgi  # noqa: E402
-from hosted import PLUGIN, Hosted  # noqa: E402
+from hosted import PLUGIN, Hosted, sanitizers  # noqa: E402
 
 DEPLOY = os.path.join(glint.TOP, 'deploy', 'uwsgi')
 pytestmark = pytest.mark.skipif(bool(fronts_uwsgi.Http11Socket.missing()), reason=str(fronts_uwsgi.Http11Socket.missing()))
@@ -46,7 +46,7 @@ def start_fails(tmp_path, lines):
     """The output of a uWSGI that does not come up."""
     ini = tmp_path / 'uwsgi.ini'
     ini.write_text('[uwsgi]\nplugin = %s\nhttp-socket = 127.0.0.1:%d\nmaster = true\n%s\n' % (PLUGIN, free_port(), lines))
-    done = subprocess.run(['uwsgi-core', '--ini', str(ini)], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60 * SLOW)
+    done = subprocess.run(['uwsgi-core', '--ini', str(ini)], env={**os.environ, **sanitizers(os.environ)}, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60 * SLOW)
     assert done.returncode == 1, done
     return done.stdout + done.stderr
 
@@ -242,7 +242,7 @@ class Deployed(Hosted):
             text = f.read()
         for old, new in {r'^plugins = .*$': 'plugin = ' + PLUGIN, r'0\.0\.0\.0:9292': '%s:%d' % (self.host, self.port),
                          r'^(uid|gid|chown-socket) = .*$': '', r'/run/glint/': self.directory + '/',
-                         r'/usr/local/bin/glint worker': '%s worker' % glint.GLINT, **self.moved}.items():
+                         r'/usr/local/bin/glint worker': '/usr/bin/env -u LD_PRELOAD %s worker' % glint.GLINT, **self.moved}.items():
             text, count = re.subn(old, lambda m: new, text, flags=re.M)
             assert count or '9292' in old or 'uid' in old or '/run/' in old, old
         with open(self.directory + '/reload', 'w'):

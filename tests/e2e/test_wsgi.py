@@ -17,7 +17,7 @@ from glint import MIB, SLOW, free_port, pattern
 sys.path.insert(0, os.path.join(glint.TOP, 'tests', 'matrix'))
 import fronts_wsgi  # noqa: E402
 from fronts_wsgi import PACKAGES, PYTHON, Python  # noqa: E402
-from hosted import Background, find  # noqa: E402
+from hosted import Background, find, sanitizers  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CALLS = os.path.join(HERE, 'wsgi')  # apart from this directory, where `glint` is another module
@@ -35,7 +35,8 @@ def background(tmp_path):
 
 
 def environment(background, *paths):
-    return {**background.environment(), 'PYTHONPATH': ':'.join([*paths, PACKAGES]), 'OS_GLANCE_CONFIG_DIR': background.directory,
+    env = background.environment()
+    return {**env, **sanitizers(env), 'PYTHONPATH': ':'.join([*paths, PACKAGES]), 'OS_GLANCE_CONFIG_DIR': background.directory,
             'IMAGES': background.images, 'PYTHONDONTWRITEBYTECODE': '1', 'PYTHONSAFEPATH': '1'}
 
 

@@ -2,6 +2,7 @@
 """Hosting the service inside another program: its configuration, the worker beside it, and that program's process."""
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,19 @@ PLUGIN = os.path.join(BUILT, 'uwsgi', 'glint_plugin.so')
 
 def find(program):
     return shutil.which(program, path=os.environ.get('PATH', '') + ':/usr/sbin:/sbin')
+
+
+def sanitizers(env):
+    """What a program that was built without them needs in order to load ours that was built with them."""
+    if not glint.SANITIZED or not os.path.exists(PLUGIN):
+        return {}
+    linked = subprocess.run(['ldd', PLUGIN], capture_output=True, text=True).stdout
+    libraries = [line.split()[2] for line in linked.splitlines() if re.search(r'lib[at]san|libubsan', line)]
+    if not libraries:   # clang leaves them to the program
+        found = subprocess.run(['clang', '-print-file-name=libclang_rt.asan-x86_64.so'], capture_output=True, text=True).stdout.strip()
+        libraries = [found] if os.path.exists(found) else []
+    leaks = env.get('ASAN_OPTIONS', '').replace('detect_leaks=1', 'detect_leaks=0')   # those of the program are not ours to judge
+    return {'LD_PRELOAD': ' '.join(libraries), 'ASAN_OPTIONS': leaks + ':quarantine_size_mb=16'}
 
 
 class Background(glint.Server):
@@ -52,11 +66,7 @@ class Hosted(fronts.Front):
         raise NotImplementedError
 
     def environment(self):
-        """GLINT_PRELOAD: the sanitizer's library, which has to come first in a program that was built without."""
-        env = self.background.environment()
-        if 'GLINT_PRELOAD' in os.environ:   # what the program itself leaves behind is not ours to judge
-            env.update({'LD_PRELOAD': os.environ['GLINT_PRELOAD'], 'ASAN_OPTIONS': 'detect_leaks=0:' + env['ASAN_OPTIONS'].replace('detect_leaks=1', '')})
-        return env
+        return {**self.background.environment(), **sanitizers(self.background.environment())}
 
     def start(self):
         os.makedirs(self.directory, exist_ok=True)
