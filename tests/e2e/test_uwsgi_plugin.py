@@ -189,6 +189,15 @@ def test_data_that_ends_early_is_seen(host, cls):
     assert c.get(front.prefix + '/v2/images?limit=1').status == 200
 
 
+@pytest.mark.parametrize('name', ['uwsgi-http11-socket', 'uwsgi-http'])
+def test_recorded_answers(name):
+    """A sample of what the real Glance answers; tests/matrix/replay.py has the others."""
+    done = subprocess.run([sys.executable, '-B', os.path.join(glint.TOP, 'tests', 'matrix', 'replay.py'), '--front', name, '--files',
+                           'create,list,show'], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300 * SLOW)
+    passed, failed = map(int, re.findall(r'^(\d+) passed, (\d+) failed', done.stdout, re.M)[-1])
+    assert passed >= 200 and failed == 0, done.stdout[-3000:]
+
+
 # ---------------------------------------------------------------- processes
 
 def workers(front):

@@ -187,6 +187,15 @@ def test_gunicorn_that_loads_and_serves_before_it_forks(host):
     assert len(pids) >= 2, front.logs()
 
 
+@pytest.mark.parametrize('name', ['uwsgi-python-http', 'gunicorn'])
+def test_recorded_answers(name):
+    """A sample of what the real Glance answers; tests/matrix/replay.py has the others."""
+    done = subprocess.run([sys.executable, '-B', os.path.join(glint.TOP, 'tests', 'matrix', 'replay.py'), '--front', name, '--files',
+                           'create,list,show'], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300 * SLOW)
+    passed, failed = map(int, re.findall(r'^(\d+) passed, (\d+) failed', done.stdout, re.M)[-1])
+    assert passed >= 200 and failed == 0, done.stdout[-3000:]
+
+
 # ---------------------------------------------------------------- Glance's names
 
 def test_an_existing_uwsgi_ini_loads_glint(host):
