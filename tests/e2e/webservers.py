@@ -13,11 +13,22 @@ DEPLOY = os.path.join(glint.TOP, 'deploy')
 NGINX = shutil.which('nginx', path=os.environ.get('PATH', '') + ':/usr/sbin')
 
 
-def filled(name, replaced):
+# What says /image in each of them, for the service at the root.
+AT_ROOT = {
+    'nginx/glint-http.conf': {'~^/image(': '~^(', 'location ~ ^/image(/|$)': 'location /', 'X-Forwarded-Prefix /image;': 'X-Forwarded-Prefix "";'},
+    'nginx/glint-uwsgi.conf': {'location ~ ^/image(/|$)': 'location /', 'SCRIPT_NAME    /image;': 'SCRIPT_NAME "";'},
+    'httpd/glint-proxy-http.conf': {'RequestHeader set X-Forwarded-Prefix /image': 'RequestHeader unset X-Forwarded-Prefix',
+                                    '"/image" "http://127.0.0.1:9292"': '"/" "http://127.0.0.1:9292/"'},
+    'httpd/glint-proxy-uwsgi.conf': {'"/image" "http://127.0.0.1:9295/image"': '"/" "http://127.0.0.1:9295/"',
+                                     'SetEnv GLINT_MOUNT /image': 'SetEnv GLINT_MOUNT /', '"^/image()(?:/|$)"': '"^()/"'},
+}
+
+
+def filled(name, replaced, at_root=False):
     """A configuration of deploy/ with some of its texts replaced; each of them has to be there."""
     with open(os.path.join(DEPLOY, name)) as f:
         text = f.read()
-    for old, new in replaced.items():
+    for old, new in [*(AT_ROOT[name].items() if at_root else ()), *replaced.items()]:
         assert old in text, '%s does not say %r' % (name, old)
         text = text.replace(old, new)
     return text
@@ -66,7 +77,7 @@ http {{
 class Nginx:
     """nginx with a site of deploy/nginx/. backend: {its text there: ours}; tls: files of certificate and key"""
 
-    def __init__(self, directory, site, backend, tls=None):
+    def __init__(self, directory, site, backend, tls=None, at_root=False):
         self.directory = str(directory)
         self.host, self.port = '127.0.0.1', glint.free_port()
         self.errors = os.path.join(self.directory, 'error.log')
@@ -76,7 +87,7 @@ class Nginx:
         with open(os.path.join(self.directory, 'nginx.conf'), 'w') as f:
             f.write(MAIN.format(dir=self.directory, user='user root;' if os.geteuid() == 0 else ''))  # tests' directories are root's
         with open(os.path.join(self.directory, 'site.conf'), 'w') as f:
-            f.write(filled('nginx/' + site, {**self.listen(tls), '/var/log/nginx/': self.directory + '/', **backend}))
+            f.write(filled('nginx/' + site, {**self.listen(tls), '/var/log/nginx/': self.directory + '/', **backend}, at_root))
 
     def listen(self, tls):
         if not tls:
@@ -124,14 +135,14 @@ class Apache(httpd.Httpd):
     proxy_modules = ('proxy', 'proxy_http', 'proxy_uwsgi', 'headers', 'remoteip', 'setenvif', 'env', 'log_config')
     tls_modules = ('socache_shmcb', 'ssl')
 
-    def __init__(self, directory, site, backend, tls=None, **kw):
+    def __init__(self, directory, site, backend, tls=None, at_root=False, **kw):
         self.inner = glint.free_port()
         os.makedirs(str(directory), exist_ok=True)
         modules = [name for name in self.proxy_modules + (self.tls_modules if tls else ()) if os.path.exists('%s/mod_%s.so' % (httpd.MODULES, name))]
         super().__init__(directory, '', modules=modules, **kw)
         two_hops = {'127.0.0.1:9295': '127.0.0.1:%d' % self.inner} if 'uwsgi' in site and 'body' not in site else {}
         self.configure(filled('httpd/' + site, {'*:80': '%s:%d' % (self.host, self.port), '/var/log/apache2/': self.directory + '/',
-                                                **two_hops, **backend, **(self.encrypted(tls) if tls else {})}))
+                                                **two_hops, **backend, **(self.encrypted(tls) if tls else {})}, at_root))
 
     @staticmethod
     def encrypted(tls):

@@ -13,6 +13,7 @@ class Behind(Served):
     site = None
     server = None
     refuses = ('/v2/images/%s%%00',)
+    bare_204 = True
 
     @classmethod
     def missing(cls):
@@ -25,7 +26,8 @@ class Behind(Served):
     def start(self):
         os.makedirs(self.directory, exist_ok=True)
         os.chmod(self.directory, 0o755)
-        self.server = self.server_class(os.path.join(self.directory, 'server'), self.site, self.backend())
+        self.server = self.server_class(os.path.join(self.directory, 'server'), self.site, self.backend(),
+                                        at_root=not self.prefix)
         self.port = self.server.port
         self.server.start()
 
