@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from glint import MIB, digests, pattern, read_answer
+from glint import MIB, Client, digests, pattern, read_answer
 
 
 def fresh(member, **fields):
@@ -450,3 +450,23 @@ def test_http_1_0(glint_server):
     from glint import read_all
     head, body = read_all(s).split(b'\r\n\r\n', 1)
     assert b' 200 OK' in head.split(b'\r\n')[0] and body == data
+
+
+def test_deactivation_lets_a_running_download_end(glint_server):
+    """Whoever began may finish; whoever comes later may not begin."""
+    server = glint_server(trusted=True)
+    member, admin = (Client(server.host, server.port, who) for who in ('member', 'admin'))
+    data = pattern(64 * MIB)
+    image_id = member.active(data)
+    with member.connect() as s:
+        s.sendall(member.head('GET', '/v2/images/%s/file' % image_id))
+        start = s.recv(65536)
+        assert start.startswith(b'HTTP/1.1 200 ')
+        assert admin.post('/v2/images/%s/actions/deactivate' % image_id).status == 204
+        assert member.download(image_id).status == 403
+        body = start.split(b'\r\n\r\n', 1)[1]
+        while len(body) < len(data):
+            piece = s.recv(MIB)
+            assert piece, 'the download ended after %d bytes' % len(body)
+            body += piece
+    assert body == data
