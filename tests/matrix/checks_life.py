@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of servers that die or are reloaded."""
+import subprocess
 import time
 
+import fronts
 import wire
 from checks import DATA, MIB, active, check, need, pattern, verify
 
@@ -72,3 +74,11 @@ def killed_within_an_upload(front):
     need(status == 'queued', 'the image is', status)
     need(front.client.upload(image, DATA).status == 204, 'it cannot be uploaded again')
     verify(front, image, DATA)
+
+
+@check
+def check_deploy_finds_nothing_wrong(front):
+    identity = [word for pair in front.identity.items() for word in ('--header', '%s: %s' % pair)]
+    url = 'http://%s:%d%s' % (front.host, front.port, front.prefix)
+    done = subprocess.run([fronts.glint.GLINT, 'check-deploy', *identity, url], capture_output=True, text=True, timeout=120 * front.slow)
+    need(done.returncode == 0, done.stdout, done.stderr)

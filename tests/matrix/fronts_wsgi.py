@@ -33,7 +33,8 @@ class UwsgiPython(Python, Uwsgi):
 
 
 WITHOUT_100 = {'upload after 100 continue': "uWSGI's sockets do not send 100 Continue, and WSGI gives no way to",
-               'upload chunked after 100 continue': 'as with a length'}
+               'upload chunked after 100 continue': 'as with a length',
+               'check deploy finds nothing wrong': 'it finds that 100 Continue does not come'}
 CHUNKS_OF_UWSGI = {'upload with chunk extensions': "uWSGI's own parser takes no chunk extensions; the upload is refused",
                    'upload with trailers': "uWSGI's own parser takes no trailers; the connection is closed",
                    'garbage for a chunk size': "uWSGI's own parser takes letters for digits, and zz for 0",
