@@ -40,8 +40,8 @@ def sanitizer(module):
 
 
 def program(directory):
-    """GlintProgram: a program that brings its runtime along must not meet the one that httpd was given."""
-    if not sanitizer(MODULE):
+    """GlintProgram: a program that brings its runtime along (clang's do) must not meet the one that httpd was given."""
+    if 'clang' not in (sanitizer(MODULE) or ''):
         return glint.GLINT
     os.chmod(directory, 0o755)
     path = os.path.join(directory, 'glint')
