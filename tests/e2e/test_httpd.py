@@ -129,6 +129,32 @@ def test_a_right_configuration_is_checked_without_a_trace(make):
     assert not os.path.exists(data.database)
 
 
+def test_the_shipped_configuration(make):
+    data = make.data()
+    with open(os.path.join(TOP, 'deploy', 'httpd', 'glint.conf')) as f:
+        text = f.read()
+    for theirs, ours in (('/usr/bin/glint', PROGRAM), ('/etc/glance/glance-api.conf', data.conf)):
+        assert theirs in text
+        text = text.replace(theirs, ours)
+    server = make('LoadModule glint_module %s\n' % httpd.MODULE + text, modules=('reqtimeout', 'headers'))
+    member = Mounted(server)
+    image = member.active(pattern(100000))
+    assert member.download(image).body == pattern(100000) and one_worker(server)
+
+
+def test_no_htaccess_makes_a_service(make):
+    data = make.data()
+    server = make.prepare(MOUNT % (data.conf, '') + 'DocumentRoot {dir}/doc\n<Directory "{dir}/doc">\n AllowOverride FileInfo\n</Directory>\n')
+    folder = os.path.join(server.directory, 'doc', 'sub')
+    os.makedirs(folder)
+    with open(os.path.join(folder, '.htaccess'), 'w') as f:
+        f.write('SetHandler glint\n')
+    server.start().wait_ready('/image/versions')
+    assert Client(server.host, server.port).get('/sub/v2/images').status == 500
+    httpd.wait_for_log(server, 'SetHandler cannot occur within')
+    assert Mounted(server).get('/v2/images').status == 200
+
+
 def test_two_services_in_one_httpd(make):
     """Their own databases and settings; the same configuration twice is one service."""
     one, two = make.data(), make.data(config={'DEFAULT': {'limit_param_default': 1}})

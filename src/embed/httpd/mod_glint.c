@@ -48,11 +48,12 @@ static const char *set_on(cmd_parms *cmd, void *conf, int on)
 /* httpd's own directive: its core sees it as well. */
 static const char *set_handler(cmd_parms *cmd, void *conf, const char *name)
 {
+    const char *wrong;
+
     if (!str_eq(name, HANDLER))
         return DECLINE_CMD;
-    if (cmd->override & OR_OPTIONS && !(cmd->override & (ACCESS_CONF | RSRC_CONF)))
-        return "SetHandler " HANDLER " does not work in .htaccess";
-    return place_enable(cmd, conf);
+    wrong = ap_check_cmd_context(cmd, NOT_IN_HTACCESS); /* which is read while requests run */
+    return wrong ? wrong : place_enable(cmd, conf);
 }
 
 static const char *add_file(cmd_parms *cmd, void *conf, const char *path)
