@@ -154,6 +154,23 @@ def test_close_is_honoured(host):
         assert s.recv(1) == b''
 
 
+@pytest.mark.parametrize('framing, begin', [('Content-Length: many', b''), ('Transfer-Encoding: gzip', b''),
+                                            ('Content-Length: 5\r\nTransfer-Encoding: chunked', b''),
+                                            ('Transfer-Encoding: chunked', b'zz\r\n')],
+                         ids=['length', 'coding', 'both', 'chunk'])
+def test_a_refusal_reaches_a_client_that_sends_on(host, framing, begin):
+    c = client(host(fronts_uwsgi.Http11Socket))
+    image = c.create()
+    with c.connect() as s:
+        head = c.head('PUT', '/v2/images/%s/file' % image['id'], {'Content-Type': 'application/octet-stream'})
+        s.sendall(head[:-2] + framing.encode() + b'\r\n\r\n')
+        with contextlib.suppress(ConnectionError):
+            s.sendall(begin + bytes(4 * MIB))
+        assert read_answer(s).status in (400, 501)
+        assert s.recv(1) == b''
+    assert c.show(image['id'])['status'] == 'queued'
+
+
 def test_a_slow_client_is_told(host):
     front = host(fronts_uwsgi.Http11Socket, config={'glint': {'body_timeout': 1}})
     c = client(front)

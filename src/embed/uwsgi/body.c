@@ -143,15 +143,16 @@ ssize_t body_read(struct gateway *g, void *buf, size_t n)
 }
 
 /* A peer that is still sending finds the connection reset and may lose the answer; a proxy makes 502 of it.
- */
+ * What follows a head or a chunk that was malformed is read as it comes. */
 void body_drain(struct gateway *g)
 {
     int64_t until = clock_mono_us() + plugin.linger_us;
+    bool raw = g->direct && g->body == BODY_BAD && uwsgi.post_buffering == 0;
     char buf[16 * 1024];
 
     if (g->continue_due)
         return; /* nothing comes before our 100 */
-    while (g->body == BODY_OPEN && (g->wait_us = until - clock_mono_us()) > 0)
-        if (body_read(g, buf, sizeof buf) < 0)
+    while ((raw || g->body == BODY_OPEN) && (g->wait_us = until - clock_mono_us()) > 0)
+        if ((raw ? take_raw(g, buf, sizeof buf) : body_read(g, buf, sizeof buf)) < 0)
             return;
 }

@@ -311,7 +311,7 @@ void gateway_finish(struct gateway *g)
     (void)send_head(g);
     if (g->gone || embedded_answer_is_short(&g->answer))
         break_off(g);
-    else if (g->direct && g->body == BODY_OPEN)
+    else if (g->direct && (g->body == BODY_OPEN || g->body == BODY_BAD))
         shutdown(g->req->fd, SHUT_WR);
     if (!g->gone)
         body_drain(g);

@@ -103,6 +103,7 @@ static int judge(struct gateway *g, struct http_service *ret)
     error_clear(&e);
     if (gateway_read_head(g, &e) < 0) {
         g->keep = false;
+        g->body = BODY_BAD;
         embedded_refuse(&g->rq, e.status, e.message);
         return -1;
     }
