@@ -68,8 +68,9 @@ format: ## clang-format over the sources
 	@tools/deps check
 	@tools/check-format --fix
 
-bench: build ## one table: Glint beside nginx, and beside the Glance at GLANCE_URL; SIZE_MB, QUICK=1
-	@tools/deps bench
+bench: ## one table: Glint beside nginx, and beside the Glance at GLANCE_URL; SIZE_MB, QUICK=1, ONLY=group
+	@tools/deps build bench
+	@$(MAKE) gateways
 	@bench/bench
 
 install: build ## into PREFIX (/usr/local), honouring DESTDIR

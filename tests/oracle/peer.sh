@@ -11,6 +11,7 @@
 # down   stops it, keeps its data;  reset = down, forget all images, up;  url prints the address
 # PORT belongs to one profile; another PORT is another server with data of its own.
 #
+# ORACLE_PROCESSES, ORACLE_THREADS: of uWSGI, 1 unless given. ORACLE_OPTS: more lines of [DEFAULT].
 # PEER_DIR   where the chroot scripts are (install.sh, lib.sh); PEER_ROOT: the chroot install.sh made.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -82,8 +83,8 @@ plugins = python3
 module = glance.wsgi.api:application
 http-socket = 127.0.0.1:$port
 master = true
-processes = 1
-threads = 1
+processes = ${ORACLE_PROCESSES:-1}
+threads = ${ORACLE_THREADS:-1}
 enable-threads = true
 lazy-apps = true
 die-on-term = true
