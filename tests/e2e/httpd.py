@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Apache httpd with our modules, in the foreground, with a configuration of its own."""
+import atexit
 import contextlib
 import os
 import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 
 import glint
 
@@ -39,10 +41,12 @@ def sanitizer(module):
     return None
 
 
-def program(directory):
+def program():
     """GlintProgram: a program that brings its runtime along (clang's do) must not meet the one that httpd was given."""
     if 'clang' not in (sanitizer(MODULE) or ''):
         return glint.GLINT
+    directory = tempfile.mkdtemp(prefix='glint-httpd-')
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
     os.chmod(directory, 0o755)
     path = os.path.join(directory, 'glint')
     with open(path, 'w') as f:

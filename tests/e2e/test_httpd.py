@@ -21,7 +21,7 @@ import httpd
 from glint import GLINT, MIB, SLOW, TOP, Client, eventually, free_port, pattern, read_answer
 
 pytestmark = pytest.mark.skipif(bool(httpd.missing()), reason=str(httpd.missing()))
-PROGRAM = httpd.program(tempfile.mkdtemp(prefix='glint-httpd-')) if not httpd.missing() else GLINT
+PROGRAM = httpd.program() if not httpd.missing() else GLINT
 LOAD = 'LoadModule glint_module %s\nGlintProgram %s\n' % (httpd.MODULE, PROGRAM)
 MOUNT = LOAD + '<Location "/image">\n Glint On\n GlintConfig %s\n%s\n</Location>\n'
 
@@ -47,8 +47,8 @@ def make(tmp_path_factory):
 
     class Make:
         def directory(self):
-            folder = '/var/tmp/glint-httpd-%d-%d' % (os.getpid(), free_port())
-            os.makedirs(folder)
+            folder = tempfile.mkdtemp(prefix='glint-httpd-', dir='/var/tmp')
+            os.chmod(folder, 0o755)
             folders.append(folder)
             return folder
 

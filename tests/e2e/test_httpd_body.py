@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """mod_glint_body: what a uwsgi back end of Apache httpd gets to see of a request's body."""
 import contextlib
-import os
 import shutil
 import socket
 import struct
+import tempfile
 import threading
 
 import pytest
 
 import httpd
-from glint import Client, eventually, free_port, pattern, read_all, read_answer
+from glint import Client, eventually, pattern, read_all, read_answer
 
 pytestmark = pytest.mark.skipif(bool(httpd.missing(httpd.BODY_MODULE)), reason=str(httpd.missing(httpd.BODY_MODULE)))
 
@@ -91,7 +91,7 @@ ProxyPass "/group" "balancer://group/"
 @pytest.fixture(scope='module')
 def made():
     backend = Backend()
-    folder = '/var/tmp/glint-httpd-%d-%d' % (os.getpid(), free_port())
+    folder = tempfile.mkdtemp(prefix='glint-httpd-', dir='/var/tmp')
     server = httpd.Httpd(folder, SITE % (httpd.BODY_MODULE, *[backend.port] * 4),
                          modules=('slotmem_shm', 'proxy', 'proxy_uwsgi', 'proxy_balancer', 'lbmethod_byrequests'))
     try:

@@ -30,7 +30,7 @@ class Inside(Front):
 
     def start(self):
         self.background = httpd.Data(self.directory, trusted=True, config=self.config)
-        self.server = httpd.Httpd(self.directory + '/httpd', MOUNTED % (httpd.MODULE, httpd.program(self.directory), self.prefix or '/', self.background.conf),
+        self.server = httpd.Httpd(self.directory + '/httpd', MOUNTED % (httpd.MODULE, httpd.program(), self.prefix or '/', self.background.conf),
                                   mpm=self.mpm)
         self.port = self.server.port
         self.server.start()
