@@ -30,8 +30,10 @@ class Front:
     prefix = ''             # where the service is mounted
     keeps_uploads = True    # an upload survives a reload
     drops_large_headers = False
+    at_root = True          # it can be mounted there
     bare_204 = False        # the web server takes Content-Type and Content-Length off a 204
     refuses = ()            # odd paths that the server refuses by itself
+    own = {}                # glob of recorded cases -> what the server makes of them before the service sees them
     cannot = {}             # check's title -> why this pattern cannot do it; docs/httpd.md has the same list
     big = int(os.environ.get('MATRIX_BIG_MIB', '1024')) << 20
     slow = glint.SLOW

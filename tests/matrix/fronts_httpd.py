@@ -75,6 +75,7 @@ class Body(Served):
     """`glint serve` behind mod_proxy_uwsgi, which gets chunked bodies through by mod_glint_body."""
     name = 'mod-glint-body'
     prefix = '/image'
+    at_root = False         # its site is written for a mount
     refuses = ('/v2/images/%s%%00',)
 
     @classmethod

@@ -13,6 +13,7 @@ class Behind(Served):
     site = None
     server = None
     refuses = ('/v2/images/%s%%00',)
+    own = {'show/id:%00': 'a path with NUL is the server\'s to refuse', '*/no-body': 'no length becomes a length of 0'}
     bare_204 = True
 
     @classmethod

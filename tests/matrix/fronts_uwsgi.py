@@ -110,6 +110,7 @@ class BehindNginx(Uwsgi):
     """uWSGI's own protocol, spoken by nginx."""
     name = 'uwsgi-nginx'
     prefix = '/image'
+    own = {'show/id:%00': 'a path with NUL is nginx\'s to refuse', '*/no-body': 'no length becomes a length of 0'}
     drops_large_headers = False
     refuses = ('/v2/images/%s%%00',)
     needs = Uwsgi.needs + ('nginx',)

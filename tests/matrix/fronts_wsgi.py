@@ -99,6 +99,8 @@ from glint.wsgi import application
 class ModWsgi(Python):
     needs = Python.needs + ('apache2', MOD_WSGI)
     prefix = '/image'
+    bare_204 = True
+    own = {'show/id:%00': 'a path with NUL is the server\'s to refuse'}
     alias = more = ''
     refuses = ('/v2/images/%s%%00',)
     user = 'www-data'
@@ -154,6 +156,8 @@ class Gunicorn(Python):
 @front
 class Waitress(Python):
     name = 'waitress'
+    bare_204 = True
+    own = {'show/id:ż*': 'a path that is not ASCII is refused by it', '*/no-body': 'no length becomes a length of 0'}
     needs = Python.needs + ('/usr/lib/python3/dist-packages/waitress',)
     keeps_uploads = False       # one process, and no reload
 
