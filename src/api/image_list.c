@@ -258,8 +258,7 @@ static void list_write(struct request *rq, struct str *body, const struct list_r
         struct image_doc_options doc = image_doc_options(rq, &images[i]);
         struct policy_target target;
 
-        request_hide(rq, &images[i]);
-        locations_place(rq, &images[i]);
+        request_prepare(rq, &images[i]);
         policy_target_image(&images[i], &rq->identity, &target);
         if (!policy_allows(rq->rules, &rq->identity, "get_image", &target))
             continue;

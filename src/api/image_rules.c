@@ -6,6 +6,12 @@
 #include <ctype.h>
 #include <string.h>
 
+void request_prepare(struct request *rq, struct image *im)
+{
+    request_hide(rq, im);
+    locations_place(rq, im);
+}
+
 int request_image(struct request *rq, struct image **ret, struct error *e)
 {
     return request_image_of(rq, rq->args[0], ret, e);
@@ -20,8 +26,7 @@ int request_image_of(struct request *rq, const char *id, struct image **ret, str
         return -1;
     if (image_load(c, rq->arena, id, &viewer, ret, e) < 0)
         return -1;
-    request_hide(rq, *ret);
-    locations_place(rq, *ret);
+    request_prepare(rq, *ret);
     return 0;
 }
 

@@ -214,7 +214,10 @@ static int delete_check(void *arg, const struct image *now, struct error *e)
     seen.properties = arena_array(rq->arena, struct image_property, now->n_properties + 1);
     for (size_t i = 0; i < now->n_properties; i++)
         seen.properties[i] = now->properties[i];
-    request_hide(rq, &seen);
+    seen.locations = arena_array(rq->arena, struct image_location, now->n_locations + 1);
+    for (size_t i = 0; i < now->n_locations; i++)
+        seen.locations[i] = now->locations[i];
+    request_prepare(rq, &seen);
     return request_image_conditions(rq, &seen, e);
 }
 

@@ -82,6 +82,9 @@ void request_db_release(struct request *rq);
 int request_image(struct request *rq, struct image **ret, struct error *e) MUST_CHECK;
 /* … of another id. */
 int request_image_of(struct request *rq, const char *id, struct image **ret, struct error *e) MUST_CHECK;
+/* What both do to an image as the database has it, for this caller: properties are hidden, stores named. In
+ * place: other readers of its properties and locations need their own. */
+void request_prepare(struct request *rq, struct image *im);
 /* The rule must let the caller, or: 404 where get_image is denied too, else 403 in Glance's words. */
 int request_allowed(struct request *rq, const char *rule, const struct image *im, struct error *e) MUST_CHECK;
 /* As request_allowed, for rules about changing an image; where the older defaults still count (let everybody)

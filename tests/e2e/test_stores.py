@@ -127,6 +127,17 @@ def test_one_copy_is_removed(server, member, admin):
     assert os.path.exists(path(server, 'fast', image))
 
 
+def test_an_image_is_deleted_if_it_is_what_was_read(server, member, admin):
+    image = stored(member, 'fast')
+    copy(server, image, 'fast', 'slow', '{}')       # as before there were several: its store is told all the same
+    old = member.get('/v2/images/' + image)
+    assert member.patch(image, [{'op': 'add', 'path': '/a', 'value': 'b'}]).status == 200
+    assert member.delete('/v2/images/' + image, headers={'If-Match': old.header('ETag')}).status == 412
+    now = member.get('/v2/images/' + image).header('ETag')
+    assert member.delete('/v2/images/' + image, headers={'If-Match': now}).status == 204
+    assert not os.path.exists(path(server, 'fast', image)) and not os.path.exists(path(server, 'slow', image))
+
+
 def test_the_last_copy_stays_whoever_comes_at_once(server, member, admin):
     for _ in range(5):
         image = stored(member, 'fast')
