@@ -32,7 +32,8 @@ struct store *stores_default(const struct stores *s);
 bool stores_several(
     const struct stores *s); /* whether enabled_backends named them: clients know them by id */
 struct store *stores_by_id(const struct stores *s, const char *id); /* NULL: there is none */
-/* The store that serves this location (by store id when given, else by URL scheme and prefix), or NULL. */
+/* The store that serves this location, or NULL: of those that its URL may belong to, the one with this id
+ * (NULL: not known). Ids are moved and directories renamed; data are where their URL says. */
 struct store *stores_for_url(const struct stores *s, const char *store_id, const char *url);
 size_t stores_count(const struct stores *s);
 struct store *stores_at(const struct stores *s, size_t i);

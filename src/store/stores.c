@@ -244,24 +244,32 @@ static bool has_scheme(const struct store *s, const char *scheme, size_t n)
     return false;
 }
 
+/* Whether the URL could be this store's, by its scheme alone or by all of it. */
+static bool serves(const struct store *s, const char *url, size_t scheme, bool *ret_owns)
+{
+    if (!has_scheme(s, url, scheme))
+        return false;
+    *ret_owns = !s->driver->owns || s->driver->owns(s, url);
+    return true;
+}
+
 struct store *stores_for_url(const struct stores *s, const char *id, const char *url)
 {
     struct store *named = id ? stores_by_id(s, id) : NULL, *first = NULL;
     const char *colon = url ? strstr(url, "://") : NULL;
+    bool owns;
 
-    if (named || !colon)
+    if (!colon || (named && serves(named, url, (size_t)(colon - url), &owns) && owns))
         return named;
     for (size_t i = 0; i < s->n; i++) {
-        struct store *store = &s->items[i];
-
-        if (!has_scheme(store, url, (size_t)(colon - url)))
+        if (!serves(&s->items[i], url, (size_t)(colon - url), &owns))
             continue;
-        if (!store->driver->owns || store->driver->owns(store, url))
-            return store;
+        if (owns)
+            return &s->items[i];
         if (!first)
-            first = store; /* whose refusal says why */
+            first = &s->items[i]; /* whose refusal says why */
     }
-    return first;
+    return named ? named : first;
 }
 
 size_t stores_count(const struct stores *s)

@@ -110,6 +110,9 @@ static void a_location_is_its_stores(void **state UNUSED)
     assert_ptr_equal(stores_for_url(s, NULL, in_slow.url), stores_by_id(s, "slow"));
     assert_ptr_equal(stores_for_url(s, "slow", in_slow.url), stores_by_id(s, "slow"));
     assert_ptr_equal(stores_for_url(s, "gone", in_slow.url), stores_by_id(s, "slow"));
+    assert_ptr_equal(stores_for_url(s, "fast", in_slow.url), stores_by_id(s, "slow"));
+    assert_ptr_equal(stores_for_url(s, "web", in_slow.url), stores_by_id(s, "slow"));
+    assert_ptr_equal(stores_for_url(s, "fast", "http://127.0.0.1/x"), stores_by_id(s, "web"));
     assert_ptr_equal(stores_for_url(s, NULL, "http://127.0.0.1/x"), stores_by_id(s, "web"));
     assert_null(stores_for_url(s, NULL, "rbd://a/b/c/d"));
     assert_non_null(stores_for_url(s, NULL, "file:///etc/passwd"));
