@@ -91,7 +91,6 @@ static void read_options(struct settings *s)
     size_t n = config_list(c, "DEFAULT", "enabled_import_methods", &methods);
 
     s->import_methods = join(s->arena, methods, n);
-    s->multi_store = config_list(c, "DEFAULT", "enabled_backends", &methods) > 0;
     s->allow_anonymous = config_bool(c, "DEFAULT", "allow_anonymous_access");
     s->enforce_new_defaults = config_bool(c, "oslo_policy", "enforce_new_defaults");
     s->public_endpoint = endpoint(s->arena, config_str(c, "DEFAULT", "public_endpoint"));

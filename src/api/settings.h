@@ -35,7 +35,7 @@ struct settings {
     int64_t property_quota, tag_quota, location_quota, storage_quota;
     uint64_t size_cap;
     bool access_log, standalone, head_image_data;
-    bool show_direct_url, show_locations, cache_on, multi_store;
+    bool show_direct_url, show_locations, cache_on;
     bool secure_hash; /* hashes of locations are computed, not believed */
     struct inspect_policy inspect;
     struct source_filter sources;

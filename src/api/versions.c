@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "store/store.h"
+
 enum { ALWAYS, CACHE_ON, CACHE_OFF, MULTI_ON, MULTI_OFF };
 
 /* In the document's order. A version whose condition does not hold is neither listed nor, but for 2.15, 2.9
@@ -23,19 +25,22 @@ static const struct {
 };
 /* clang-format on */
 
-static bool holds(const struct settings *s, int when)
+/* The stores that there are count: they change with a restart, settings before. */
+static bool holds(const struct request *rq, int when)
 {
-    return when == ALWAYS || (when == CACHE_ON && s->cache_on) || (when == CACHE_OFF && !s->cache_on) ||
-           (when == MULTI_ON && s->multi_store) || (when == MULTI_OFF && !s->multi_store);
+    bool cache = rq->settings->cache_on, several = stores_several(rq->api->stores);
+
+    return when == ALWAYS || (when == CACHE_ON && cache) || (when == CACHE_OFF && !cache) ||
+           (when == MULTI_ON && several) || (when == MULTI_OFF && !several);
 }
 
-static bool accepted(const struct settings *s, const char *version, size_t n)
+static bool accepted(const struct request *rq, const char *version, size_t n)
 {
     if (n == 2 && memcmp(version, "v2", 2) == 0)
         return true;
     for (size_t i = 0; i < COUNT(versions); i++)
         if (strlen(versions[i].id) == n && memcmp(versions[i].id, version, n) == 0 &&
-            holds(s, versions[i].when))
+            holds(rq, versions[i].when))
             return true;
     return false;
 }
@@ -49,7 +54,7 @@ static void versions_document(struct request *rq, int status)
 
     str_add(&body, "{\"versions\": [");
     for (size_t i = 0; i < COUNT(versions); i++) {
-        if (!holds(s, versions[i].when))
+        if (!holds(rq, versions[i].when))
             continue;
         str_addf(&body,
                  "%s{\"id\": \"%s\", \"status\": \"%s\", \"links\": [{\"rel\": \"self\", \"href\": ", between,
@@ -102,11 +107,11 @@ bool versions_answer(struct request *rq)
     if (accept && str_starts(accept, vendor)) {
         const char *version = accept + sizeof vendor - 1;
 
-        if (accepted(rq->settings, version, strlen(version))) {
+        if (accepted(rq, version, strlen(version))) {
             rq->path = arena_printf(rq->arena, "/v2%s", rq->http->path);
             return false;
         }
-    } else if (accepted(rq->settings, segment, n)) {
+    } else if (accepted(rq, segment, n)) {
         rq->path = below_version(rq, segment + n);
         return false;
     }

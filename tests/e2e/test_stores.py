@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several stores: where data go, where they are read from, and how one copy is removed."""
+import json
 import os
 import shutil
+import signal
 import sqlite3
 import threading
 
 import pytest
-from glint import Client, Server
+from glint import Client, Server, eventually
 
 DATA = b'the data of an image' * 1000
 
@@ -164,6 +166,27 @@ def test_what_is_told_of_stores(server, member, admin):
     assert member.get('/v2/info/usage').json == {'usage': {}}
     created = member.post('/v2/images', json={})
     assert created.header('OpenStack-image-store-ids') == 'fast,slow,web'
+
+
+def test_versions_tell_of_the_stores_that_are_open(tmp_path):
+    """Which stores there are takes a restart; what is told of them does not come before."""
+    single = {'DEFAULT': {'enabled_backends': None}}
+    config = {'DEFAULT': {'enabled_backends': 'a:file'}, 'glance_store': {'default_backend': 'a'},
+              'a': {'filesystem_store_datadir': str(tmp_path / 'a')}}
+    server = Server(tmp_path, config=config)
+    try:
+        before = server.client().get('/versions').json
+        server.configure(single)
+        server.process.send_signal(signal.SIGHUP)
+        assert eventually(lambda: 'takes effect after a restart' in server.log())
+        assert server.client().get('/versions').json == before
+        assert server.client().get('/v2.13/info/stores').status == 200
+        server.stop()
+        server.start()
+        assert server.client().get('/versions').json != before
+        assert server.client().get('/v2.13/images').status == 300     # no version of ours
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize('changes, words', [
