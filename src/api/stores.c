@@ -171,14 +171,15 @@ static const char *store_named(struct request *rq, const char *metadata)
 static void name_store(struct request *rq, struct image_location *l)
 {
     const struct store *s = stores_for_url(rq->api->stores, NULL, l->url);
-    size_t n = strlen(l->metadata);
+    CLEANUP(json_drop) json_t *metadata = json_parse(l->metadata, strlen(l->metadata));
+    CLEANUP(str_done) struct str text = STR_INIT;
 
-    if (!s || n < 2)
+    if (!s || !json_is_object(metadata))
         return;
     l->store = store_id(s);
-    l->metadata = str_eq(l->metadata, "{}") ? location_metadata_of(rq, s)
-                                            : arena_printf(rq->arena, "%.*s, %s", (int)n - 1, l->metadata,
-                                                           location_metadata_of(rq, s) + 1);
+    json_object_set_new(metadata, "store", json_string(l->store));
+    json_add_value(&text, metadata, true);
+    l->metadata = arena_str(rq->arena, str_text(&text));
 }
 
 static int64_t weight_of(const struct request *rq, const struct image_location *l)

@@ -112,6 +112,10 @@ def test_locations_from_before_there_were_several_stores(server, member):
     with sqlite3.connect(server.database, timeout=30) as db:
         db.execute("""UPDATE image_locations SET meta_data = '{"store": "g\\u006fne", "x": "y"}' WHERE image_id = ?""", (image,))
     assert member.show(image)['stores'] == 'fast'
+    assert member.patch(image, [{'op': 'add', 'path': '/a', 'value': 'b'}]).json['stores'] == 'fast'
+    with sqlite3.connect(server.database, timeout=30) as db:
+        text, = db.execute('SELECT meta_data FROM image_locations WHERE image_id = ?', (image,)).fetchone()
+    assert json.loads(text, object_pairs_hook=list) == [('store', 'fast'), ('x', 'y')]
 
 
 def test_one_copy_is_removed(server, member, admin):
