@@ -300,6 +300,7 @@ static int drop_row(struct request *rq, struct db_conn *c, struct leftovers *lef
     size_t at;
 
     if (drop_image(rq, &im, e) < 0 || drop_find(rq, im, &at, e) < 0 ||
+        request_conditions_on_nothing(rq, e) < 0 ||
         leftovers_note(left, c, rq->arena, &im->locations[at], e) < 0)
         return -1;
     memmove(im->locations + at, im->locations + at + 1, (--im->n_locations - at) * sizeof *im->locations);
@@ -313,7 +314,8 @@ int store_image_delete(struct request *rq, struct error *e)
     struct image *im;
     size_t at;
 
-    if (drop_image(rq, &im, e) < 0 || request_allowed(rq, "get_image_location", im, e) < 0 ||
+    if (request_writes(rq, e) < 0 || drop_image(rq, &im, e) < 0 ||
+        request_allowed(rq, "get_image_location", im, e) < 0 ||
         request_allowed(rq, rq->route->rule, im, e) < 0 || drop_find(rq, im, &at, e) < 0 ||
         leftovers_check(rq->api->stores, &im->locations[at], e) < 0)
         return -1;

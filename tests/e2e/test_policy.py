@@ -293,7 +293,7 @@ def test_policy_check_answers_for_a_caller(ruled):
 def test_anonymous_readers_change_nothing_whatever_the_rules_say(glint_server, tmp_path):
     (tmp_path / 'policy.yaml').write_text(''.join('"%s": ""\n' % rule for rule in (
         'get_image', 'get_images', 'download_image', 'add_image', 'modify_image', 'delete_image', 'upload_image', 'deactivate', 'reactivate',
-        'get_members', 'get_member', 'add_member', 'modify_member', 'delete_member')))
+        'get_members', 'get_member', 'add_member', 'modify_member', 'delete_member', 'get_image_location', 'delete_image_location')))
     server = glint_server(directory=tmp_path, trusted=True, config={'DEFAULT': {'allow_anonymous_access': 'true'}})
     image = server.client('member').active(b'data', visibility='shared')
     server.client('member').post('/v2/images/%s/members' % image, json={'member': 'project-2'})
@@ -306,7 +306,8 @@ def test_anonymous_readers_change_nothing_whatever_the_rules_say(glint_server, t
         answers += [nobody.patch(each, []), nobody.patch(each, [{'op': 'add', 'path': '/a', 'value': 'b'}]), nobody.delete(one), nobody.upload(each, b'x'),
                     nobody.put(one + '/tags/t'), nobody.delete(one + '/tags/t'), nobody.post(one + '/members', json={'member': 'p'}),
                     nobody.put(one + '/members/project-2', body=b'{"status": "accepted"}'), nobody.delete(one + '/members/project-2'),
-                    nobody.post(one + '/actions/deactivate'), nobody.post(one + '/actions/reactivate')]
+                    nobody.post(one + '/actions/deactivate'), nobody.post(one + '/actions/reactivate'),
+                    nobody.delete('/v2/stores/file/' + each)]
     assert [a.status for a in answers] == [403] * len(answers)
     assert all('Read-only access' in a.text for a in answers)
     assert nobody.patch(public, {}, 'text/plain').status == 415     # not understood comes first

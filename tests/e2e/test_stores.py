@@ -124,6 +124,7 @@ def test_one_copy_is_removed(server, member, admin):
     assert member.request('DELETE', '/v2/stores/slow/' + image).status == 403
     answer = admin.delete('/v2/stores/web/' + image)
     assert answer.status == 404 and 'is not stored in store web.' in answer.text
+    assert admin.delete('/v2/stores/slow/' + image, headers={'If-Match': '*'}).status == 412
     answer = admin.delete('/v2/stores/slow/' + image)
     assert answer.status == 204, answer
     assert not os.path.exists(path(server, 'slow', image))
