@@ -97,6 +97,7 @@ http {{
       uwsgi_pass unix:{run}/uwsgi.sock;
       uwsgi_request_buffering off;
       uwsgi_buffering off;
+      uwsgi_buffer_size 64k; uwsgi_buffers 4 64k; client_body_buffer_size 64k;
       uwsgi_read_timeout 300s; uwsgi_send_timeout 300s;
       uwsgi_next_upstream off;
     }}
