@@ -123,23 +123,43 @@ static int route_find(struct request *rq, struct error *e)
 
 /* ---- identity ---- */
 
-static int request_id_read(struct request *rq, struct error *e)
+static const char *request_id_given(const struct request *rq)
 {
-    bool adopts =
-        rq->settings->identity == IDENTITY_TRUSTED_HEADERS; /* Glance's other context filter does not */
-    const char *given = adopts ? http_header(rq->http, "X-Openstack-Request-Id") : NULL;
+    const char *given =
+        rq->settings->identity == IDENTITY_TRUSTED_HEADERS /* Glance's other context filter does not */
+            ? http_header(rq->http, "X-Openstack-Request-Id")
+            : NULL;
+
+    return given && *given ? given : NULL;
+}
+
+static bool request_id_fits(const struct request *rq, const char *given)
+{
+    return rq->settings->max_request_id <= 0 || (int64_t)strlen(given) <= rq->settings->max_request_id;
+}
+
+/* Before anything is answered, so that every answer can be found in the log. */
+static void request_id_set(struct request *rq)
+{
+    const char *given = request_id_given(rq);
     char uuid[UUID_TEXT_MAX];
 
-    if (!given || !*given) {
-        uuid_make(uuid);
-        rq->request_id = arena_printf(rq->arena, "req-%s", uuid);
-        return 0;
+    if (given && request_id_fits(rq, given)) {
+        rq->request_id = str_starts(given, "req-") ? given : arena_printf(rq->arena, "req-%s", given);
+        return;
     }
-    if (rq->settings->max_request_id > 0 && (int64_t)strlen(given) > rq->settings->max_request_id)
-        return error_set(e, ERROR_HEADER_SIZE, "x-openstack-request-id is too long, max size %lld",
-                         (long long)rq->settings->max_request_id);
-    rq->request_id = str_starts(given, "req-") ? given : arena_printf(rq->arena, "req-%s", given);
-    return 0;
+    uuid_make(uuid);
+    rq->request_id = arena_printf(rq->arena, "req-%s", uuid);
+}
+
+static int request_id_check(const struct request *rq, struct error *e)
+{
+    const char *given = request_id_given(rq);
+
+    if (!given || request_id_fits(rq, given))
+        return 0;
+    return error_set(e, ERROR_HEADER_SIZE, "x-openstack-request-id is too long, max size %lld",
+                     (long long)rq->settings->max_request_id);
 }
 
 /* A rule that asks another server waits for it, which an event loop cannot. */
@@ -180,10 +200,7 @@ static int identify(struct request *rq, struct error *e)
     case IDENTITY_NOBODY:
         return error_set(e, ERROR_UNAUTHENTICATED, "%s", "");
     }
-    if (request_id_read(rq, e) < 0)
-        return -1;
-    rq->identified = true;
-    return 0;
+    return request_id_check(rq, e);
 }
 
 int request_writes(struct request *rq, struct error *e)
@@ -299,9 +316,9 @@ static int handle(struct request *rq, struct error *e)
 static void fail(struct request *rq, struct error *e)
 {
     if (e->status >= 500 || e->detail[0])
-        log_write((enum log_level)error_kinds[e->kind].level, "%s: %s %s: %s: %s%s%s",
-                  rq->request_id ? rq->request_id : "-", rq->http->method, rq->http->path,
-                  error_kinds[e->kind].name, e->message, e->detail[0] ? ": " : "", e->detail);
+        log_write((enum log_level)error_kinds[e->kind].level, "%s: %s %s: %s: %s%s%s", rq->request_id,
+                  rq->http->method, rq->http->path, error_kinds[e->kind].name, e->message,
+                  e->detail[0] ? ": " : "", e->detail);
     if (rq->http->status) /* the answer had begun; the front end breaks the connection off */
         return;
     if (e->kind == ERROR_ABORTED)
@@ -320,7 +337,7 @@ static void log_access(const struct request *rq, int64_t us)
         return;
     log_info("access request_id=%s peer=%s user=%s project=%s method=%s path=%s%s%s route=%s status=%d "
              "in=%llu out=%llu us=%lld",
-             rq->request_id ? rq->request_id : "-", h->peer ? h->peer : "-", id->user ? id->user : "-",
+             rq->request_id, h->peer ? h->peer : "-", id->user ? id->user : "-",
              id->project ? id->project : "-", h->method, h->path, h->query ? "?" : "",
              h->query ? h->query : "", rq->route ? rq->route->template : "-", h->status,
              (unsigned long long)h->bytes_in, (unsigned long long)h->bytes_out, (long long)us);
@@ -342,6 +359,7 @@ static int serve(void *arg, struct http_request *http)
 
     error_clear(&e);
     rq.settings = settings_hold(api);
+    request_id_set(&rq);
     if (handle(&rq, &e) < 0) {
         if (http->inline_only && e.kind == ERROR_WOULD_BLOCK && !http->status)
             result = -1;

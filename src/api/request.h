@@ -35,7 +35,6 @@ struct request {
     struct identity identity;
     struct property_rights *rights; /* request_may()'s */
     bool in_pipeline;               /* past the healthcheck application: the filters see the answer */
-    bool identified;                /* past the context filter: answers carry the request id */
     const struct route *route;
     const char *args[ROUTE_ARGS_MAX]; /* decoded path segments of the route's {names} */
     const char *path;                 /* with the version prefix normalised to /v2 */

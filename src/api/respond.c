@@ -6,8 +6,7 @@ int respond_head(struct request *rq, int status, int64_t length)
 {
     if (rq->in_pipeline && rq->settings->cors)
         cors_decorate(rq);
-    if (rq->identified && rq->request_id)
-        headers_add(rq->arena, &rq->headers, "x-openstack-request-id", rq->request_id);
+    headers_add(rq->arena, &rq->headers, "x-openstack-request-id", rq->request_id);
     return http_head(rq->http, status, &rq->headers, length);
 }
 
@@ -15,7 +14,7 @@ int respond_text(struct request *rq, int status, const char *type, const char *b
 {
     headers_add(rq->arena, &rq->headers, "Content-Type", type);
     if (respond_head(rq, status, (int64_t)n) == 0 && http_write(rq->http, body, n) < 0)
-        log_debug("%s: the client went away during the answer", rq->request_id ? rq->request_id : "-");
+        log_debug("%s: the client went away during the answer", rq->request_id);
     return 0;
 }
 
@@ -31,6 +30,6 @@ int respond_empty(struct request *rq, int status, const char *type)
         headers_add(rq->arena, &rq->headers, "Content-Length", "0");
     }
     if (respond_head(rq, status, 0) < 0)
-        log_debug("%s: the client went away before the answer", rq->request_id ? rq->request_id : "-");
+        log_debug("%s: the client went away before the answer", rq->request_id);
     return 0;
 }

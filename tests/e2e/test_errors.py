@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The form of error bodies, and what is said about requests that are wrong as such."""
+import re
+
 import pytest
 
 from glint import PATCH_21
@@ -106,3 +108,18 @@ def test_no_server_error_for_odd_addresses(member):
                  '/v2/images?name=%ff', '/v2/images?limit=99999999999999999999', '/v2/images?=&&='):
         answer = member.get(path)
         assert 200 <= answer.status < 500, (path, answer)
+
+
+@pytest.mark.parametrize('method, path, who', [
+    ('GET', '/versions', 'nobody'), ('GET', '/', 'nobody'), ('GET', '/v9/x', 'nobody'), ('GET', '/healthcheck', 'nobody'),
+    ('GET', '/v2', 'member'), ('GET', '/v2/images', 'member'), ('GET', '/v2/images', 'nobody'), ('GET', '/v2/nope', 'member'),
+    ('OPTIONS', '/v2/images', 'nobody'), ('DELETE', '/v2/images', 'member'), ('BREW', '/v2/images', 'member'), ('HEAD', '/v2/images/x', 'member'),
+])
+def test_every_answer_has_a_request_id(trusted, method, path, who):
+    client = trusted.client(who)
+    first, second = (client.request(method, path).header('x-openstack-request-id') for _ in range(2))
+    assert re.fullmatch(r'req-[0-9a-f-]{36}', first) and first != second
+    answer = client.request(method, path, headers={'X-Openstack-Request-Id': 'req-mine'})
+    assert answer.header('x-openstack-request-id') == 'req-mine'
+    answer = client.request(method, path, headers={'X-Openstack-Request-Id': 'x' * 65})
+    assert re.fullmatch(r'req-[0-9a-f-]{36}', answer.header('x-openstack-request-id'))

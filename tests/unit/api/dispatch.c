@@ -109,10 +109,12 @@ static void request_ids(void **state)
                                          { "X-Openstack-Request-Id", ids[i].given } };
         struct loopback_request rq = { .target = "/v2/images", .headers = headers, .n_headers = 4 };
         CLEANUP(loopback_done) struct loopback_answer a;
+        const char *id;
 
         loopback_run(&service.http, &rq, &a);
         assert_int_equal(a.status, ids[i].status);
-        assert_true(str_eq(loopback_header(&a, "x-openstack-request-id"), ids[i].answered));
+        id = loopback_header(&a, "x-openstack-request-id");
+        assert_true(ids[i].answered ? str_eq(id, ids[i].answered) : id && strlen(id) == strlen("req-") + 36);
     }
 }
 
