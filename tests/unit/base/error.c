@@ -8,7 +8,7 @@ static void every_kind_has_an_answer(void **state)
 {
     (void)state;
     for (int kind = ERROR_INVALID; kind < ERROR_KINDS; kind++) {
-        CHECK_CASE(error_kinds[kind].name, error_kinds[kind].name != NULL);
+        assert_non_null(error_kinds[kind].name);
         CHECK_CASE(error_kinds[kind].name, error_kinds[kind].status >= 400 && error_kinds[kind].status < 600);
     }
 }
