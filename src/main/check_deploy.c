@@ -4,6 +4,7 @@
 #include "main/main.h"
 #include "main/probe.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <signal.h>
@@ -66,6 +67,23 @@ static bool ask(struct deploy *d, const char *method, const char *path, const ch
     return true;
 }
 
+/* The words of an answer, which may be a page, within one line. */
+static const char *one_line(struct arena *a, const char *text)
+{
+    CLEANUP(str_done) struct str line = STR_INIT;
+
+    for (bool blank = false; *text && line.len < 200; text++) {
+        bool gap = isspace((unsigned char)*text);
+
+        if (!gap && blank && line.len > 0)
+            str_addc(&line, ' ');
+        if (!gap)
+            str_addc(&line, *text);
+        blank = gap;
+    }
+    return arena_str(a, str_text(&line));
+}
+
 static const char *image_make(struct deploy *d)
 {
     static const char body[] = "{\"name\": \"glint check-deploy\", \"disk_format\": \"raw\", "
@@ -81,7 +99,7 @@ static const char *image_make(struct deploy *d)
         id = arena_str(d->arena, json_string_value(json_object_get(j, "id")));
     json_decref(j);
     if (!id)
-        seen(d, "an image could not be created (status %d): %.200s", answer.status, str_text(&answer.body));
+        seen(d, "status %d, %s", answer.status, one_line(d->arena, str_text(&answer.body)));
     return id;
 }
 
@@ -192,8 +210,6 @@ static bool check_chunked(struct deploy *d)
     const char *size;
     struct error e;
 
-    if (!d->image)
-        return seen(d, "there is no image to try it with");
     if (probe_open(&d->place, &p, &e) < 0 ||
         probe_head(p, "PUT", file_of(d, d->image), STREAM_FIELD "Transfer-Encoding: chunked\r\n", &e) < 0)
         return seen(d, "%s", e.message);
@@ -214,8 +230,8 @@ static bool check_range(struct deploy *d)
 {
     CLEANUP(probe_answer_done) struct probe_answer answer = { .body = STR_INIT };
 
-    if (!d->image || !ask(d, "GET", file_of(d, d->image), "Range: bytes=1000-1099\r\n", NULL, &answer))
-        return d->image ? false : seen(d, "there is no image to try it with");
+    if (!ask(d, "GET", file_of(d, d->image), "Range: bytes=1000-1099\r\n", NULL, &answer))
+        return false;
     if (answer.status != 206 || answer.length != 100 || answer.body.len != 100 ||
         memcmp(answer.body.data, d->data + 1000, 100) != 0)
         return seen(d, "a range of 100 bytes is answered %d with %" PRIu64 " bytes", answer.status,
@@ -227,8 +243,8 @@ static bool check_download(struct deploy *d)
 {
     CLEANUP(probe_answer_done) struct probe_answer answer = { .body = STR_INIT };
 
-    if (!d->image || !ask(d, "GET", file_of(d, d->image), "", NULL, &answer))
-        return d->image ? false : seen(d, "there is no image to try it with");
+    if (!ask(d, "GET", file_of(d, d->image), "", NULL, &answer))
+        return false;
     if (answer.status != 200 || answer.length != DATA_SIZE)
         return seen(d, "a download of %d bytes is answered %d with %" PRIu64, DATA_SIZE, answer.status,
                     answer.length);
@@ -244,8 +260,6 @@ static bool check_early_refusal(struct deploy *d)
     CLEANUP(probe_close) struct probe *p = NULL;
     struct error e;
 
-    if (!d->image)
-        return seen(d, "there is no image to try it with");
     if (probe_open(&d->place, &p, &e) < 0 ||
         probe_head(p, "PUT", file_of(d, d->image),
                    arena_printf(d->arena, STREAM_FIELD "Content-Length: %d\r\n", EARLY_SIZE), &e) < 0)
@@ -320,8 +334,6 @@ static bool check_encoded_path(struct deploy *d)
 {
     CLEANUP(probe_answer_done) struct probe_answer answer = { .body = STR_INIT };
 
-    if (!d->image)
-        return seen(d, "there is no image to try it with");
     if (!ask(d, "PUT", arena_printf(d->arena, "/v2/images/%s/tags/a%%20b%%2Bc", d->image), "", "", &answer))
         return false;
     if (answer.status != 204)
@@ -355,59 +367,63 @@ static const struct check {
     const char *title;
     bool (*run)(struct deploy *d);
     bool required; /* else it is only advice */
+    bool image;    /* not tried where none can be created: what would be said of the server were wrong */
     const char *advice;
 } checks[] = {
-    { "the service answers", check_answers, true,
+    { "the service answers", check_answers, true, false,
       "Is the address the one under which /v2/images lives? httpd: ProxyPass or SetHandler of this location; "
       "nginx: the location block; and does the back end run?" },
-    { "links lead back here", check_links, true,
+    { "links lead back here", check_links, true, false,
       "Set public_endpoint in [DEFAULT] to this address; or let the proxy say where it stands: httpd: "
       "ProxyPreserveHost On and RequestHeader set X-Forwarded-Proto; nginx: proxy_set_header Host $http_host "
       "and "
       "X-Forwarded-Proto $scheme, X-Forwarded-Prefix for a mount; with [oslo_middleware] "
       "enable_proxy_headers_parsing = true. The uwsgi protocol and the modules need none of it." },
-    { "clients cannot choose the links", check_spoofing, true,
+    { "clients cannot choose the links", check_spoofing, true, false,
       "Forwarding headers of clients must be replaced, not passed on. httpd: RequestHeader unset "
       "X-Forwarded-Host (and "
       "-Prefix, Forwarded); nginx: proxy_set_header for each of them; or leave enable_proxy_headers_parsing "
       "off." },
-    { "an image can be created", check_identity, true,
-      "Name a token or identity that may: OS_TOKEN in the environment, or --header 'X-Auth-Token: …'." },
-    { "uploads in chunks", check_chunked, true,
+    { "an image can be created", check_identity, true, false,
+      "Name a token or identity that may: OS_TOKEN in the environment, or --header 'X-Auth-Token: …'. "
+      "Without "
+      "authentication ([paste_deploy] flavor is not set) nobody has a role, as in Glance: [oslo_policy] "
+      "enforce_new_defaults = false lets everybody do everything." },
+    { "uploads in chunks", check_chunked, true, true,
       "httpd with mod_wsgi: WSGIChunkedRequest On. httpd with mod_proxy_uwsgi: load mod_glint_body and say "
       "GlintBody "
       "On, or go through a mod_proxy_http hop with SetEnv proxy-sendcl 1. nginx: proxy_http_version 1.1 and "
       "proxy_request_buffering off. uWSGI: http-chunked-input = true, or the glint plugin. LimitRequestBody "
       "and client_max_body_size may be in the way too." },
-    { "downloads with their length", check_download, true,
+    { "downloads with their length", check_download, true, true,
       "A filter between (gzip, mod_deflate, mod_substitute) changes bodies: switch it off for this "
       "location." },
-    { "ranges", check_range, true,
+    { "ranges", check_range, true, true,
       "A filter or a cache between drops Range: switch it off for this location; nginx: no slice, no "
       "proxy_force_ranges. "
       "WSGI servers whose wsgi.file_wrapper ignores ranges need nothing, the application does not use it "
       "there." },
-    { "refusals reach a client that is still sending", check_early_refusal, true,
+    { "refusals reach a client that is still sending", check_early_refusal, true, true,
       "httpd: mod_proxy_http or mod_glint; for mod_proxy_uwsgi the back end has to be glint serve, which "
       "reads the rest. "
       "nginx: lingering_close on. uWSGI: the glint plugin." },
-    { "100 Continue", check_continue, true,
+    { "100 Continue", check_continue, true, true,
       "uWSGI's http router: http-manage-expect = 1 (the word true counts as 0). A back end that never sends "
       "100 needs a "
       "front end that does." },
-    { "large images", check_large_body, true,
+    { "large images", check_large_body, true, true,
       "httpd: LimitRequestBody 0 (the default is 1 GiB since 2.4.53). nginx: client_max_body_size 0. Or "
       "image_size_cap of "
       "[DEFAULT] is meant to be so small." },
-    { "large headers", check_large_header, true,
+    { "large headers", check_large_header, true, false,
       "httpd: LimitRequestFieldSize 65536. nginx: large_client_header_buffers 8 64k (and uwsgi_buffer_size "
       "for answers). "
       "uWSGI: buffer-size = 65535, http-buffer-size not above 49152." },
-    { "encoded paths", check_encoded_path, true,
+    { "encoded paths", check_encoded_path, true, true,
       "httpd: AllowEncodedSlashes NoDecode in the virtual host, and nocanon on ProxyPass. nginx: no URI part "
       "after the "
       "address in proxy_pass." },
-    { "connections are kept", check_keep_alive, false,
+    { "connections are kept", check_keep_alive, false, false,
       "httpd: KeepAlive On. nginx: keepalive_timeout. uWSGI: http-keepalive = 1 with the http router, or "
       "http11-socket." },
 };
@@ -434,12 +450,17 @@ static void print_wrapped(const char *text)
 
 static bool run(struct deploy *d)
 {
-    size_t failed = 0, advised = 0;
+    size_t failed = 0, advised = 0, skipped = 0;
 
     for (size_t i = 0; i < COUNT(checks); i++) {
         const struct check *c = &checks[i];
         bool good;
 
+        if (c->image && !d->image) {
+            printf("skipped  %s\n", c->title);
+            skipped++;
+            continue;
+        }
         str_clear(&d->why);
         good = c->run(d);
         printf("%s  %s%s%s\n",
@@ -455,8 +476,11 @@ static bool run(struct deploy *d)
         if (i == 0)
             break; /* nobody there: the rest would say the same */
     }
-    printf("\n%s%s%s: %zu wrong, %zu could be better\n", d->place.url, *d->server ? " through " : "",
-           d->server, failed, advised);
+    printf("\n%s%s%s: %zu wrong, %zu could be better", d->place.url, *d->server ? " through " : "", d->server,
+           failed, advised);
+    if (skipped > 0)
+        printf(", %zu not tried: an image is needed", skipped);
+    putchar('\n');
     return failed == 0;
 }
 

@@ -124,7 +124,8 @@ def test_a_token_goes_along(tmp_path):
         url = 'http://127.0.0.1:%d' % server.port
         done, wrong = check(url)
         assert done.returncode == 1 and 'an image can be created' in wrong and 'large headers' not in wrong, done.stdout
-        assert 'OS_TOKEN' in done.stdout
+        assert list(wrong) == ['an image can be created'], 'what needs an image says nothing of the web server'
+        assert 'OS_TOKEN' in done.stdout and 'LimitRequestBody' not in done.stdout and '7 not tried' in done.stdout
         identity = ['X-Identity-Status: Confirmed', 'X-User-Id: u', 'X-Project-Id: p', 'X-Roles: member,reader']
         done, wrong = check(url, *[word for h in identity for word in ('--header', h)])
         assert done.returncode == 0 and not wrong, done.stdout
