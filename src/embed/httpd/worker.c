@@ -60,9 +60,19 @@ static bool stopping(void)
     return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) != APR_SUCCESS || state == AP_MPMQ_STOPPING;
 }
 
+/* The MPM, which reaps, hands over a bare number, be it of an exit or of a signal; APR itself what waitpid()
+ * said. The worker exits with 0, 1 or 2, and takes the signals of these numbers as orders. */
+static bool by_signal(apr_wait_t status, int *ret_number)
+{
+    *ret_number = status > UINT8_MAX ? WEXITSTATUS(status) : status & 0x7f;
+    return status > 2 && status <= UINT8_MAX;
+}
+
 static void worker_ended(struct worker *w, apr_wait_t status)
 {
     pid_t pid = w->proc.pid;
+    int number;
+    const char *what = by_signal(status, &number) ? "signal" : "status";
 
     w->proc.pid = 0;
     apr_proc_other_child_unregister(w);
@@ -71,8 +81,7 @@ static void worker_ended(struct worker *w, apr_wait_t status)
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, w->service->server,
                  "%s: glint worker (process %d) ended with %s %d; it is "
                  "started again",
-                 w->service->where, (int)pid, WIFSIGNALED(status) ? "signal" : "status",
-                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+                 w->service->where, (int)pid, what, number);
     if (clock_mono_us() - w->started_us >= STEADY)
         worker_start(w);
     else
