@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { PAGE_CACHE_KIB = 2000, SECONDS_WAIT = 60 };
 #define WAIT_US (SECONDS_WAIT * CLOCK_SECOND)
@@ -121,6 +122,8 @@ static int fail(struct sqlite_conn *c, int rc, const char *sql, struct error *e)
     error_detail(e, "SQLite %d: %s", rc, sqlite3_errmsg(c->handle));
     if (os)
         error_detail(e, "%s", strerrordesc_np(os) ? strerrordesc_np(os) : "unknown errno");
+    if (os == EACCES)
+        error_detail(e, "as user id %u", (unsigned)geteuid());
     return sql ? error_detail(e, "in: %.120s", sql) : -1;
 }
 
