@@ -23,7 +23,10 @@ build: deps build/build.ninja ## the program, as build/glint
 	@ln -sf src/main/glint build/glint
 
 gateways: build ## what other programs load, for those whose headers are installed
-	@ninja -C build -t targets all | grep -q '^gateways: ' && ninja -C build gateways || echo "no headers of a web server are here"
+	@have() { ninja -C build -t targets all | grep -cE '(mod_glint|glint_plugin|_glint\.abi3)\.so: '; }; \
+	[ "$$(have)" = 3 ] || meson setup --reconfigure build >build/setup.log; \
+	if [ "$$(have)" = 0 ]; then echo "None of apache2-dev, uwsgi-core with uwsgi-dev, and python3-dev is installed: nothing to build"; \
+	else ninja -C build gateways; fi
 
 run: build ## start the service with no configuration, on 127.0.0.1:9292
 	@build/glint serve
