@@ -372,7 +372,8 @@ static const struct check {
 } checks[] = {
     { "the service answers", check_answers, true, false,
       "Is the address the one under which /v2/images lives? httpd: ProxyPass or SetHandler of this location; "
-      "nginx: the location block; and does the back end run?" },
+      "nginx: the location block; and does the back end run? Of 502 and 503 the server's error log has the "
+      "reason." },
     { "links lead back here", check_links, true, false,
       "Set public_endpoint in [DEFAULT] to this address; or let the proxy say where it stands: httpd: "
       "ProxyPreserveHost On and RequestHeader set X-Forwarded-Proto; nginx: proxy_set_header Host $http_host "
