@@ -268,7 +268,7 @@ class Deployed(Hosted):
             text = f.read()
         for old, new in {r'^plugins = .*$': 'plugin = ' + PLUGIN, r'0\.0\.0\.0:9292': '%s:%d' % (self.host, self.port),
                          r'^(uid|gid|chown-socket) = .*$': '', r'/run/glint/': self.directory + '/',
-                         r'/usr/local/bin/glint worker': '/usr/bin/env -u LD_PRELOAD %s worker' % glint.GLINT, **self.moved}.items():
+                         r'cmd=glint worker': 'cmd=/usr/bin/env -u LD_PRELOAD %s worker' % glint.GLINT, **self.moved}.items():
             text, count = re.subn(old, lambda m: new, text, flags=re.M)
             assert count or '9292' in old or 'uid' in old or '/run/' in old, old
         with open(self.directory + '/reload', 'w'):

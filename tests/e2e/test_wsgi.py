@@ -268,7 +268,7 @@ class DeployedModWsgi(fronts_wsgi.Daemon):
         with open(os.path.join(DEPLOY, 'mod_wsgi', 'glint.conf')) as f:
             conf = f.read()
         for old, new in {'user=glance group=glance': 'user=%s group=%s' % (self.user, self.user),
-                         '*:80': '%s:%d' % (self.host, self.port), '/usr/local/share/glint': self.directory,
+                         '*:80': '%s:%d' % (self.host, self.port), '/usr/share/glint': self.directory,
                          '${APACHE_LOG_DIR}': self.directory}.items():
             assert old in conf, old
             conf = conf.replace(old, new)

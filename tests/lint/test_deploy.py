@@ -49,6 +49,31 @@ def test_a_unit_that_is_not_is_seen(units):
     assert done.returncode != 0 or 'ProtectSystme' in done.stderr
 
 
+def test_user_and_directories(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip('directories are given away by root alone')
+    kept = tmp_path / 'var/lib/glance'
+    kept.mkdir(parents=True)
+    (tmp_path / 'etc').mkdir()
+    kept.chmod(0o711)
+    for program, *options in (['systemd-sysusers'], ['systemd-tmpfiles', '--create']):
+        name = program.split('-')[1]
+        done = subprocess.run([program, '--root=%s' % tmp_path, *options,
+                               os.path.join(DEPLOY, 'systemd', 'glint.%s.conf' % name)], capture_output=True, text=True)
+        assert done.returncode == 0, done
+    uid = int(re.search(r'^glance:[^:]*:([0-9]+):', read(tmp_path, 'etc/passwd'), re.M).group(1))
+    images, run = (tmp_path / 'var/lib/glance/images').stat(), (tmp_path / 'run/glint').stat()
+    assert (images.st_uid, images.st_mode & 0o777, run.st_uid, run.st_mode & 0o777) == (uid, 0o750, uid, 0o755)
+    assert (kept.stat().st_uid, kept.stat().st_mode & 0o777) == (0, 0o711), 'what is there is left as it is'
+
+
+def test_modules_are_loaded_after_what_they_need():
+    """Debian's httpd loads mods-enabled in the order of the names; mod_proxy's symbols are needed while a module is loaded."""
+    directory = os.path.join(DEPLOY, 'httpd')
+    dependent = [name for name in os.listdir(directory) if name.endswith('.load') and '# Depends: proxy' in read(directory, name)]
+    assert dependent and all('proxy.load' < name for name in dependent)
+
+
 def test_units_are_hardened(units):
     for name in UNITS:
         text = (units / name).read_text()
