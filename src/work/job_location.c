@@ -3,9 +3,9 @@
  * its data are read for their hashes. What the image goes through is Glance 33's
  * (async_/flows/location_import.py):
  *
- *     attach   queued -> active                      nothing to compare with: the hashes come later, or not
- * at all queued -> importing                   the client told what the hash has to be hash     importing ->
- * active, or given up: importing -> queued without the location
+ * - attach, queued -> active: there is nothing to compare with, so that the hashes come later, or not at all;
+ * - attach, queued -> importing: the client told what the hash has to be;
+ * - hash, importing -> active, or given up: importing -> queued without the location.
  *
  * The image is locked from the request on until the job ends. */
 #include <string.h>
@@ -231,6 +231,8 @@ static int sums_check(const struct image *im, const struct wanted *w, const stru
     if (im->status != (w->value ? IMAGE_IMPORTING : IMAGE_ACTIVE) &&
         (w->value || im->status != IMAGE_DEACTIVATED))
         return error_set(e, ERROR_CONFLICT, "The image is %s meanwhile.", image_status_name(im->status));
+    if (!location_find(im, w->url))
+        return error_set(e, ERROR_CONFLICT, "The image has another location meanwhile.");
     if (im->size != (int64_t)s->bytes)
         return error_set(e, ERROR_UNAVAILABLE, "The data are %llu bytes where their server said %lld.",
                          (unsigned long long)s->bytes, (long long)im->size);
@@ -283,13 +285,18 @@ static int run(struct job_run *r, struct error *e)
 
 /* ---- giving up ---- */
 
-/* An image that was waiting for its data to prove right has none. */
-static int detach(struct db_conn *c, struct image *im, const char *url, struct error *e)
+/* An image that was waiting for its data to prove right has none. One whose rows somebody has purged needs
+ * nothing. */
+static int detach(struct job_run *r, struct db_conn *c, const char *url, struct error *e)
 {
-    struct image_location *l = url ? location_find(im, url) : NULL;
+    struct image_location *l;
+    struct image *im;
 
+    if (image_load_any(c, r->arena, r->job->image_id, &im, e) < 0)
+        return e->kind == ERROR_NOT_FOUND ? 0 : -1;
     if (im->deleted || im->status != IMAGE_IMPORTING)
         return 0;
+    l = url ? location_find(im, url) : NULL;
     if (l) {
         memmove(l, l + 1, (size_t)(im->locations + im->n_locations - l - 1) * sizeof *l);
         im->n_locations--;
@@ -304,13 +311,11 @@ static int give_up(struct job_run *r, const struct error *why, struct error *e)
 {
     CLEANUP(db_release) struct db_conn *c = NULL;
     struct wanted w = { .url = NULL };
-    struct image *im;
     struct error ignored;
 
     if (wanted_read(r, &w, &ignored) < 0)
         log_debug("job %s: %s", r->job->id, ignored.message);
-    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
-        image_load_any(c, r->arena, r->job->image_id, &im, e) < 0 || detach(c, im, w.url, e) < 0 ||
+    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 || detach(r, c, w.url, e) < 0 ||
         end(r, c, JOB_FAILED, why->message, e) < 0)
         return -1;
     return db_commit(c, e);

@@ -226,6 +226,53 @@ static void a_stop_gives_back(void **state UNUSED)
     assert_true(world_active(&w, id, "some data", 9));
 }
 
+static bool is_work_left(void)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct job *list;
+    struct error e;
+    size_t n;
+
+    MUST(db_acquire(w.db, DB_WAIT, &c, &e));
+    MUST(job_candidates(c, w.arena, 10, &list, &n, &e));
+    return n > 0;
+}
+
+/* As Glance's own tool does with what was deleted long ago. */
+static void purged_images_end_their_jobs(void **state UNUSED)
+{
+    const struct timespec nap = { 0, 5000000 };
+    struct error e;
+
+    add(object(ID_A, "some data"), NULL, true);
+    world_sql(&w, "DELETE FROM image_properties");
+    world_sql(&w, "DELETE FROM images");
+    for (int i = 0; is_work_left(); i++) {
+        MUST(jobs_poll(jobs, &e));
+        nanosleep(&nap, NULL);
+        assert_true(i < 2000);
+    }
+}
+
+/* Between the job's two steps somebody gave the image another location. */
+static void hashes_are_not_of_other_data(void **state UNUSED)
+{
+    const char *id = add(object(ID_A, "some data"), NULL, true);
+    struct image *im;
+
+    world_sql(&w, "UPDATE glint_jobs SET step = 'attached'");
+    world_sql(&w, "UPDATE images SET status = 'active', size = 9");
+    world_sql(&w, arena_printf(w.arena,
+                               "INSERT INTO image_locations (image_id, value, meta_data, status, created_at, "
+                               "updated_at, deleted) VALUES ('%s', '%s', '{}', 'active', '2026-01-01', "
+                               "'2026-01-01', FALSE)",
+                               id, object(ID_B, "more data")));
+    work(id);
+    im = world_load(&w, w.arena, id);
+    assert_int_equal(im->status, IMAGE_ACTIVE);
+    assert_null(im->os_hash_value);
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -243,6 +290,8 @@ int main(void)
         TEST(one_image_one_job),
         TEST(many_jobs),
         TEST(a_stop_gives_back),
+        TEST(purged_images_end_their_jobs),
+        TEST(hashes_are_not_of_other_data),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
