@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The import lock lives in a property of this name; only the lock's own statements touch it. */
-static const char lock_property[] = "os_glance_import_task";
-
 struct child {
     int64_t id;
     const char *key; /* name, or the tag */
@@ -118,7 +115,7 @@ static int keep_properties(struct db_conn *c, const char *image_id, const struct
         const struct image_property *p = &items[i];
         struct child *row = find_child(old, p->name);
 
-        if (strcmp(p->name, lock_property) == 0)
+        if (strcmp(p->name, IMAGE_LOCK) == 0)
             continue;
         if (!row) {
             if (image_property_insert(c, image_id, p, now, e) < 0)
@@ -146,7 +143,7 @@ static int save_properties(struct db_conn *c, struct arena *a, const struct imag
     for (size_t i = 0; i < old.n; i++) {
         const struct child *row = &old.rows[i];
 
-        if (!row->kept && !row->deleted && strcmp(row->key, lock_property) != 0 &&
+        if (!row->kept && !row->deleted && strcmp(row->key, IMAGE_LOCK) != 0 &&
             child_delete(
                 c,
                 "UPDATE image_properties SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE id = ?1",

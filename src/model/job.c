@@ -237,11 +237,9 @@ int job_prune(struct db_conn *c, int64_t before_us, struct error *e)
 
 /* ---- the image's lock: the property that says which task works on it ---- */
 
-static const char lock_property[] = "os_glance_import_task";
-
 int image_lock(struct db_conn *c, const char *image_id, const char *task, struct error *e)
 {
-    const struct image_property p = { lock_property, task };
+    const struct image_property p = { IMAGE_LOCK, task };
     int64_t changed, now = clock_now_us();
     struct db_stmt *s;
 
@@ -252,7 +250,7 @@ int image_lock(struct db_conn *c, const char *image_id, const char *task, struct
             &s, e) < 0)
         return -1;
     db_bind_text(s, 1, image_id);
-    db_bind_text(s, 2, lock_property);
+    db_bind_text(s, 2, IMAGE_LOCK);
     db_bind_text(s, 3, task);
     db_bind_time(s, 4, now);
     if (db_run(s, &changed, e) < 0)
@@ -270,7 +268,7 @@ int image_unlock(struct db_conn *c, const char *image_id, const char *task, stru
                    &s, e) < 0)
         return -1;
     db_bind_text(s, 1, image_id);
-    db_bind_text(s, 2, lock_property);
+    db_bind_text(s, 2, IMAGE_LOCK);
     db_bind_text(s, 3, task);
     db_bind_time(s, 4, clock_now_us());
     return db_run(s, NULL, e);

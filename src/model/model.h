@@ -99,7 +99,7 @@ int image_insert(struct db_conn *c, struct image *im, struct error *e) MUST_CHEC
 /* Writes every column, property, tag and location of *im, updated_us = now. Only while the row's status is
  * still `from` and it is not deleted, else ERROR_CONFLICT and nothing changed. Properties, locations that are
  * gone are soft-deleted, revived or inserted as database.md section 4 says; rows whose value did not change
- * are left alone. os_glance_import_task is never touched. */
+ * are left alone. IMAGE_LOCK is never touched. */
 int image_save(struct db_conn *c, struct image *im, enum image_status from, struct error *e) MUST_CHECK;
 
 /* One compare-and-set of the status alone (updated_us = now); ERROR_CONFLICT when it is not `from` any more.
@@ -281,8 +281,9 @@ int job_end(struct db_conn *c, const char *id, const char *holder, enum job_stat
 /* Forgets what ended before that time; own transaction. */
 int job_prune(struct db_conn *c, int64_t before_us, struct error *e) MUST_CHECK;
 
-/* The image's property os_glance_import_task names the task that works on it; no client and no image_save()
- * changes it. ERROR_CONFLICT: it is locked. */
+/* The image's property of this name says which task works on it; no client and no image_save() changes it.
+ * ERROR_CONFLICT: it is locked. */
+#define IMAGE_LOCK "os_glance_import_task"
 int image_lock(struct db_conn *c, const char *image_id, const char *task, struct error *e) MUST_CHECK;
 /* Nothing when another task has it. */
 int image_unlock(struct db_conn *c, const char *image_id, const char *task, struct error *e) MUST_CHECK;

@@ -71,7 +71,7 @@ static struct image_location *location_find(const struct image *im, const char *
 
 static int lock_take(struct db_conn *c, const struct image *im, const char *task, struct error *e)
 {
-    const char *other = image_property_get(im, "os_glance_import_task");
+    const char *other = image_property_get(im, IMAGE_LOCK);
     bool holds;
 
     if (other) {
