@@ -237,6 +237,14 @@ static int proofs_check(struct request *rq, struct image *im, const json_t *item
 
 /* ---- quotas ---- */
 
+/* n times the size, or as much as there can be: a remote server may say anything of its size. */
+static int64_t bytes_times(int64_t size, size_t n)
+{
+    int64_t bytes;
+
+    return __builtin_mul_overflow(size, n, &bytes) ? INT64_MAX : bytes;
+}
+
 /* Bytes that the new locations count for; -1: not known. A location that cannot be asked is refused here
  * where the image has no size of its own, in other words than later. */
 static int bytes_of(struct request *rq, const struct image *im, const json_t *items, int64_t *ret,
@@ -245,14 +253,14 @@ static int bytes_of(struct request *rq, const struct image *im, const json_t *it
     size_t n = json_array_size(items);
     const struct probe *p;
 
-    *ret = im->size > 0 ? im->size * (int64_t)n : -1;
+    *ret = im->size > 0 ? bytes_times(im->size, n) : -1;
     for (size_t i = 0; i < n && *ret < 0; i++) {
         if (location_probe(rq, item_url(json_array_get(items, i)), &p, e) < 0)
             return -1;
         if (p->kind == ERROR_INVALID)
             return error_set(e, ERROR_INVALID, "The Store URI was malformed.");
         if (p->kind == ERROR_NONE)
-            *ret = (int64_t)p->size * (int64_t)n;
+            *ret = bytes_times((int64_t)p->size, n);
     }
     return 0;
 }

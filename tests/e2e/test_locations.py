@@ -145,6 +145,10 @@ def test_the_storage_quota_counts_locations(glint_server, web):
     assert answer.status == 413 and '500 bytes remaining' in answer.text, answer
     answer = member.patch(member.create()['id'], [add(web.url + '/name/d/1000')])
     assert answer.status == 413, answer
+    huge = [{'op': 'replace', 'path': '/locations', 'value': [
+        {'url': '%s/lies/%d?%d' % (web.url, 2**63 - 1, n), 'metadata': {}} for n in range(2)]}]
+    answer = member.patch(member.create()['id'], huge)
+    assert answer.status == 413, answer     # whatever a server says of its size
 
 
 # ---------------------------------------------------------------- downloads
