@@ -278,7 +278,8 @@ static int send_range(struct request *rq, struct reading *r, struct http_range r
     return 0;
 }
 
-/* The first location, in their order, that is the whole image and gives the first bytes wanted. */
+/* The first location, in their order, that is the whole image and gives the first bytes wanted. Else the last
+ * failure, but for ERROR_NOT_FOUND after others: data that cannot be read now are not "no data". */
 static int location_open(struct request *rq, const struct image *im, struct http_range range,
                          struct reading *ret, struct error *e)
 {
@@ -286,18 +287,19 @@ static int location_open(struct request *rq, const struct image *im, struct http
     for (size_t i = 0; i < im->n_locations; i++) {
         const char *url = im->locations[i].url;
         struct store *store = stores_for_url(rq->api->stores, im->locations[i].store, url);
+        struct error one;
 
-        if (!store) {
-            error_set(e, ERROR_NOT_FOUND, "No store serves the location of image %s.", im->id);
-            continue;
-        }
-        if (reading_open(store, im, url, range, ret, e) == 0)
+        if (!store)
+            error_set(&one, ERROR_INTERNAL, "no store is configured for it");
+        else if (reading_open(store, im, url, range, ret, &one) == 0)
             return 0;
         reading_done(ret);
         log_warning("%s: image %s: location %zu cannot be read: %s (%s)", rq->request_id, im->id, i,
-                    e->message, e->detail);
-        if (e->kind == ERROR_INVALID)
-            error_as(e, 500, "%s", ""); /* the location is wrong, not the request */
+                    one.message, one.detail);
+        if (one.kind == ERROR_INVALID)
+            error_as(&one, 500, "%s", ""); /* the location is wrong, not the request */
+        if (one.kind != ERROR_NOT_FOUND || e->kind == ERROR_NOT_FOUND)
+            *e = one;
     }
     return -1;
 }

@@ -164,6 +164,16 @@ def test_the_next_location_helps(located, web, bad):
     assert (answer.status, answer.body) == (206, origin.content(100, 60, 70))
 
 
+@pytest.mark.parametrize('first, then, status', [
+    ('%s/status/500', '%s/status/404', 503), ('%s/status/404', '%s/status/404', 204), ('rbd://a/b/c/d#%s', '%s/status/404', 500)])
+def test_what_cannot_be_read_now_is_not_nothing(located, web, first, then, status):
+    member = located.client()
+    image_id = linked(member, web.url + '/name/a/100', web.url + '/name/b/100')
+    for name, now in (('a', first), ('b', then)):
+        located.sql("UPDATE image_locations SET value = '%s?%s' WHERE value = '%s'" % (now % web.url, name, web.url + '/name/%s/100' % name))
+    assert member.download(image_id).status == status
+
+
 def test_a_silent_location_is_left(glint_server, web):
     config = {**LOCATED, 'glint': {'fetch_timeout': 1}}
     member = glint_server(trusted=True, config=config).client()
