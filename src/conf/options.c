@@ -92,7 +92,7 @@ const struct option conf_options[] = {
       .help =
           "Read the data of locations added by POST /v2/images/{id}/locations for its hashes. false: take "
           "those that the client gives." },
-    { "DEFAULT", "http_retries", OPTION_INT, "3", .min = 0, .max = 1000,
+    { "DEFAULT", "http_retries", OPTION_INT, "3", .min = 0, .max = 1000, .flags = OPTION_RESTART,
       .help = "How often reading such data is tried." },
     { "DEFAULT", "enabled_import_methods", OPTION_BOUNDED_LIST, "[glance-direct,web-download,copy-image]",
       .choices = "glance-direct|web-download|copy-image|glance-download",

@@ -315,6 +315,7 @@ def test_reload(glint_server):
     assert "limit_param_default: 'x' is not valid" in server.log()
     assert len(client.listed()) == 3
     reloaded({'DEFAULT': {'workers': 7}}, '[DEFAULT] workers is changed and takes effect after a restart')
+    reloaded({'DEFAULT': {'http_retries': 7}}, '[DEFAULT] http_retries is changed and takes effect after a restart')
     assert len(client.listed()) == 4
     reloaded({'paste_deploy': {'flavor': 'keystone'}}, 'Keystone authentication is not supported yet')
     assert client.get('/v2/images').status == 200
