@@ -146,7 +146,6 @@ BAD = [
     ('[DEFAULT]\nproperty_protection_file = no-such.conf\n',
      ':2: property_protection_file: there is no no-such.conf beside the configuration'),
     ('[DEFAULT]\nproperty_protection_rule_format = groups\n', ":2: [DEFAULT] property_protection_rule_format: 'groups' is not valid"),
-    ('[DEFAULT]\nenabled_backends = a:file\n', ':2: [DEFAULT] enabled_backends is not supported yet'),
     ('[DEFAULT]\ndelayed_delete = true\n', ':2: [DEFAULT] delayed_delete is not supported yet'),
     ('[DEFAULT]\nmetadata_encryption_key = 0123456789abcdef\n', ':2: [DEFAULT] metadata_encryption_key is not supported yet'),
 ]
