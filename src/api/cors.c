@@ -23,15 +23,6 @@ static size_t copy_list(struct arena *a, const struct filter_view *v, const char
     return n;
 }
 
-static const char *join(struct arena *a, const char *const *items, size_t n)
-{
-    const char *text = "";
-
-    for (size_t i = 0; i < n; i++)
-        text = arena_printf(a, "%s%s%s", text, i ? "," : "", items[i]);
-    return text;
-}
-
 int cors_make(struct arena *a, const struct filter *f, const struct config *c, const struct cors **ret,
               struct error *e)
 {
@@ -46,7 +37,7 @@ int cors_make(struct arena *a, const struct filter *f, const struct config *c, c
     made->n_methods = copy_list(a, &v, "allow_methods", &made->methods);
     made->n_headers = copy_list(a, &v, "allow_headers", &made->headers);
     n = copy_list(a, &v, "expose_headers", &expose);
-    made->expose = join(a, expose, n);
+    made->expose = arena_join(a, expose, n);
     made->credentials = config_bool(filter_view(&v, "allow_credentials"), "cors", "allow_credentials");
     made->max_age = config_int(filter_view(&v, "max_age"), "cors", "max_age");
     *ret = made;

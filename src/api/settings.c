@@ -35,15 +35,6 @@ static const char *find_properties_file(struct arena *a, const struct config *c)
     return found;
 }
 
-static const char *join(struct arena *a, const char *const *items, size_t n)
-{
-    const char *text = "";
-
-    for (size_t i = 0; i < n; i++)
-        text = arena_printf(a, "%s%s%s", text, i ? "," : "", items[i]);
-    return text;
-}
-
 static const char *endpoint(struct arena *a, const char *url)
 {
     size_t n = url ? strlen(url) : 0;
@@ -90,7 +81,7 @@ static void read_options(struct settings *s)
     const char *const *methods;
     size_t n = config_list(c, "DEFAULT", "enabled_import_methods", &methods);
 
-    s->import_methods = join(s->arena, methods, n);
+    s->import_methods = arena_join(s->arena, methods, n);
     s->allow_anonymous = config_bool(c, "DEFAULT", "allow_anonymous_access");
     s->enforce_new_defaults = config_bool(c, "oslo_policy", "enforce_new_defaults");
     s->public_endpoint = endpoint(s->arena, config_str(c, "DEFAULT", "public_endpoint"));

@@ -151,6 +151,15 @@ char *arena_printf(struct arena *a, const char *format, ...)
     return p;
 }
 
+char *arena_join(struct arena *a, const char *const *items, size_t n)
+{
+    CLEANUP(str_done) struct str text = STR_INIT;
+
+    for (size_t i = 0; i < n; i++)
+        str_addf(&text, "%s%s", i ? "," : "", items[i]);
+    return arena_str(a, str_text(&text));
+}
+
 void arena_at_end(struct arena *a, void (*fn)(void *), void *arg)
 {
     struct at_end *c = arena_new(a, struct at_end);

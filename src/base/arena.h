@@ -20,6 +20,7 @@ char *arena_str(struct arena *a, const char *s);                               /
 char *arena_strn(struct arena *a, const char *s, size_t n);
 char *arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *arena_vprintf(struct arena *a, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
+char *arena_join(struct arena *a, const char *const *items, size_t n); /* "a,b,c"; "" of none */
 void arena_at_end(struct arena *a, void (*fn)(void *), void *arg);
 
 #define arena_new(a, type)      ((type *)arena_alloc((a), sizeof(type)))

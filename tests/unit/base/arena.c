@@ -106,6 +106,18 @@ static void arena_pushes(void **state)
     arena_free(a);
 }
 
+static void arena_joins(void **state)
+{
+    static const char *const items[] = { "a", "", "c d" };
+    struct arena *a = arena_make(64);
+
+    (void)state;
+    assert_string_equal(arena_join(a, items, 3), "a,,c d");
+    assert_string_equal(arena_join(a, items, 1), "a");
+    assert_string_equal(arena_join(a, NULL, 0), "");
+    arena_free(a);
+}
+
 static void arena_prints_long_texts(void **state)
 {
     struct arena *a = arena_make(512);
@@ -126,6 +138,7 @@ int main(void)
         cmocka_unit_test(arena_gives_large_pieces),
         cmocka_unit_test(arena_runs_ends_last_first),
         cmocka_unit_test(arena_pushes),
+        cmocka_unit_test(arena_joins),
         cmocka_unit_test(arena_prints_long_texts),
     };
 
