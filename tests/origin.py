@@ -12,9 +12,13 @@
     /slow/X/N            gives half of N, waits for two seconds, gives the rest
     /flaky/X/K/N         breaks off half-way K times, then sends all N  /asked/X       how often /…/X/… was read
     /until/X/K/N         N bytes for K reads, 404 from then on          /nowhere       redirects without saying whereto
+    /gate/X/[K/]N        gives half of N, the rest after /open/X was read (or 20 seconds); but N at once K times
+    /remote/STATUS/SIZE/N/v2/images/ID[/file]   an Images API with one image of N bytes which says it has SIZE; it wants
+                         a token. STATUS may be a number: so it answers. SIZE may be none or junk
 """
 import collections
 import http.server
+import json
 import re
 import sys
 import threading
@@ -33,6 +37,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
     counts = collections.Counter()
     lock = threading.Lock()
+    gates = collections.defaultdict(threading.Event)
 
     def log_message(self, *_):
         pass
@@ -78,11 +83,27 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
         self.close_connection = True
 
+    def remote(self, state, size, n, what, send):
+        """The image of another service."""
+        document = {'id': what[2], 'status': state, 'disk_format': 'raw', 'container_format': 'bare', 'name': 'remote', 'hw_machine_type': 'q35',
+                    'os_distro': 'debian', 'visibility': 'public', 'owner': 'somebody', 'os_hash_algo': 'sha512', 'mine': 'kept',
+                    'size': {'none': None, 'junk': 'many'}.get(size) if size in ('none', 'junk') else int(size)}
+        if not self.headers.get('X-Auth-Token'):
+            self.head(401, 0)
+        elif state.isdigit():
+            self.head(int(state), 0)
+        elif what[-1] == 'file':
+            self.whole(n, send)
+        else:
+            body = json.dumps(document).encode()
+            self.head(200, len(body), Content_Type='application/json')
+            self.wfile.write(body if send else b'')
+
     def serve(self, send):
         path, _, query = self.path.partition('?')
         word, *rest = path.strip('/').split('/')
         n = int(rest[-1]) if rest and rest[-1].isdigit() else 0
-        seen = self.count(rest[0]) if send and word in ('name', 'flaky', 'until', 'slow') else 0
+        seen = self.count(rest[0]) if send and word in ('name', 'flaky', 'until', 'slow', 'gate') else 0
         if word in ('ok', 'name'):
             self.whole(n, send)
         elif word == 'norange':
@@ -107,6 +128,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             for at in (0, n // 2) if send else ():
                 self.wfile.write(content(n, at, n // 2 if at == 0 else n))
                 time.sleep(2 if at == 0 else 0)
+        elif word == 'gate':
+            self.head(200, n)
+            if send:
+                self.wfile.write(content(n, 0, n // 2))
+                if len(rest) == 2 or seen > int(rest[1]):
+                    self.gates[rest[0]].wait(20)
+                self.wfile.write(content(n, n // 2))
+        elif word == 'open':
+            self.gates[rest[0]].set()
+            self.head(204)
+        elif word == 'remote':
+            self.remote(rest[0], rest[1], int(rest[2]), rest[3:], send)
         elif word == 'flaky':
             self.whole(n, send) if not send or seen > int(rest[1]) else self.part(n, send)
         elif word == 'until' and seen <= int(rest[1]):

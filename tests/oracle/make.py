@@ -12,7 +12,8 @@ OCTETS = 'application/octet-stream'
 
 def step(method, path, who='member', headers=(), **more):
     """One recorded request.  more: json=, body=, chunks=, keep={placeholder: json key}, quiet=True, nohost=True,
-    settle=True (asked again until no task works on the image)."""
+    settle=True (asked again until no task works on the image), until='text' (asked again until the answer has it),
+    origin=True (asked of tests/origin.py)."""
     if isinstance(headers, dict):
         headers = tuple(headers.items())
     return dict(method=method, path=path, who=who, headers=tuple(headers), **more)
@@ -76,6 +77,37 @@ def member(project='<p2>', status=None, name='id', who='member', as_who='other')
     if status:
         steps.append(step('PUT', '/v2/images/<%s>/members/%s' % (name, project), as_who, json={'status': status}, quiet=True))
     return steps
+
+
+# Imports.
+
+def stage(data=b'0123456789', name='id', who='member', ctype=OCTETS, headers=(), **more):
+    headers = ([('Content-Type', ctype)] if ctype is not None else []) + list(headers)
+    return step('PUT', '/v2/images/<%s>/stage' % name, who, headers, body=data, **more)
+
+
+def bring(method='glance-direct', name='id', who='member', headers=(), quiet=False, of=None, **more):
+    """POST import. of: members of "method" beside its name; more: members of the body beside it."""
+    return post('/v2/images/<%s>/import' % name, dict({'method': dict({'name': method}, **(of or {}))}, **more), who, headers,
+                **({'quiet': True} if quiet else {}))
+
+
+def web(path='ok/10', name='id', who='member', headers=(), quiet=False, **more):
+    return bring('web-download', name, who, headers, quiet, {'uri': path if ':' in path else '<origin>/' + path}, **more)
+
+
+def settled(name='id', who='member', **more):
+    return show(name, who, settle=True, **more)
+
+
+def jobs(name='id', who='member', **more):
+    """The tasks of an image, once none is under way."""
+    return get('/v2/images/<%s>/tasks' % name, who, settle=True, **more)
+
+
+def opened(name='id'):
+    """Lets the web server go on with /gate/<name>/N."""
+    return get('/open/<%s>' % name, 'none', origin=True, quiet=True)
 
 
 def act(action, name='id', who='member', **more):

@@ -379,6 +379,8 @@ def normal(answer, names):
 # ---------------------------------------------------------------- running
 
 def run_step(base, step, names, who_default='member'):
+    if step.get('origin'):
+        base = urllib.parse.urlsplit(names.origin)
     headers = [('Host', HOST)] if not step.get('nohost') else []
     headers += identity(step.get('who') or who_default, names)
     payload, chunks = None, step.get('chunks')
@@ -403,14 +405,21 @@ def run_step(base, step, names, who_default='member'):
     return exchange(base, step['method'], names.fill(step['path']), headers, payload, chunks)
 
 
-def run_settled(base, step, names):
-    """The answer once no task works on the image any more."""
-    until = time.monotonic() + 30
+def run_until(base, step, names):
+    """The answer once it contains what step['until'] says; or, with settle, once no task works on the image any more
+    and none that the answer tells of is under way."""
+    until = time.monotonic() + 15
+    # Asking for tasks writes, which may disturb a task of the original on SQLite.
+    pause = 0.4 if 'tasks' in step['path'] else 0.1
     while True:
+        time.sleep(pause)
         answer = run_step(base, step, names)
-        if b'"os_glance_import_task"' not in answer.body or time.monotonic() > until:
+        if 'until' in step:
+            reached = names.fill(step['until']).encode() in answer.body
+        else:
+            reached = not re.search(rb'"os_glance_import_task"|"status": "(pending|processing)"', answer.body)
+        if reached or time.monotonic() > until:
             return answer
-        time.sleep(0.1)
 
 
 def run_case(base, case, salt, versions):
@@ -419,7 +428,7 @@ def run_case(base, case, salt, versions):
     out, made, doubtful = [], [], False
     try:
         for step in case.steps:
-            answer = run_settled(base, step, names) if step.get('settle') else run_step(base, step, names)
+            answer = (run_until if step.get('settle') or 'until' in step else run_step)(base, step, names)
             tree = None
             if answer.body[:1] in b'{[':
                 try:
@@ -430,6 +439,8 @@ def run_case(base, case, salt, versions):
                 made.append(tree['id'])
             elif step['method'].upper() == 'POST' and step['path'].split('?')[0].endswith('/images'):
                 doubtful = True                     # a refused create may have left something behind
+            if step['method'] == 'POST' and step['path'].endswith('/tasks'):
+                doubtful = True                     # the task makes an image
             for name, key in step.get('keep', {}).items():
                 if isinstance(tree, dict) and tree.get(key):
                     names.values[name] = str(tree[key])
@@ -463,7 +474,7 @@ def left_behind(base, names, salt):
         except (ValueError, KeyError, TypeError):
             pass
     ours = set(names.values.values())
-    return list({row['id'] for row in found if not salt or row['id'] in ours or row['owner'] in ours})
+    return list({row['id'] for row in found if not salt or row['id'] in ours or row['owner'] in ours or row['name'] in ours})
 
 
 def clean(base, image, names):

@@ -54,6 +54,7 @@ node_staging_uri = file://$in/staging
 ${ORACLE_OPTS:-}
 [database]
 connection = sqlite:///$in/glance.sqlite
+sqlite_synchronous = false
 [glance_store]
 stores = file,http
 default_store = file
@@ -86,6 +87,7 @@ master = true
 processes = ${ORACLE_PROCESSES:-1}
 threads = ${ORACLE_THREADS:-1}
 enable-threads = true
+py-sys-executable = /usr/bin/python3
 lazy-apps = true
 die-on-term = true
 no-orphans = true
@@ -99,6 +101,8 @@ K
     chmod 755 "$PEER_ROOT/srv" "$PEER_ROOT/srv/oracle" "$PEER_ROOT/etc/glance"
     chmod 644 "$PEER_ROOT"/etc/glance/*.ini "$PEER_ROOT"/etc/glance/*.json
     [ -e "$top/glance.sqlite" ] || in_root glance-manage --config-file "$in/glance-api.conf" db_sync > "$top/db_sync.log" 2>&1
+    # Readers do not get in the way of a task that writes.
+    in_root python3 -c "import sqlite3; sqlite3.connect('$in/glance.sqlite').execute('PRAGMA journal_mode = WAL')"
     chroot "$PEER_ROOT" chown -R glance "$in"
 }
 
