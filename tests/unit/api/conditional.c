@@ -8,8 +8,6 @@
 #define RAW   "\"disk_format\": \"raw\", \"container_format\": \"bare\""
 #define PATCH "application/openstack-images-v2.1-json-patch"
 
-static struct service service;
-
 static void tag_of(const char *target, char ret[160])
 {
     CLEANUP(loopback_done) struct loopback_answer a;
@@ -120,20 +118,6 @@ static void data(void **state)
         assert_string_equal(head.headers.items[i].value, got.headers.items[i].value);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    service_start(&service, false, NULL);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    service_stop(&service);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,5 +127,5 @@ int main(void)
         cmocka_unit_test(data),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return SERVICE_RUN(tests, false, NULL);
 }

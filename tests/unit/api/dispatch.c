@@ -5,8 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct service service;
-
 /* clang-format off */
 static const struct {
     const char *method, *target, *roles;
@@ -130,20 +128,6 @@ static void the_version_in_the_accept_header(void **state)
     assert_int_equal(service_status(&service, &c), 300);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    service_start(&service, true, NULL);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    service_stop(&service);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,5 +138,5 @@ int main(void)
         cmocka_unit_test(the_version_in_the_accept_header),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return SERVICE_RUN(tests, true, NULL);
 }

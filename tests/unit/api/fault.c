@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-static struct service service;
-
 static const struct {
     const char *accept, *type, *body;
 } rows[] = {
@@ -62,20 +60,6 @@ static void texts_of_a_method_and_of_a_media_type(void **state)
         "\"title\": \"Unsupported Media Type\"}");
 }
 
-static int start(void **state)
-{
-    (void)state;
-    service_start(&service, true, NULL);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    service_stop(&service);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -83,5 +67,5 @@ int main(void)
         cmocka_unit_test(texts_of_a_method_and_of_a_media_type),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return SERVICE_RUN(tests, true, NULL);
 }

@@ -8,8 +8,6 @@
 #define RAW "\"disk_format\": \"raw\", \"container_format\": \"bare\""
 static const char octets[] = "application/octet-stream";
 
-static struct service service;
-
 static int put(const char *id, const char *type, const char *body, bool chunked)
 {
     char target[128];
@@ -136,24 +134,9 @@ static void too_large(void **state)
     assert_int_equal(put(ID "6", octets, "01234567890123456789012345678901", true), 204);
 }
 
-static int start(void **state)
-{
-    static const char *const overrides[] = { "DEFAULT.image_size_cap=32", NULL };
-
-    (void)state;
-    service_start(&service, false, overrides);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    service_stop(&service);
-    return 0;
-}
-
 int main(void)
 {
+    static const char *const overrides[] = { "DEFAULT.image_size_cap=32", NULL };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(up_and_down),
         cmocka_unit_test(parts),
@@ -162,5 +145,5 @@ int main(void)
         cmocka_unit_test(too_large),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return SERVICE_RUN(tests, false, overrides);
 }

@@ -8,8 +8,6 @@
 static const char v21[] = "application/openstack-images-v2.1-json-patch";
 static const char v20[] = "application/openstack-images-v2.0-json-patch";
 
-static struct service service;
-
 static int patch(const char *id, const char *type, const char *body, const char *roles)
 {
     char target[128];
@@ -152,20 +150,6 @@ static void create_refusals(void **state)
     }
 }
 
-static int start(void **state)
-{
-    (void)state;
-    service_start(&service, true, NULL);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    service_stop(&service);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,5 +158,5 @@ int main(void)
         cmocka_unit_test(create_refusals),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return SERVICE_RUN(tests, true, NULL);
 }

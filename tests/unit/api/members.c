@@ -6,8 +6,6 @@
 
 #define ID "00000000-0000-4000-8000-00000000020"
 
-static struct service service;
-
 static int ask(const char *method, const char *id, const char *member, const char *body, const char *project)
 {
     char target[160];
@@ -129,24 +127,9 @@ static void as_many_as_the_quota(void **state)
     assert_int_equal(share(ID "6", "d"), 413);
 }
 
-static int start(void **state)
-{
-    static const char *const overrides[] = { "DEFAULT.image_member_quota=3", NULL };
-
-    (void)state;
-    service_start(&service, true, overrides);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    service_stop(&service);
-    return 0;
-}
-
 int main(void)
 {
+    static const char *const overrides[] = { "DEFAULT.image_member_quota=3", NULL };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_share_from_offer_to_end),
         cmocka_unit_test(a_member_sees_only_itself),
@@ -156,5 +139,5 @@ int main(void)
         cmocka_unit_test(as_many_as_the_quota),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return SERVICE_RUN(tests, true, overrides);
 }

@@ -12,6 +12,8 @@
 #include "model/model.h"
 #include "store/store.h"
 
+struct service service;
+
 static struct db *db;
 static struct stores *stores;
 static struct config *config;
@@ -100,6 +102,29 @@ void service_stop(struct service *s)
     config_free(config);
     snprintf(command, sizeof command, "rm -rf '%s'", s->dir);
     assert_int_equal(system(command), 0);
+}
+
+static struct {
+    bool trusted;
+    const char *const *overrides;
+} wanted;
+
+void service_configure(bool trusted, const char *const *overrides)
+{
+    wanted.trusted = trusted;
+    wanted.overrides = overrides;
+}
+
+int service_set_up(void **state UNUSED)
+{
+    service_start(&service, wanted.trusted, wanted.overrides);
+    return 0;
+}
+
+int service_tear_down(void **state UNUSED)
+{
+    service_stop(&service);
+    return 0;
 }
 
 void service_call(struct service *s, const struct call *c, struct loopback_answer *ret)

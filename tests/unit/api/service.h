@@ -18,6 +18,16 @@ struct service {
 void service_start(struct service *s, bool trusted, const char *const *overrides);
 void service_stop(struct service *s);
 
+/* What the tests of a file run on that need no more than one. */
+extern struct service service;
+/* Runs them; cmocka's status. */
+#define SERVICE_RUN(tests, trusted, overrides)                                                               \
+    (service_configure((trusted), (overrides)),                                                              \
+     cmocka_run_group_tests((tests), service_set_up, service_tear_down))
+void service_configure(bool trusted, const char *const *overrides);
+int service_set_up(void **state);
+int service_tear_down(void **state);
+
 /* One request; roles NULL: no identity headers. */
 struct call {
     const char *method, *target, *roles, *project, *accept, *type, *range, *body;

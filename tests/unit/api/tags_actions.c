@@ -6,8 +6,6 @@
 
 #define ID "00000000-0000-4000-8000-00000000030"
 
-static struct service service;
-
 static int ask(const char *method, const char *target, const char *roles, const char *project)
 {
     struct call c = { .method = method, .target = target, .roles = roles, .project = project };
@@ -75,29 +73,14 @@ static void between_active_and_deactivated(void **state)
     assert_int_equal(ask("GET", off, "member,reader", NULL), 405);
 }
 
-static int start(void **state)
-{
-    static const char *const overrides[] = { "DEFAULT.image_tag_quota=2", NULL };
-
-    (void)state;
-    service_start(&service, true, overrides);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    service_stop(&service);
-    return 0;
-}
-
 int main(void)
 {
+    static const char *const overrides[] = { "DEFAULT.image_tag_quota=2", NULL };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tags_come_and_go),
         cmocka_unit_test(a_tag_of_256_characters),
         cmocka_unit_test(between_active_and_deactivated),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return SERVICE_RUN(tests, true, overrides);
 }
