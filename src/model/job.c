@@ -7,6 +7,9 @@
 #define JOB_COLUMNS                                                                                          \
     "id, kind, image_id, state, step, attempt, holder, expires_at, next_run_at, arguments, message"
 
+#define NOTE(called) "(SELECT value FROM glint_job_notes WHERE job_id = id AND name = '" called "')"
+#define JOB_SELECT   "SELECT " JOB_COLUMNS ", " NOTE("place") ", " NOTE("owner") " FROM glint_jobs"
+
 static const char *const state_names[JOB_STATES] = {
     [JOB_WAITING] = "waiting",
     [JOB_RUNNING] = "running",
@@ -36,6 +39,8 @@ static void row_read(struct db_stmt *s, struct arena *a, struct job *ret)
         .next_us = db_int(s, 8),
         .arguments = arena_str(a, db_text(s, 9)),
         .message = arena_str(a, db_text(s, 10)),
+        .place = arena_str(a, db_text(s, 11)),
+        .owner = arena_str(a, db_text(s, 12)),
     };
 }
 
@@ -56,7 +61,9 @@ int job_add(struct db_conn *c, const struct job *j, struct error *e)
     db_bind_int(s, 5, now);
     db_bind_text(s, 6, j->arguments ? j->arguments : "{}");
     db_bind_time(s, 7, now);
-    return db_run(s, NULL, e);
+    if (db_run(s, NULL, e) < 0 || (j->place && job_note_set(c, j->id, "place", j->place, e) < 0))
+        return -1;
+    return j->owner ? job_note_set(c, j->id, "owner", j->owner, e) : 0;
 }
 
 int job_candidates(struct db_conn *c, struct arena *a, int64_t limit, struct job **ret, size_t *ret_n,
@@ -68,8 +75,8 @@ int job_candidates(struct db_conn *c, struct arena *a, int64_t limit, struct job
     int row;
 
     if (db_prepare(c,
-                   "SELECT " JOB_COLUMNS " FROM glint_jobs WHERE state = 'running' OR "
-                   "(state = 'waiting' AND next_run_at <= ?1) ORDER BY next_run_at, id LIMIT ?2",
+                   JOB_SELECT " WHERE state = 'running' OR "
+                              "(state = 'waiting' AND next_run_at <= ?1) ORDER BY next_run_at, id LIMIT ?2",
                    &s, e) < 0)
         return -1;
     db_bind_int(s, 1, clock_now_us());
@@ -88,7 +95,7 @@ int job_load(struct db_conn *c, struct arena *a, const char *id, struct job **re
     CLEANUP(stmt_reset) struct db_stmt *s = NULL;
     int row;
 
-    if (db_prepare(c, "SELECT " JOB_COLUMNS " FROM glint_jobs WHERE id = ?1", &s, e) < 0)
+    if (db_prepare(c, JOB_SELECT " WHERE id = ?1", &s, e) < 0)
         return -1;
     db_bind_text(s, 1, id);
     row = db_step(s, e);
@@ -200,8 +207,8 @@ int job_put_back(struct db_conn *c, const char *id, const char *holder, int64_t 
     return change(c, s, id, e);
 }
 
-int job_end(struct db_conn *c, const char *id, const char *holder, enum job_state state, const char *message,
-            struct error *e)
+static int end(struct db_conn *c, const char *id, const char *holder, enum job_state state,
+               const char *message, struct error *e)
 {
     struct db_stmt *s;
 
@@ -216,7 +223,24 @@ int job_end(struct db_conn *c, const char *id, const char *holder, enum job_stat
     db_bind_text(s, 3, state_names[state]);
     db_bind_text(s, 4, message);
     db_bind_time(s, 5, clock_now_us());
-    return change(c, s, id, e);
+    if (run_one(s, id, e) < 0 || db_prepare(c, "DELETE FROM glint_job_notes WHERE job_id = ?1", &s, e) < 0)
+        return -1;
+    db_bind_text(s, 1, id);
+    return db_run(s, NULL, e);
+}
+
+int job_end(struct db_conn *c, const char *id, const char *holder, enum job_state state, const char *message,
+            struct error *e)
+{
+    if (db_in_transaction(c))
+        return end(c, id, holder, state, message, e);
+    if (db_begin_write(c, e) < 0)
+        return -1;
+    if (end(c, id, holder, state, message, e) < 0) {
+        db_rollback(c);
+        return -1;
+    }
+    return db_commit(c, e);
 }
 
 int job_prune(struct db_conn *c, int64_t before_us, struct error *e)

@@ -260,6 +260,8 @@ struct job {
     enum job_state state;
     int64_t attempt; /* failures so far */
     int64_t expires_us, next_us;
+    const char *place; /* the note of this name: URL of the one host that can do it; NULL: any can */
+    const char *owner; /* the note of this name: the project for which it is done; NULL: none */
 };
 /* Within the transaction that makes the work necessary. Needs id, kind, image_id and arguments. */
 int job_add(struct db_conn *c, const struct job *j, struct error *e) MUST_CHECK;
@@ -281,6 +283,21 @@ int job_end(struct db_conn *c, const char *id, const char *holder, enum job_stat
 /* Forgets what ended before that time; own transaction. */
 int job_prune(struct db_conn *c, int64_t before_us, struct error *e) MUST_CHECK;
 
+/* What a job has to remember beside its row. They are forgotten in the transaction that ends the job. */
+struct job_note {
+    const char *name, *value;
+};
+int job_note_set(struct db_conn *c, const char *id, const char *name, const char *value,
+                 struct error *e) MUST_CHECK;
+int job_note_drop(struct db_conn *c, const char *id, const char *name,
+                  struct error *e) MUST_CHECK; /* also when there is none */
+/* *ret NULL: there is no such note. */
+int job_note_get(struct db_conn *c, struct arena *a, const char *id, const char *name, const char **ret,
+                 struct error *e) MUST_CHECK;
+/* Those whose names begin with `prefix`, by name. */
+int job_note_list(struct db_conn *c, struct arena *a, const char *id, const char *prefix,
+                  struct job_note **ret, size_t *ret_n, struct error *e) MUST_CHECK;
+
 /* The image's property of this name says which task works on it; no client and no image_save() changes it.
  * ERROR_CONFLICT: it is locked. */
 #define IMAGE_LOCK "os_glance_import_task"
@@ -289,6 +306,50 @@ int image_lock(struct db_conn *c, const char *image_id, const char *task, struct
 int image_unlock(struct db_conn *c, const char *image_id, const char *task, struct error *e) MUST_CHECK;
 /* Whether that task is still at work, as a job of ours or a task of Glance's. */
 int image_lock_holds(struct db_conn *c, const char *task, bool *ret, struct error *e) MUST_CHECK;
+
+/* ---- staged data (glint_staged): what is known of an image's file in the staging store ---- */
+
+struct staged {
+    const char *image_id;
+    const char *host; /* URL of the host that has it; "": all have */
+    const char *mark; /* tells whether the file is still the one that was looked at */
+    int64_t size;     /* bytes */
+    const char *checksum, *os_hash_algo, *os_hash_value;
+    const char *verdict; /* of the inspection, a JSON object */
+};
+/* In place of what was known of this image's. */
+int staged_set(struct db_conn *c, const struct staged *s, struct error *e) MUST_CHECK;
+/* *ret NULL: nothing is known. */
+int staged_get(struct db_conn *c, struct arena *a, const char *image_id, struct staged **ret,
+               struct error *e) MUST_CHECK;
+int staged_drop(struct db_conn *c, const char *image_id, struct error *e) MUST_CHECK; /* also when absent */
+
+/* ---- tasks (Glance's tables tasks and task_info): what clients see of jobs ----
+ *
+ *     pending -> processing -> success, failure        pending -> failure */
+
+struct task {
+    const char *id, *type, *status;    /* id of the job that does it */
+    const char *owner;                 /* never NULL */
+    const char *image_id, *request_id; /* NULL: none */
+    const char *user_id;
+    const char *input, *result;                             /* JSON; NULL: none */
+    const char *message;                                    /* NULL: none */
+    int64_t expires_us, created_us, updated_us, deleted_us; /* 0: null */
+    bool deleted;
+};
+/* As pending, with its row of task_info; sets created_us and updated_us. */
+int task_add(struct db_conn *c, struct task *t, struct error *e) MUST_CHECK;
+/* Live ones only; ERROR_NOT_FOUND ("Could not find task X"). */
+int task_load(struct db_conn *c, struct arena *a, const char *id, struct task **ret,
+              struct error *e) MUST_CHECK;
+/* pending -> processing; nothing when it is not pending any more. */
+int task_begin(struct db_conn *c, const char *id, struct error *e) MUST_CHECK;
+/* What is told of a task under way. */
+int task_progress(struct db_conn *c, const char *id, const char *message, struct error *e) MUST_CHECK;
+/* -> success or failure, unless it has ended; it expires after that time. result: JSON or NULL. */
+int task_end(struct db_conn *c, const char *id, bool success, const char *result, const char *message,
+             int64_t expires_us, struct error *e) MUST_CHECK;
 
 /* ---- schema ---- */
 

@@ -5,10 +5,10 @@
 #include <string.h>
 
 /* src/db/schema/, put in by the build. */
-extern const char schema_0001[], schema_0002[], schema_0003[];
+extern const char schema_0001[], schema_0002[], schema_0003[], schema_0004[];
 
 /* The newest file of src/db/schema/ as glint_schema counts them. */
-enum { OWN_VERSION = 3 };
+enum { OWN_VERSION = 4 };
 
 /* Every revision of Glance's two branches before the current one, and the old single heads (database.md,
  * section 1). */
@@ -94,6 +94,7 @@ int schema_check(struct db_conn *c, struct schema_info *ret, struct error *e)
 
 static int sync_all(struct db_conn *c, struct error *e)
 {
+    const char *const own[] = { schema_0002, schema_0003, schema_0004 };
     struct schema_info info;
 
     if (schema_check(c, &info, e) < 0)
@@ -115,9 +116,10 @@ static int sync_all(struct db_conn *c, struct error *e)
     case SCHEMA_CURRENT:
         break;
     }
-    if (db_script(c, schema_0002, e) < 0)
-        return -1;
-    return db_script(c, schema_0003, e);
+    for (size_t i = 0; i < COUNT(own); i++)
+        if (db_script(c, own[i], e) < 0)
+            return -1;
+    return 0;
 }
 
 int schema_sync(struct db_conn *c, struct error *e)

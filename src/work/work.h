@@ -91,11 +91,30 @@ int image_remove_if(struct db *db, struct stores *stores, const struct image *im
 
 /* ---- jobs: glint_jobs, run by the worker ---- */
 
+/* What imports need to know of the configuration; texts are the config's or the arena's. */
+struct import_plugin;
+struct import_settings {
+    const char *staging_dir; /* of the staging store, without a slash at its end; NULL: none */
+    const char *host;        /* URL by which others reach this host, or ""; worker_self_reference_url */
+    const char *hashing_algorithm;
+    uint64_t size_cap; /* bytes */
+    struct inspect_policy inspect;
+    struct source_filter sources;
+    const struct import_plugin *const *plugins; /* in the configured order */
+    size_t n_plugins;
+    int64_t max_parallel_stores;
+    int64_t task_hours; /* for how long tasks are remembered */
+    const struct config *config;
+};
+int import_settings_read(const struct config *c, struct arena *a, struct import_settings *ret,
+                         struct error *e) MUST_CHECK;
+
 struct jobs;
 struct jobs_options {
     struct db *db;
     struct stores *stores;
     int64_t retries; /* how often what a remote server failed at is tried */
+    const struct import_settings *imports;
 };
 enum { JOB_STACK = 512 * 1024 };
 struct jobs *jobs_start(const struct jobs_options *o) __attribute__((returns_nonnull));

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to work/: image bytes on their way to the stores, files of the staging store.
+ *
+ * <image id>        whole: what the image will be stored as
+ * <image id>.part   being fetched; kept from one try of a job to the next
+ * <image id>.new    being made out of the whole one by a plugin
+ *
+ * What is known of a whole file (size, hashes, what inspection says) is a row of glint_staged, so that it
+ * need not be read again; a file whose mark is another is read. Whoever has the image's job, or stages it
+ * (PUT …/stage, under an upload lease), is the only one who writes these files. One thread at a time. */
+#ifndef WORK_STAGING_H
+#define WORK_STAGING_H
+
+#include "work/jobs.h"
+
+struct staging_file; /* one being written */
+
+/* Where the image's whole file is, or would be. */
+int staging_path(const struct import_settings *o, const char *image_id, char *ret, size_t size,
+                 struct error *e) MUST_CHECK;
+
+/* suffix: ".part" or ".new". keep: what an earlier try wrote stays, and *ret_at says how much that is; its
+ * bytes are read again for the hashes. The caller's own marks of what they are bytes of (ETag …) are job
+ * notes. */
+int staging_begin(struct import *im, const char *suffix, bool keep, struct staging_file **ret,
+                  uint64_t *ret_at, struct error *e) MUST_CHECK;
+/* ERROR_TOO_LARGE above image_size_cap, and when the medium is full. */
+int staging_write(struct staging_file *f, const void *buf, size_t n, struct error *e) MUST_CHECK;
+/* For programs that write it by themselves: its path. What they wrote is read at commit. */
+const char *staging_file_path(const struct staging_file *f);
+/* Durable, known, and in place of the whole file; frees. */
+int staging_commit(struct staging_file **f, struct error *e) MUST_CHECK;
+void staging_abort(struct staging_file **f); /* the file goes; frees; takes NULL; for CLEANUP */
+void staging_leave(struct staging_file **f); /* the file stays for the next try; frees; takes NULL */
+
+/* The whole file: open for reading, and what is known of it, which is found out by reading where it is not.
+ * ERROR_NOT_FOUND: there is none. */
+int staging_open(struct import *im, int *ret_fd, struct staged **ret, struct error *e) MUST_CHECK;
+/* What inspection said of it; ret's texts are static or the arena's. */
+int staging_verdict(struct arena *a, const struct staged *s, struct inspect_verdict *ret,
+                    struct error *e) MUST_CHECK;
+/* Takes all files of the image away and forgets what is known of them. */
+int staging_remove(struct import *im, struct error *e) MUST_CHECK;
+
+#endif
