@@ -22,6 +22,8 @@ struct store_driver {
 
     int (*put_begin)(struct store *, const char *image_id, int64_t size, struct store_put **ret,
                      struct error *);
+    int (*put_link)(struct store *, const char *image_id, const char *path, uint64_t *ret_size,
+                    struct store_put **ret, struct error *); /* NULL: never */
     int (*put_write)(struct store_put *, const void *buf, size_t n, struct error *);
     int (*put_commit)(struct store_put *, struct store_location *ret, struct error *);
     void (*put_abort)(struct store_put *); /* frees */

@@ -58,6 +58,12 @@ static int fault_put_begin(struct store *s, const char *image_id, int64_t size, 
     return strikes() ? fail("put_begin", e) : real(s)->put_begin(s, image_id, size, ret, e);
 }
 
+static int fault_put_link(struct store *s, const char *image_id, const char *path, uint64_t *ret_size,
+                          struct store_put **ret, struct error *e)
+{
+    return strikes() ? fail("put_link", e) : real(s)->put_link(s, image_id, path, ret_size, ret, e);
+}
+
 static int fault_put_write(struct store_put *p, const void *buf, size_t n, struct error *e)
 {
     if (!strikes())
@@ -131,6 +137,8 @@ void store_fault_wrap(struct store *s)
         f->driver.put_write = fault_put_write;
         f->driver.put_commit = fault_put_commit;
     }
+    if (f->real->put_link)
+        f->driver.put_link = fault_put_link;
     if (f->real->size)
         f->driver.size = fault_size;
     if (f->real->get_open) {

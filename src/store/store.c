@@ -60,6 +60,11 @@ bool store_writable(const struct store *s)
 
 /* ---- writing ---- */
 
+static int put_refused(struct error *e)
+{
+    return error_set(e, ERROR_GONE, "Error in store configuration. Adding images to store is disabled.");
+}
+
 int store_put_begin(struct store *s, const char *image_id, int64_t size, struct store_put **ret,
                     struct error *e)
 {
@@ -67,12 +72,33 @@ int store_put_begin(struct store *s, const char *image_id, int64_t size, struct 
     struct store_put *p;
 
     if (!store_writable(s))
-        return error_set(e, ERROR_GONE, "Error in store configuration. Adding images to store is disabled.");
+        return put_refused(e);
     if (s->driver->put_begin(s, image_id, size, &p, e) < 0)
         return -1;
     p->store = s;
     p->expected = size;
     observe(s, "put_begin", started);
+    *ret = p;
+    return 0;
+}
+
+int store_put_link(struct store *s, const char *image_id, const char *path, struct store_put **ret,
+                   struct error *e)
+{
+    int64_t started = clock_mono_us();
+    struct store_put *p;
+    uint64_t size;
+
+    if (!store_writable(s))
+        return put_refused(e);
+    if (!s->driver->put_link)
+        return error_set(e, ERROR_INVALID, "The store %s cannot take over files.", s->id);
+    if (s->driver->put_link(s, image_id, path, &size, &p, e) < 0)
+        return -1;
+    p->store = s;
+    p->expected = (int64_t)size;
+    p->written = size;
+    observe(s, "put_link", started);
     *ret = p;
     return 0;
 }

@@ -63,6 +63,12 @@ struct store_location {
  * (ERROR_INVALID, Glance's "Size exceeds: …" / "Size mismatch: …" texts). */
 int store_put_begin(struct store *s, const char *image_id, int64_t size, struct store_put **ret,
                     struct error *e) MUST_CHECK;
+/* A put whose bytes are those of the regular file at path, all of them, without copying: what is left is the
+ * commit. The file is one of ours that is on its medium and is not written any more; it stays as it is,
+ * whatever becomes of the put, and is the caller's to remove. ERROR_INVALID: this store cannot take over that
+ * file (it is on another file system, ...); write its bytes then. */
+int store_put_link(struct store *s, const char *image_id, const char *path, struct store_put **ret,
+                   struct error *e) MUST_CHECK;
 int store_put_write(struct store_put *p, const void *buf, size_t n, struct error *e) MUST_CHECK;
 int store_put_commit(struct store_put *p, struct store_location *ret, struct error *e) MUST_CHECK;
 void store_put_abort(struct store_put **p); /* undoes, frees, sets NULL; takes NULL; for CLEANUP */
