@@ -31,6 +31,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/point.h"
 #include "base/str.h"
 #include "base/threads.h"
 #include "base/uuid.h"

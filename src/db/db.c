@@ -273,7 +273,11 @@ int db_commit(struct db_conn *c, struct error *e)
     reset_all(c);
     start = write ? clock_mono_us() : 0;
     c->in_transaction = c->in_write = false;
+    if (write)
+        POINT("db.commit");
     result = c->db->driver->commit(c, e);
+    if (write)
+        POINT("db.committed");
     if (write)
         observe(c->db, OPERATION_COMMIT, start);
     return result;

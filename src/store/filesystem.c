@@ -389,6 +389,7 @@ static int fs_delete(struct store *s, const char *url, struct error *e)
         return delete_failed(e, errno, url);
     if (!S_ISREG(st.st_mode))
         return not_found(e, url);
+    POINT("store.unlink");
     if (unlinkat(dir, name, 0) < 0 || fsync(dir) < 0)
         return delete_failed(e, errno, url);
     return 0;

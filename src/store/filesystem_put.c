@@ -346,6 +346,7 @@ int fs_put_commit(struct store_put *put, struct store_location *ret, struct erro
     if (fsync(p->fd) < 0)
         return fs_write_failed(e, errno, "fsync");
 
+    POINT("store.synced");
     flock(p->work, LOCK_EX);
     if (put_link(p) == 0)
         p->linked = true;
@@ -356,6 +357,7 @@ int fs_put_commit(struct store_put *put, struct store_location *ret, struct erro
         return error_set(e, ERROR_CONFLICT, "Image %s already exists", p->put.url + strlen("file://"));
     if (err != 0)
         return fs_write_failed(e, err, "rename");
+    POINT("store.linked");
     if (fsync(p->dir) < 0)
         return fs_write_failed(e, errno, "fsync of the directory");
     str_copy(ret->url, sizeof ret->url, p->put.url);

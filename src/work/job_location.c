@@ -165,6 +165,7 @@ static int attach(struct job_run *r, const struct wanted *w, struct error *e)
         return error_set(e, ERROR_INVALID, "Invalid location");
     if (store_size(s, w->url, &size, e) < 0)
         return -1;
+    POINT("location.sized");
     if (size == 0)
         return error_set(e, ERROR_INVALID, "Invalid location");
     if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
@@ -192,6 +193,7 @@ static ssize_t object_read(void *arg, void *buf, size_t n, struct error *e)
 
 static int keep_alive(void *arg, uint64_t bytes UNUSED, struct error *e)
 {
+    POINT("location.moved");
     return job_alive(arg, e);
 }
 

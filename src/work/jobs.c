@@ -105,6 +105,7 @@ static int settle(struct job_run *r, const struct job_kind *kind, const struct e
         return put_back(r, failures, back_off(r->job->attempt), why->message, e);
     }
     count(r, "failed");
+    POINT("job.failed");
     return kind->give_up(r, why, e);
 }
 
@@ -115,6 +116,7 @@ static void *job_thread(void *arg)
     const struct job_kind *kind = kind_find(r->job->kind);
     struct error why, e;
 
+    POINT("job.taken");
     if (kind->run(r, &why) == 0)
         count(r, "done");
     else if (settle(r, kind, &why, &e) < 0 && e.kind != ERROR_GONE)

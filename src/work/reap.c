@@ -78,6 +78,7 @@ static int remove_object(struct reaper *r, const char *store, const char *url, s
 
 static int end_lease(struct reaper *r, const struct lease *l, const char *holder, struct error *e)
 {
+    POINT("reap.removed");
     if (db_begin_write(r->c, e) < 0 || lease_drop(r->c, l->image_id, holder, e) < 0)
         return -1;
     if (image_status_set(r->c, l->image_id, IMAGE_SAVING, IMAGE_QUEUED, e) < 0 && e->kind != ERROR_CONFLICT &&
@@ -94,6 +95,7 @@ static int reap_upload(struct reaper *r, const struct lease *l, struct error *e)
 
     if (taken <= 0)
         return taken;
+    POINT("reap.taken");
     if (location_in_use(r->c, l->url, &in_use, e) < 0 ||
         (!in_use && remove_object(r, l->store, l->url, e) < 0) || end_lease(r, l, holder, e) < 0)
         return -1;
@@ -122,8 +124,10 @@ static int reap_trash(struct reaper *r, const struct trash *t, struct error *e)
         return 0;
     if (location_in_use(r->c, t->url, &in_use, e) < 0)
         return -1;
-    if (in_use || remove_object(r, t->store, t->url, e) == 0)
+    if (in_use || remove_object(r, t->store, t->url, e) == 0) {
+        POINT("reap.trash");
         return trash_drop(r->c, t->id, e);
+    }
     if (trash_failed(r->c, t->id, &ignored) < 0)
         error_detail(e, "%s", ignored.message);
     return -1;

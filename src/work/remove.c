@@ -46,6 +46,7 @@ static int remove_one(struct db_conn *c, const struct leftover *l, struct error 
     if (!in_use && store_delete(l->store, l->url, e) < 0 && e->kind != ERROR_NOT_FOUND &&
         e->kind != ERROR_INVALID)
         return -1;
+    POINT("remove.removed");
     return trash_drop(c, l->trash_id, e);
 }
 
@@ -112,6 +113,7 @@ int image_remove_if(struct db *db, struct stores *stores, const struct image *im
     if (stores_check(stores, im, e) < 0 || db_acquire(db, DB_WAIT, &c, e) < 0 ||
         delete_rows(c, a, im, check, arg, &left, e) < 0)
         return -1;
+    POINT("remove.noted");
     leftovers_remove(&left, c);
     return 0;
 }

@@ -93,6 +93,7 @@ static int keep_lease(void *arg, uint64_t bytes UNUSED, struct error *e)
     struct upload *up = arg;
     int64_t now = clock_mono_us();
 
+    POINT("upload.moved");
     if (now < up->renew_next_us || renew(up, e) == 0)
         return 0;
     if (e->kind != ERROR_UNAVAILABLE ||
@@ -185,6 +186,7 @@ int upload_begin(struct arena *a, const struct image *im, const struct upload_op
         upload_free(up);
         return -1;
     }
+    POINT("upload.begun");
     if (o->inspect)
         up->inspect = inspect_begin();
     count(up, true);
@@ -248,8 +250,10 @@ static int decide(struct upload *up, struct facts *ret, struct error *e)
 static int store_commit(struct upload *up, struct facts *ret, struct error *e)
 {
     up->stored = true;
-    if (store_put_commit(up->put, &ret->location, e) == 0)
+    if (store_put_commit(up->put, &ret->location, e) == 0) {
+        POINT("upload.stored");
         return 0;
+    }
     if (e->kind == ERROR_CONFLICT) { /* somebody else's object, which stays */
         up->stored = false;
         e->kind = ERROR_INTERNAL;
@@ -289,6 +293,7 @@ static int publish(struct upload *up, const struct facts *f, struct error *e)
     up->unsure = true;
     if (db_commit(c, e) < 0)
         return -1;
+    POINT("upload.published");
     return 0;
 }
 
@@ -344,6 +349,7 @@ void upload_abort(struct upload **upp)
     }
     str_copy(url, sizeof url, store_put_url(up->put));
     upload_free(up);
+    POINT("upload.dropped");
     if (up->stored && !removed(up, url))
         log_warning("image %s: the data of its failed upload could not be removed yet", up->id);
     else if (give_back(up, &e) < 0 && e.kind != ERROR_CONFLICT)
