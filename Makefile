@@ -4,8 +4,9 @@
 MAKEFLAGS += --no-print-directory
 SHELL     := /bin/bash
 PREFIX    ?= /usr/local
+POINTS    := -Dpoints=true -Dtests=false -Dhttpd=disabled -Duwsgi=disabled -Dwsgi=disabled
 
-.PHONY: help run build gateways test check bench fuzz asan tsan oracle e2e matrix lint format clean install deps
+.PHONY: help run build gateways test check bench fuzz asan tsan oracle e2e matrix kills lint format clean install deps
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -46,6 +47,12 @@ matrix: build ## every check through every web server; FRONT=name for one
 	@tools/deps build check
 	@ninja -C build
 	@tests/matrix/matrix.py $(if $(FRONT),--front $(FRONT))
+
+kills: ## kill -9 at every named point and in between; KILLS=500, SEED=number, ONLY=case
+	@tools/deps build check
+	@[ -e build-points/build.ninja ] || meson setup build-points $(POINTS) >/dev/null
+	@ninja -C build-points src/main/glint
+	@GLINT=$(CURDIR)/build-points/src/main/glint tests/kills/kills.py $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 asan: ## unit and end-to-end tests under AddressSanitizer and UBSan
 	@tools/deps build check

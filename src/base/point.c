@@ -10,7 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { ARMED_MAX = 256 };
+enum { ARMED_MAX = 1024 };
 
 static void act(const char *action)
 {
@@ -19,11 +19,12 @@ static void act(const char *action)
     raise(str_eq(action, "stop") ? SIGSTOP : SIGKILL);
 }
 
-/* Whether the file armed this point and this was the passing to act at; fills action. */
+/* Whether the file's first line armed this point and this was the passing to act at; fills action. */
 static bool count_down(int fd, const char *name, char action[16])
 {
-    char armed[ARMED_MAX], wanted[128];
+    char armed[ARMED_MAX], text[ARMED_MAX + 64], wanted[128];
     ssize_t n = pread(fd, armed, sizeof armed - 1, 0);
+    const char *more;
     long count;
     int len;
 
@@ -32,12 +33,15 @@ static bool count_down(int fd, const char *name, char action[16])
     armed[n] = '\0';
     if (sscanf(armed, "%127s %ld %15s", wanted, &count, action) != 3 || !str_eq(wanted, name))
         return false;
-    if (ftruncate(fd, 0) < 0)
-        return false;
+    more = strchr(armed, '\n');
+    more = more ? more + 1 : "";
     if (count <= 1)
-        return true;
-    len = snprintf(armed, sizeof armed, "%s %ld %s\n", wanted, count - 1, action);
-    return pwrite(fd, armed, (size_t)len, 0) < 0;
+        len = snprintf(text, sizeof text, "%s", more);
+    else
+        len = snprintf(text, sizeof text, "%s %ld %s\n%s", wanted, count - 1, action, more);
+    if (pwrite(fd, text, (size_t)len, 0) != len || ftruncate(fd, len) < 0)
+        return false;
+    return count <= 1;
 }
 
 static void note(const char *control, const char *name)

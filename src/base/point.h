@@ -3,8 +3,9 @@
  * build with -Dpoints=true; elsewhere nothing is left of them.
  *
  * The environment variable GLINT_POINTS names a control file. Each time a point is passed its name is added
- * as a line to <file>.hits. A line "NAME COUNT ACTION" in the file arms a point: the COUNTth passing from
- * then on, in whichever process, empties the file and does one of
+ * as a line to <file>.hits. The first line of the file, "NAME COUNT ACTION", arms a point: at the COUNTth
+ * passing from then on, in whichever process, the line goes, so that the next one counts, and one of these is
+ * done:
  *
  *   kill    SIGKILL to this process
  *   group   SIGKILL to its process group
