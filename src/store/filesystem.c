@@ -446,6 +446,7 @@ const struct store_driver store_filesystem = {
     .owns = fs_owns,
     .describe = fs_describe,
     .put_begin = fs_put_begin,
+    .put_link = fs_put_link,
     .put_write = fs_put_write,
     .put_commit = fs_put_commit,
     .put_abort = fs_put_abort,

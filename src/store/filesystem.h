@@ -44,6 +44,8 @@ int fs_write_failed(struct error *e, int err, const char *what);
 
 int fs_put_begin(struct store *s, const char *image_id, int64_t size, struct store_put **ret,
                  struct error *e);
+int fs_put_link(struct store *s, const char *image_id, const char *path, uint64_t *ret_size,
+                struct store_put **ret, struct error *e);
 int fs_put_write(struct store_put *p, const void *buf, size_t n, struct error *e);
 int fs_put_commit(struct store_put *p, struct store_location *ret, struct error *e);
 void fs_put_abort(struct store_put *p);

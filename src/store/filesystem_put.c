@@ -4,23 +4,31 @@
  *   begun --put_write--> begun --put_commit--> linked --put_done--> (stays)
  *     +------put_abort----> (gone) <----put_abort--+
  *
+ * A put that takes over a file has a second name of it as its temporary file, or a clone that shares its
+ * blocks; there is nothing to write then.
+ *
  * Invariants:
- *  1 The temporary file is locked from before its first byte until its descriptor is closed.
+ *  1 The temporary file is locked from before its first byte until its descriptor is closed; a file that is
+ *    taken over, from before it has the temporary name.
  *  2 The object's name appears only when all bytes are on the medium, and never in place of another object.
  *  3 Naming an object and removing a named one hold the lock of FS_WORK, so that an abort's look at the
- *    inode and its unlink cannot be separated by somebody else's commit of the same name. */
+ *    inode and its unlink cannot be separated by somebody else's commit of the same name.
+ *  4 No two objects are one inode: only a file with one name gets a second one, under its lock. */
 #include "store/filesystem.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 
 #define MIB ((uint64_t)1024 * 1024)
 
@@ -54,6 +62,11 @@ struct fs_put {
     bool preallocate;
     bool direct; /* past the page cache */
     bool linked;
+    mode_t mode;      /* for the object; 0: as it is */
+    const char *path; /* of the file to take over; NULL once begun, and of others */
+    int source;       /* that file, until it is taken over */
+    bool shared;      /* it is our temporary file */
+    mode_t old_mode;  /* what it had before */
 };
 
 bool fs_name_temporary(const char *name)
@@ -66,6 +79,7 @@ bool fs_name_temporary(const char *name)
 
 static void put_free(struct fs_put *p)
 {
+    fd_close(&p->source);
     fd_close(&p->fd);
     fd_close(&p->work);
     fd_close(&p->dir);
@@ -175,6 +189,90 @@ static size_t next_dir(const struct fs *fs, const bool *tried, const int64_t *fr
     return best;
 }
 
+/* ---- taking over a file ---- */
+
+enum { ATTRIBUTE_MAX = 512 };
+
+/* Its length, 0 for none, -1 when it cannot be read. */
+static ssize_t attribute(int fd, const char *name, char ret[ATTRIBUTE_MAX])
+{
+    ssize_t n = fgetxattr(fd, name, ret, ATTRIBUTE_MAX);
+
+    return n < 0 && (errno == ENODATA || errno == EOPNOTSUPP) ? 0 : n;
+}
+
+static bool attribute_same(int a, int b, const char *name)
+{
+    char of_a[ATTRIBUTE_MAX], of_b[ATTRIBUTE_MAX];
+    ssize_t n = attribute(a, name, of_a);
+
+    return n >= 0 && attribute(b, name, of_b) == n && memcmp(of_a, of_b, (size_t)n) == 0;
+}
+
+/* Whether the source can be an object as it is: nobody else's, and like the new file but for its mode. Its
+ * lock is ours then. */
+static bool source_alike(const struct fs_put *p, const struct stat *made, struct stat *st)
+{
+    if (flock(p->source, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        return false;
+    return fstat(p->source, st) == 0 && st->st_nlink == 1 && st->st_dev == made->st_dev &&
+           st->st_uid == made->st_uid && st->st_gid == made->st_gid &&
+           attribute_same(p->source, p->fd, "system.posix_acl_access") &&
+           attribute_same(p->source, p->fd, "security.selinux");
+}
+
+/* The source becomes the temporary file. */
+static bool put_share(struct fs_put *p)
+{
+    char made_name[sizeof p->temporary];
+    struct stat made, st, named;
+
+    if (fstat(p->fd, &made) < 0 || !source_alike(p, &made, &st))
+        return false;
+    str_copy(made_name, sizeof made_name, p->temporary);
+    if (temporary_name(p) == 0 && linkat(AT_FDCWD, p->path, p->work, p->temporary, 0) == 0) {
+        if (fstatat(p->work, p->temporary, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == st.st_ino) {
+            unlinkat(p->work, made_name, 0);
+            fd_close(&p->fd);
+            p->fd = p->source;
+            p->source = -1;
+            p->shared = true;
+            p->old_mode = st.st_mode & 07777;
+            p->mode = p->mode ? p->mode : made.st_mode & 07777;
+            return true;
+        }
+        unlinkat(p->work, p->temporary, 0);
+    }
+    str_copy(p->temporary, sizeof p->temporary, made_name);
+    return false;
+}
+
+/* In a directory that the put is for. Where that cannot be, writing the bytes may, unless there is no room.
+ */
+static int put_take(struct fs_put *p, const struct fs_dir *d, uint64_t free_bytes, struct error *e)
+{
+    if (put_share(p) || ioctl(p->fd, FICLONE, p->source) == 0) {
+        p->at = p->size;
+        return 0;
+    }
+    unlinkat(p->work, p->temporary, 0);
+    fd_close(&p->fd);
+    if (p->size > free_bytes)
+        return fs_write_failed(e, ENOSPC, d->path);
+    return error_set(e, ERROR_INVALID, "%s cannot be moved to %s.", p->path, d->path);
+}
+
+/* ---- where ---- */
+
+static int put_begin_in(struct fs_put *p, const struct fs_dir *d, int64_t free_bytes, struct error *e)
+{
+    if (!p->path && (free_bytes == 0 || (!p->fs->thin && p->size > (uint64_t)free_bytes)))
+        return fs_write_failed(e, ENOSPC, d->path);
+    if (put_open(p, d, e) < 0)
+        return -1;
+    return p->path ? put_take(p, d, (uint64_t)free_bytes, e) : 0;
+}
+
 /* The first directory that takes the put; else the last one's reason. */
 static int put_choose(struct fs_put *p, struct error *e)
 {
@@ -190,11 +288,9 @@ static int put_choose(struct fs_put *p, struct error *e)
         tried[at] = true;
         if (err[at] != 0)
             fs_write_failed(e, err[at], fs->dirs[at].path);
-        else if (free_bytes[at] == 0 || (!fs->thin && p->size > (uint64_t)free_bytes[at]))
-            fs_write_failed(e, ENOSPC, fs->dirs[at].path);
-        else if (put_open(p, &fs->dirs[at], e) == 0)
+        else if (put_begin_in(p, &fs->dirs[at], free_bytes[at], e) == 0)
             return 0;
-        else if (e->kind == ERROR_CONFLICT)
+        else if (e->kind == ERROR_CONFLICT || e->kind == ERROR_INVALID)
             return -1;
         fd_close(&p->work);
         fd_close(&p->dir);
@@ -202,23 +298,75 @@ static int put_choose(struct fs_put *p, struct error *e)
     return -1;
 }
 
-int fs_put_begin(struct store *s, const char *image_id, int64_t size, struct store_put **ret, struct error *e)
+static struct fs_put *put_new(struct store *s, const char *image_id, struct error *e)
 {
     struct fs_put *p;
 
-    if (!fs_name_valid(image_id))
-        return error_set(e, ERROR_INVALID, "\"%s\" cannot be the name of an image file.", image_id);
+    if (!fs_name_valid(image_id)) {
+        error_set(e, ERROR_INVALID, "\"%s\" cannot be the name of an image file.", image_id);
+        return NULL;
+    }
     p = mem_new(sizeof *p);
     p->fs = s->data;
-    p->dir = p->work = p->fd = -1;
-    p->size = size > 0 ? (uint64_t)size : 0;
-    p->preallocate = !p->fs->thin && p->size > STREAM_BUFFER;
+    p->dir = p->work = p->fd = p->source = -1;
+    p->mode = p->fs->perm;
     str_copy(p->name, sizeof p->name, image_id);
+    return p;
+}
+
+static int put_start(struct fs_put *p, struct store_put **ret, struct error *e)
+{
     if (put_choose(p, e) < 0) {
         put_free(p);
         return -1;
     }
     *ret = &p->put;
+    return 0;
+}
+
+int fs_put_begin(struct store *s, const char *image_id, int64_t size, struct store_put **ret, struct error *e)
+{
+    struct fs_put *p = put_new(s, image_id, e);
+
+    if (!p)
+        return -1;
+    p->size = size > 0 ? (uint64_t)size : 0;
+    p->preallocate = !p->fs->thin && p->size > STREAM_BUFFER;
+    return put_start(p, ret, e);
+}
+
+/* The file to take over. One without holes is not thin. */
+static int source_open(struct fs_put *p, const char *path, struct error *e)
+{
+    struct stat st;
+
+    p->source = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (p->source < 0 || fstat(p->source, &st) < 0)
+        return error_errno(e, ERROR_INVALID, errno, "%s cannot be opened.", path);
+    if (!S_ISREG(st.st_mode) ||
+        (p->fs->thin && st.st_size > 0 && lseek(p->source, 0, SEEK_HOLE) >= st.st_size))
+        return error_set(e, ERROR_INVALID, "%s is not as this store keeps images.", path);
+    p->size = (uint64_t)st.st_size;
+    return 0;
+}
+
+int fs_put_link(struct store *s, const char *image_id, const char *path, uint64_t *ret_size,
+                struct store_put **ret, struct error *e)
+{
+    struct fs_put *p = put_new(s, image_id, e);
+
+    if (!p)
+        return -1;
+    if (source_open(p, path, e) < 0) {
+        put_free(p);
+        return -1;
+    }
+    p->path = path;
+    if (put_start(p, ret, e) < 0)
+        return -1;
+    p->path = NULL;
+    fd_close(&p->source);
+    *ret_size = p->size;
     return 0;
 }
 
@@ -339,9 +487,9 @@ int fs_put_commit(struct store_put *put, struct store_location *ret, struct erro
     struct fs_put *p = (struct fs_put *)put;
     int err = 0;
 
-    if (p->fs->thin && ftruncate(p->fd, (off_t)p->at) < 0)
+    if (p->fs->thin && !p->shared && ftruncate(p->fd, (off_t)p->at) < 0)
         return fs_write_failed(e, errno, "ftruncate");
-    if (p->fs->perm != 0 && fchmod(p->fd, p->fs->perm) < 0)
+    if (p->mode != 0 && fchmod(p->fd, p->mode) < 0)
         return fs_write_failed(e, errno, "fchmod");
     if (fsync(p->fd) < 0)
         return fs_write_failed(e, errno, "fsync");
@@ -386,6 +534,8 @@ void fs_put_abort(struct store_put *put)
     } else {
         unlinkat(p->work, p->temporary, 0);
     }
+    if (p->shared && p->mode != p->old_mode)
+        fchmod(p->fd, p->old_mode);
     put_free(p);
 }
 

@@ -23,6 +23,7 @@ struct fixture {
     struct stores *stores;
     struct store *store;
     char dir[64];
+    char outside[64]; /* on the same file system */
 };
 
 static int setup(void **state)
@@ -31,6 +32,7 @@ static int setup(void **state)
 
     f.kind = *state;
     test_dir_make(f.dir);
+    test_dir_make(f.outside);
     f.stores = f.kind->memory ? test_memory_stores() : test_file_stores(f.dir, f.kind->option);
     f.store = stores_default(f.stores);
     if (f.kind->wrapped) {
@@ -47,6 +49,7 @@ static int teardown(void **state)
 
     stores_close(f->stores);
     test_dir_remove(f->dir);
+    test_dir_remove(f->outside);
     return 0;
 }
 
@@ -232,6 +235,112 @@ static void abort_spares_a_successor(void **state)
     assert_true(test_holds(f->store, loc.url, "new", 3));
 }
 
+/* ---- taking over files ---- */
+
+/* Whether the driver can: the others have to say so, and what follows is not for them. */
+static bool takes_files(struct fixture *f, const char *path)
+{
+    struct store_put *p = NULL;
+    struct error e;
+
+    if (!f->kind->memory)
+        return true;
+    assert_int_equal(store_put_link(f->store, ID_A, path, &p, &e), -1);
+    assert_int_equal(e.kind, ERROR_INVALID);
+    assert_null(p);
+    return false;
+}
+
+static const size_t taken_sizes[] = { 1 << 20, 5000001, 1 }; /* the last is not thin */
+
+static void a_file_becomes_an_object(void **state)
+{
+    struct fixture *f = *state;
+    const char *path = test_path(f->outside, "staged");
+
+    for (size_t i = 0; i < COUNT(taken_sizes) && takes_files(f, path); i++) {
+        CLEANUP(store_put_abort) struct store_put *p = NULL;
+        size_t n = taken_sizes[i];
+        unsigned char *data = pattern(n);
+        struct store_location loc;
+        struct error e;
+
+        if (n == 1 && f->kind->option) {
+            free(data);
+            continue;
+        }
+        test_file_sparse(path, data, n);
+        assert_int_equal(store_put_link(f->store, ID_A, path, &p, &e), 0);
+        assert_int_equal(store_put_write(p, "more", 4, &e), -1);
+        assert_int_equal(e.kind, ERROR_INVALID);
+        assert_false(test_holds(f->store, store_put_url(p), data, n));
+        assert_int_equal(store_put_commit(p, &loc, &e), 0);
+        assert_true(str_eq(loc.url, store_put_url(p)) && loc.size == n);
+        store_put_done(&p);
+        assert_true(test_holds(f->store, loc.url, data, n));
+        assert_true(test_file_holds(path, data, n));
+        assert_int_equal(unlink(path), 0);
+        assert_true(test_holds(f->store, loc.url, data, n));
+        assert_int_equal(test_dir_count(f->dir, ".glint", true), 0);
+        assert_int_equal(store_delete(f->store, loc.url, &e), 0);
+        free(data);
+    }
+}
+
+static void a_taken_file_replaces_nothing(void **state)
+{
+    struct fixture *f = *state;
+    const char *path = test_path(f->outside, "staged");
+    unsigned char *data = pattern(1 << 20);
+    CLEANUP(store_put_abort) struct store_put *early = NULL;
+    struct store_put *p = NULL;
+    struct store_location loc;
+    struct error e;
+
+    if (takes_files(f, path)) {
+        test_file_sparse(path, data, 1 << 20);
+        assert_int_equal(store_put_link(f->store, ID_A, path, &early, &e), 0);
+        assert_int_equal(test_put(f->store, ID_A, 5, "first", 5, &loc, &e), 0);
+        assert_int_equal(store_put_link(f->store, ID_A, path, &p, &e), -1);
+        assert_int_equal(e.kind, ERROR_CONFLICT);
+        assert_int_equal(store_put_commit(early, &loc, &e), -1);
+        assert_int_equal(e.kind, ERROR_CONFLICT);
+        store_put_abort(&early);
+        assert_true(test_holds(f->store, loc.url, "first", 5));
+        assert_true(test_file_holds(path, data, 1 << 20));
+        assert_int_equal(test_dir_count(f->dir, ".glint", true), 0);
+    }
+    free(data);
+}
+
+static void abort_leaves_the_file(void **state)
+{
+    struct fixture *f = *state;
+    const char *path = test_path(f->outside, "staged");
+    unsigned char *data = pattern(1 << 20);
+
+    for (int committed = 0; committed < 2 && takes_files(f, path); committed++) {
+        struct store_put *p = NULL;
+        struct store_location loc;
+        struct stat before, after;
+        struct error e;
+
+        test_file_sparse(path, data, 1 << 20);
+        assert_int_equal(chmod(path, 0600), 0);
+        assert_int_equal(stat(path, &before), 0);
+        assert_int_equal(store_put_link(f->store, ID_A, path, &p, &e), 0);
+        if (committed)
+            assert_int_equal(store_put_commit(p, &loc, &e), 0);
+        store_put_abort(&p);
+        assert_int_equal(test_dir_count(f->dir, "", false), 0);
+        assert_int_equal(test_dir_count(f->dir, ".glint", true), 0);
+        assert_int_equal(stat(path, &after), 0);
+        assert_true(after.st_ino == before.st_ino && after.st_nlink == 1 && after.st_mode == before.st_mode);
+        assert_true(test_file_holds(path, data, 1 << 20));
+    }
+    free(data);
+}
+
 /* ---- many at once ---- */
 
 enum { RIVALS = 8, ROUNDS = 20 };
@@ -300,7 +409,8 @@ static void one_of_many_wins(void **state)
 #define ALL(k)                                                                                               \
     OVER(k, what_was_put_is_what_one_gets), OVER(k, ranges_are_read_anywhere),                               \
         OVER(k, announced_sizes_bind), OVER(k, an_object_is_never_replaced), OVER(k, abort_leaves_no_trace), \
-        OVER(k, abort_spares_a_successor), OVER(k, one_of_many_wins)
+        OVER(k, abort_spares_a_successor), OVER(k, a_file_becomes_an_object),                                \
+        OVER(k, a_taken_file_replaces_nothing), OVER(k, abort_leaves_the_file), OVER(k, one_of_many_wins)
 
 int main(void)
 {

@@ -55,6 +55,43 @@ static void each_call_fails_in_its_turn(void **state)
         }
 }
 
+static int take(struct store *s, const char *path, struct store_location *ret, struct error *e)
+{
+    CLEANUP(store_put_abort) struct store_put *p = NULL;
+
+    if (store_put_link(s, ID_A, path, &p, e) < 0 || store_put_commit(p, ret, e) < 0)
+        return -1;
+    store_put_done(&p);
+    return 0;
+}
+
+/* Calls of one that takes over a file: link, commit. The file survives them. */
+static void taking_over_fails_in_its_turn(void **state)
+{
+    struct fixture *f = *state;
+    const char *path = test_path(f->dir, ".staged");
+
+    for (int partial = 0; partial < 2; partial++)
+        for (long n = 1; n <= 3; n++) {
+            struct store_location loc;
+            struct error e;
+            int r;
+
+            test_file_sparse(path, (const unsigned char *)"abcdef", 6);
+            store_fault_arm(n, ERROR_UNAVAILABLE, partial);
+            r = take(f->store, path, &loc, &e);
+            assert_int_equal(r, n <= 2 ? -1 : 0);
+            if (r < 0)
+                assert_int_equal(e.kind, ERROR_UNAVAILABLE);
+            assert_int_equal(test_dir_count(f->dir, "", false), r == 0);
+            assert_int_equal(test_dir_count(f->dir, ".glint", true), 0);
+            assert_true(test_file_holds(path, (const unsigned char *)"abcdef", 6));
+            store_fault_arm(0, ERROR_INTERNAL, false);
+            if (r == 0)
+                assert_int_equal(store_delete(f->store, loc.url, &e), 0);
+        }
+}
+
 static void reading_and_deleting_fail_too(void **state)
 {
     struct fixture *f = *state;
@@ -87,6 +124,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_call_fails_in_its_turn, setup, teardown),
+        cmocka_unit_test_setup_teardown(taking_over_fails_in_its_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(reading_and_deleting_fail_too, setup, teardown),
     };
 

@@ -4,6 +4,8 @@
 #define TESTS_UNIT_STORE_SETUP_H
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,7 +99,7 @@ static inline void test_dir_remove(const char *dir)
 /* Entries of dir/sub without . and .., hidden ones only when asked for. */
 static inline size_t test_dir_count(const char *dir, const char *sub, bool hidden)
 {
-    char path[600];
+    char path[1200];
     struct dirent *entry;
     size_t n = 0;
     DIR *d;
@@ -110,6 +112,44 @@ static inline size_t test_dir_count(const char *dir, const char *sub, bool hidde
     if (d)
         closedir(d);
     return n;
+}
+
+/* dir/name, until the next call. */
+static inline const char *test_path(const char *dir, const char *name)
+{
+    static char path[1200];
+
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    return path;
+}
+
+/* A file of these bytes with holes where whole blocks are zero; replaces what was there. */
+static inline void test_file_sparse(const char *path, const unsigned char *data, size_t n)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+    if (fd < 0 || ftruncate(fd, (off_t)n) < 0)
+        fail_msg("%s: %s", path, strerror(errno));
+    for (size_t at = 0; at < n; at += 4096) {
+        size_t len = n - at < 4096 ? n - at : 4096;
+        static const unsigned char zero[4096];
+
+        if (memcmp(data + at, zero, len) != 0 && pwrite(fd, data + at, len, (off_t)at) != (ssize_t)len)
+            fail_msg("%s: %s", path, strerror(errno));
+    }
+    close(fd);
+}
+
+static inline bool test_file_holds(const char *path, const unsigned char *data, size_t n)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    unsigned char *got = malloc(n + 1);
+    bool same = fd >= 0 && read(fd, got, n + 1) == (ssize_t)n && memcmp(got, data, n) == 0;
+
+    free(got);
+    if (fd >= 0)
+        close(fd);
+    return same;
 }
 
 /* A whole put; -1 with *e. */
