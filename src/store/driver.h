@@ -34,7 +34,6 @@ struct store_driver {
                     struct error *);
     ssize_t (*get_read)(struct store_get *, uint64_t offset, void *buf, size_t n, struct error *);
     int (*get_fd)(const struct store_get *);
-    bool (*get_ranges)(const struct store_get *);
     void (*get_close)(struct store_get *);
 
     int (*delete_check)(struct store *, const char *url, struct error *);

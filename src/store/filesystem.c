@@ -329,11 +329,6 @@ static int fs_get_fd(const struct store_get *get)
     return ((const struct fs_get *)get)->fd;
 }
 
-static bool fs_get_ranges(const struct store_get *get UNUSED)
-{
-    return true;
-}
-
 static void fs_get_close(struct store_get *get)
 {
     struct fs_get *g = (struct fs_get *)get;
@@ -454,7 +449,6 @@ const struct store_driver store_filesystem = {
     .get_open = fs_get_open,
     .get_read = fs_get_read,
     .get_fd = fs_get_fd,
-    .get_ranges = fs_get_ranges,
     .get_close = fs_get_close,
     .delete_check = fs_delete_check,
     .delete = fs_delete,

@@ -215,11 +215,6 @@ static ssize_t web_get_read(struct store_get *get, uint64_t offset, void *buf, s
     return got;
 }
 
-static bool web_get_ranges(const struct store_get *get UNUSED)
-{
-    return true;
-}
-
 static void web_get_close(struct store_get *get)
 {
     struct web_get *g = (struct web_get *)get;
@@ -239,6 +234,5 @@ const struct store_driver store_http = {
     .size = web_size,
     .get_open = web_get_open,
     .get_read = web_get_read,
-    .get_ranges = web_get_ranges,
     .get_close = web_get_close,
 };

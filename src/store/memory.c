@@ -193,11 +193,6 @@ static ssize_t memory_get_read(struct store_get *get, uint64_t offset, void *buf
     return (ssize_t)n;
 }
 
-static bool memory_get_ranges(const struct store_get *get UNUSED)
-{
-    return true;
-}
-
 static void memory_get_close(struct store_get *get)
 {
     struct memory_get *g = (struct memory_get *)get;
@@ -235,7 +230,6 @@ const struct store_driver store_memory = {
     .put_done = memory_put_done,
     .get_open = memory_get_open,
     .get_read = memory_get_read,
-    .get_ranges = memory_get_ranges,
     .get_close = memory_get_close,
     .delete = memory_delete,
 };

@@ -201,11 +201,6 @@ int store_get_fd(const struct store_get *g)
     return g->store->driver->get_fd ? g->store->driver->get_fd(g) : -1;
 }
 
-bool store_get_ranges(const struct store_get *g)
-{
-    return g->store->driver->get_ranges && g->store->driver->get_ranges(g);
-}
-
 void store_get_close(struct store_get **g)
 {
     struct store_get *own = TAKE(*g);

@@ -85,9 +85,8 @@ int store_get_open(struct store *s, const char *url, struct store_get **ret, uin
                    struct error *e) MUST_CHECK;
 /* Bytes from offset: > 0, 0 at the end, -1. What ends before its announced size is an error, never an end. */
 ssize_t store_get_read(struct store_get *g, uint64_t offset, void *buf, size_t n, struct error *e);
-int store_get_fd(const struct store_get *g);      /* a file that sendfile(2) can read, or -1 */
-bool store_get_ranges(const struct store_get *g); /* whether offsets other than 0 are cheap */
-void store_get_close(struct store_get **g);       /* takes NULL; for CLEANUP */
+int store_get_fd(const struct store_get *g); /* a file that sendfile(2) can read, or -1 */
+void store_get_close(struct store_get **g);  /* takes NULL; for CLEANUP */
 
 /* Would store_delete() be refused? Asked before the database forgets the image. */
 int store_delete_check(struct store *s, const char *url, struct error *e) MUST_CHECK;
