@@ -237,7 +237,7 @@ int image_delete_handle(struct request *rq, struct error *e)
     if (im->protected)
         return error_set(e, ERROR_FORBIDDEN, "Image %s is protected and cannot be deleted.", im->id);
     request_db_release(rq);
-    if (image_remove_if(rq->api->db, rq->api->stores, im, delete_check, rq, e) < 0) {
+    if (image_remove(rq->api->db, rq->api->stores, im, delete_check, rq, e) < 0) {
         if (e->kind == ERROR_NOT_FOUND)
             error_as(e, 404, "Failed to find image %s to delete", rq->args[0]);
         return -1;

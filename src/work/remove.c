@@ -98,13 +98,8 @@ static int delete_rows(struct db_conn *c, struct arena *a, const struct image *s
     return db_commit(c, e);
 }
 
-int image_remove(struct db *db, struct stores *stores, const struct image *im, struct error *e)
-{
-    return image_remove_if(db, stores, im, NULL, NULL, e);
-}
-
-int image_remove_if(struct db *db, struct stores *stores, const struct image *im, image_check *check,
-                    void *arg, struct error *e)
+int image_remove(struct db *db, struct stores *stores, const struct image *im, image_check *check, void *arg,
+                 struct error *e)
 {
     CLEANUP(arena_end) struct arena *a = arena_make(16 * 1024);
     CLEANUP(db_release) struct db_conn *c = NULL;

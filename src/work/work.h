@@ -81,13 +81,11 @@ void source_filter_read(const struct config *c, struct source_filter *ret);
 bool source_allowed(const struct source_filter *f, const char *url);
 
 /* Deletes the image: first the rows and, in the same transaction, what has to be removed goes to the trash;
- * then the data. Store refusals that are known beforehand (no permission, in use) leave everything as it was.
- * Own transaction. */
-int image_remove(struct db *db, struct stores *stores, const struct image *im, struct error *e) MUST_CHECK;
-/* The same, if check() lets: it sees the image as it is inside the transaction. */
+ * then the data. Store refusals that are known beforehand (no permission, in use) leave everything as it was,
+ * and so does check() (NULL: none), which sees the image as it is inside the transaction. Own transaction. */
 typedef int image_check(void *arg, const struct image *now, struct error *e);
-int image_remove_if(struct db *db, struct stores *stores, const struct image *im, image_check *check,
-                    void *arg, struct error *e) MUST_CHECK;
+int image_remove(struct db *db, struct stores *stores, const struct image *im, image_check *check, void *arg,
+                 struct error *e) MUST_CHECK;
 
 /* ---- jobs: glint_jobs, run by the worker ---- */
 

@@ -81,7 +81,7 @@ static void remove_image(const char *id)
 {
     struct error e;
 
-    MUST(image_remove(w.db, w.stores, world_load(&w, w.arena, id), &e));
+    MUST(image_remove(w.db, w.stores, world_load(&w, w.arena, id), NULL, NULL, &e));
     assert_int_equal(world_objects(&w), 0);
 }
 
@@ -185,7 +185,7 @@ static bool try_remove(const struct plan *p)
     im = world_load(&w, w.arena, id);
     db_fault_arm(p->db, ERROR_UNAVAILABLE);
     store_fault_arm(p->store, ERROR_UNAVAILABLE, p->partial);
-    r = image_remove(w.db, w.stores, im, &e);
+    r = image_remove(w.db, w.stores, im, NULL, NULL, &e);
     fired = db_fault_fired() || store_fault_fired();
     disarm();
     if (r < 0) {

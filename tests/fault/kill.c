@@ -44,7 +44,7 @@ static void work_for_ever(unsigned seed, int ready)
         o.declared_size = i % 2 ? (int64_t)s.m.len : -1;
         if (world_upload(&w, id, &o, &src, &e) < 0)
             _exit(1);
-        if (i % 5 < 2 && image_remove(w.db, w.stores, world_load(&w, w.arena, id), &e) < 0)
+        if (i % 5 < 2 && image_remove(w.db, w.stores, world_load(&w, w.arena, id), NULL, NULL, &e) < 0)
             _exit(2);
     }
 }
@@ -98,7 +98,7 @@ static size_t check_images(void)
         check_image(world_load(&w, w.arena, ids[i]), &active);
     assert_int_equal(world_objects(&w), active);
     for (size_t i = 0; i < n; i++)
-        MUST(image_remove(w.db, w.stores, world_load(&w, w.arena, ids[i]), &e));
+        MUST(image_remove(w.db, w.stores, world_load(&w, w.arena, ids[i]), NULL, NULL, &e));
     return active;
 }
 

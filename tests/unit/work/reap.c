@@ -71,7 +71,7 @@ static void a_deleted_image_stays_deleted(void **state UNUSED)
     const char *id = abandoned_upload("abc", 1, &loc);
     struct error e;
 
-    MUST(image_remove(w.db, w.stores, world_load(&w, w.arena, id), &e));
+    MUST(image_remove(w.db, w.stores, world_load(&w, w.arena, id), NULL, NULL, &e));
     assert_int_equal(world_reap(&w).uploads, 1);
     assert_int_equal(world_status(&w, id), IMAGE_DELETED);
     assert_int_equal(world_leases(&w) + world_objects(&w) + world_trash(&w), 0);

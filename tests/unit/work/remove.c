@@ -34,12 +34,12 @@ static void rows_and_data_go(void **state UNUSED)
     struct image *im = world_load(&w, w.arena, id);
     struct error e;
 
-    MUST(image_remove(w.db, w.stores, im, &e));
+    MUST(image_remove(w.db, w.stores, im, NULL, NULL, &e));
     assert_int_equal(world_status(&w, id), IMAGE_DELETED);
     assert_int_equal(world_objects(&w), 1);
     assert_int_equal(world_trash(&w), 0);
     assert_true(world_active(&w, other, "def", 3));
-    assert_int_equal(image_remove(w.db, w.stores, im, &e), -1);
+    assert_int_equal(image_remove(w.db, w.stores, im, NULL, NULL, &e), -1);
     assert_int_equal(e.kind, ERROR_NOT_FOUND);
 }
 
@@ -50,7 +50,7 @@ static void missing_data_is_no_hindrance(void **state UNUSED)
     struct error e;
 
     MUST(store_delete(world_store(&w), im->locations[0].url, &e));
-    MUST(image_remove(w.db, w.stores, im, &e));
+    MUST(image_remove(w.db, w.stores, im, NULL, NULL, &e));
     assert_int_equal(world_trash(&w), 0);
 }
 
@@ -58,7 +58,7 @@ static void a_queued_image_has_no_data(void **state UNUSED)
 {
     struct error e;
 
-    MUST(image_remove(w.db, w.stores, world_load(&w, w.arena, world_image(&w, "raw")), &e));
+    MUST(image_remove(w.db, w.stores, world_load(&w, w.arena, world_image(&w, "raw")), NULL, NULL, &e));
     assert_int_equal(world_trash(&w), 0);
 }
 
@@ -70,7 +70,7 @@ static void foreign_locations_only_lose_their_row(void **state UNUSED)
 
     world_sql(&w, "UPDATE image_locations SET value = 'rbd://fsid/pool/image/snap'");
     im = world_load(&w, w.arena, id);
-    MUST(image_remove(w.db, w.stores, im, &e));
+    MUST(image_remove(w.db, w.stores, im, NULL, NULL, &e));
     assert_int_equal(world_status(&w, id), IMAGE_DELETED);
     assert_int_equal(world_trash(&w), 0);
     assert_int_equal(world_objects(&w), 1);
@@ -83,7 +83,7 @@ static void a_known_refusal_leaves_everything(void **state UNUSED)
 
     store_fault_wrap(world_store(&w));
     store_fault_arm(1, ERROR_FORBIDDEN, false);
-    assert_int_equal(image_remove(w.db, w.stores, world_load(&w, w.arena, id), &e), -1);
+    assert_int_equal(image_remove(w.db, w.stores, world_load(&w, w.arena, id), NULL, NULL, &e), -1);
     assert_int_equal(e.kind, ERROR_FORBIDDEN);
     assert_true(world_active(&w, id, "abc", 3));
     assert_int_equal(world_trash(&w), 0);
@@ -96,7 +96,7 @@ static void what_cannot_be_removed_now_is_noted(void **state UNUSED)
 
     store_fault_wrap(world_store(&w));
     store_fault_arm(2, ERROR_UNAVAILABLE, false); /* after the check */
-    MUST(image_remove(w.db, w.stores, world_load(&w, w.arena, id), &e));
+    MUST(image_remove(w.db, w.stores, world_load(&w, w.arena, id), NULL, NULL, &e));
     assert_true(store_fault_fired());
     assert_int_equal(world_status(&w, id), IMAGE_DELETED);
     assert_int_equal(world_objects(&w), 1);
@@ -116,12 +116,12 @@ static void the_image_as_it_is_now_counts(void **state UNUSED)
     struct error e;
 
     MUST(world_upload(&w, id, &o, &src, &e));
-    MUST(image_remove(w.db, w.stores, queued, &e));
+    MUST(image_remove(w.db, w.stores, queued, NULL, NULL, &e));
     assert_int_equal(world_status(&w, id), IMAGE_DELETED);
     assert_int_equal(world_objects(&w), 1);
 
     world_sql(&w, "UPDATE images SET protected = 1 WHERE NOT deleted");
-    assert_int_equal(image_remove(w.db, w.stores, bare, &e), -1);
+    assert_int_equal(image_remove(w.db, w.stores, bare, NULL, NULL, &e), -1);
     assert_int_equal(e.kind, ERROR_FORBIDDEN);
     assert_true(world_active(&w, guarded, "def", 3));
 }

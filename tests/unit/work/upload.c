@@ -121,7 +121,8 @@ static void a_refused_upload_leaves_the_image_queued(void **state UNUSED)
         o = world_options(&w); /* it can be tried again */
         o.inspect = false;
         CHECK_CASE(bad[i].name, upload_all(id, &o, SIZE, &e) == 0 && world_active(&w, id, data, SIZE));
-        CHECK_CASE(bad[i].name, image_remove(w.db, w.stores, world_load(&w, w.arena, id), &e) == 0);
+        CHECK_CASE(bad[i].name,
+                   image_remove(w.db, w.stores, world_load(&w, w.arena, id), NULL, NULL, &e) == 0);
     }
 }
 
@@ -216,7 +217,7 @@ static void delete_it(const char *id)
 {
     struct error e;
 
-    MUST(image_remove(w.db, w.stores, world_load(&w, w.arena, id), &e));
+    MUST(image_remove(w.db, w.stores, world_load(&w, w.arena, id), NULL, NULL, &e));
 }
 
 static void an_image_deleted_meanwhile_is_gone(void **state UNUSED)
@@ -468,7 +469,7 @@ static void delete_and_upload_race_to_a_clean_end(void **state UNUSED)
         assert_int_equal(pthread_create(&thread, NULL, upload_rival, &r), 0);
         pthread_barrier_wait(&start);
         usleep((useconds_t)(round * 997 % 20000));
-        MUST(image_remove(w.db, w.stores, im, &e));
+        MUST(image_remove(w.db, w.stores, im, NULL, NULL, &e));
         pthread_join(thread, NULL);
         pthread_barrier_destroy(&start);
         if (r.result < 0 && r.e.kind != ERROR_GONE && r.e.kind != ERROR_CONFLICT &&
