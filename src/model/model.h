@@ -166,7 +166,7 @@ int image_list(struct db_conn *c, struct arena *a, const struct image_query *q, 
 /* ---- sums ---- */
 
 /* Σ size × live locations of the project's images, as Glance counts user_storage_quota, leaving one image out
- * (NULL: none). */
+ * (NULL: none); INT64_MAX where it is more. */
 int image_storage_used(struct db_conn *c, const char *owner, const char *except_id, int64_t *ret,
                        struct error *e) MUST_CHECK;
 /* How many live images have each status. */

@@ -1,25 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/rows.h"
 
+/* Sizes are whatever clients claim of their locations: the whole sum may not fit, that of halves does. */
+static int64_t halves_sum(int64_t high, int64_t low)
+{
+    high += low >> 32;
+    return high > INT32_MAX ? INT64_MAX : (high << 32) | (low & UINT32_MAX);
+}
+
 int image_storage_used(struct db_conn *c, const char *owner, const char *except_id, int64_t *ret,
                        struct error *e)
 {
     CLEANUP(stmt_reset) struct db_stmt *s = NULL;
     int row;
 
-    if (db_prepare(
-            c,
-            "SELECT COALESCE(SUM(i.size), 0) FROM images i JOIN image_locations l ON l.image_id = i.id "
-            "WHERE i.owner = ?1 AND i.id <> ?2 AND i.size > 0 AND l.status <> 'deleted' "
-            "AND i.status NOT IN ('killed', 'deleted', 'pending_delete')",
-            &s, e) < 0)
+    if (db_prepare(c,
+                   "SELECT SUM(i.size >> 32), SUM(i.size & 4294967295) FROM images i JOIN image_locations l "
+                   "ON l.image_id = i.id "
+                   "WHERE i.owner = ?1 AND i.id <> ?2 AND i.size > 0 AND l.status <> 'deleted' "
+                   "AND i.status NOT IN ('killed', 'deleted', 'pending_delete')",
+                   &s, e) < 0)
         return -1;
     db_bind_text(s, 1, owner);
     db_bind_text(s, 2, except_id ? except_id : "");
     row = db_step(s, e);
     if (row < 0)
         return -1;
-    *ret = row ? db_int(s, 0) : 0;
+    *ret = row ? halves_sum(db_int(s, 0), db_int(s, 1)) : 0;
     return 0;
 }
 

@@ -46,6 +46,40 @@ static void test_storage_used(void **state)
     fixture_close(&f);
 }
 
+static const struct {
+    const char *name, *sizes[3];
+    int64_t used;
+} huge[] = {
+    { "the halves carry", { "4294967295", "4294967295", "1" }, 8589934591 },
+    { "as much as fits", { "9223372036854775806", "1", NULL }, INT64_MAX },
+    { "one more", { "9223372036854775807", "1", NULL }, INT64_MAX },
+    { "much more", { "9223372036854775807", "9223372036854775807", "9223372036854775807" }, INT64_MAX },
+};
+
+static void test_storage_used_saturates(void **state UNUSED)
+{
+    for (size_t i = 0; i < COUNT(huge); i++) {
+        struct fixture f;
+        int64_t used = -1;
+
+        fixture_open(&f);
+        for (int k = 0; k < 3 && huge[i].sizes[k]; k++) {
+            char id[8] = { (char)('a' + k), '\0' }, sql[400];
+
+            store_image(&f, make_image(&f, id, "p1"));
+            snprintf(sql, sizeof sql,
+                     "UPDATE images SET size = %s, status = 'active' WHERE id = '%s'; "
+                     "INSERT INTO image_locations (image_id, value, status, created_at, deleted) VALUES "
+                     "('%s', 'file:///%d', 'active', '2026-01-01 00:00:00.000000', 0)",
+                     huge[i].sizes[k], id, id, k);
+            run_sql(&f, sql);
+        }
+        OK(&f, image_storage_used(f.c, "p1", NULL, &used, &f.e));
+        CHECK_CASE(huge[i].name, used == huge[i].used);
+        fixture_close(&f);
+    }
+}
+
 static void test_count_by_status(void **state)
 {
     struct fixture f;
@@ -69,6 +103,7 @@ static void test_count_by_status(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_storage_used),
+                                        cmocka_unit_test(test_storage_used_saturates),
                                         cmocka_unit_test(test_count_by_status) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
