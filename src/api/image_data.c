@@ -340,8 +340,17 @@ static int send_data(struct request *rq, const struct image *im, const struct ht
     return str_eq(rq->http->method, "HEAD") ? 0 : send_range(rq, reading, range, e);
 }
 
+static bool data_distant(struct request *rq, const struct image *im)
+{
+    const struct image_location *first = &im->locations[0];
+    const struct store *s = stores_for_url(rq->api->stores, first->store, first->url);
+
+    return s && store_distant(s);
+}
+
 /* GET and HEAD. A range that is wrong is refused before the data is looked for, as Glance does; but
- * conditions come before the range, and they can hold only for data that is there. */
+ * conditions come before the range, and they can hold only for data that is there. Somebody else's server is
+ * not asked for what they decide. */
 int image_download(struct request *rq, struct error *e)
 {
     CLEANUP(reading_done) struct reading reading = { .get = NULL };
@@ -349,7 +358,7 @@ int image_download(struct request *rq, struct error *e)
     struct http_validators v;
     struct image *im = NULL;
     enum http_range_kind kind;
-    bool fits, unchanged = false;
+    bool fits, distant, unchanged = false;
     const char *header;
 
     if (download_allowed(rq, &im, e) < 0 || locations_prefer(rq, im, e) < 0)
@@ -364,9 +373,12 @@ int image_download(struct request *rq, struct error *e)
         return range_refuse(rq, e, kind, header, (uint64_t)im->size);
     if (fits && str_eq(rq->http->method, "GET"))
         wanted = range;
-    if (location_open(rq, im, wanted, &reading, e) < 0)
+    distant = data_distant(rq, im);
+    if (distant && request_conditions(rq, &v, &unchanged, e) < 0)
+        return -1;
+    if (!unchanged && location_open(rq, im, wanted, &reading, e) < 0)
         return e->kind == ERROR_NOT_FOUND ? respond_no_data(rq, e) : -1;
-    if (request_conditions(rq, &v, &unchanged, e) < 0)
+    if (!distant && request_conditions(rq, &v, &unchanged, e) < 0)
         return -1;
     if (unchanged)
         return respond_unchanged(rq, &v);

@@ -24,7 +24,7 @@ int location_list(struct request *rq, struct error *e)
         location_doc_write(&body, &im->locations[i], true);
     }
     str_addc(&body, ']');
-    return respond_json(rq, 200, &body);
+    return respond_document(rq, &body, e);
 }
 
 /* ---- POST ---- */

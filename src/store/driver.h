@@ -10,6 +10,7 @@
 struct store_driver {
     const char *name;           /* as in [glance_store] stores and enabled_backends */
     const char *const *schemes; /* of location URLs; ends with NULL */
+    bool distant;               /* see store_distant() */
 
     /* group: the section that holds this store's options ("glance_store" in single-store mode). */
     int (*open)(struct store *, const struct config *, const char *group, struct error *);

@@ -229,6 +229,7 @@ static const char *const schemes[] = { "http", "https", NULL };
 const struct store_driver store_http = {
     .name = "http",
     .schemes = schemes,
+    .distant = true,
     .open = web_open,
     .close = web_close,
     .size = web_size,

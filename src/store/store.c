@@ -42,6 +42,11 @@ int64_t store_weight(const struct store *s)
     return s->weight;
 }
 
+bool store_distant(const struct store *s)
+{
+    return s->driver->distant;
+}
+
 bool store_read_only(const struct store *s)
 {
     return !s->driver->put_begin;

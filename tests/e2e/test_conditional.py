@@ -259,7 +259,12 @@ def test_documents_tell_their_version(member):
     assert made.body == shown.body and made.header('ETag') == shown.header('ETag')
     assert set(shown.header('ETag')[1:-1]) <= HEX and len(shown.header('ETag')) == 34
     assert (shown.header('Cache-Control'), shown.header('Last-Modified')) == ('no-cache', None)
-    for path in (path, '/v2/images', '/v2/images?limit=1&name=a', '/v2/images?name=nobody'):
+    check_versions(member, path, '/v2/images', '/v2/images?limit=1&name=a', '/v2/images?name=nobody')
+    assert member.request('HEAD', '/v2/images').status == 405
+
+
+def check_versions(member, *paths):
+    for path in paths:
         tag = tag_of(member, path)
         for value in (tag, 'W/' + tag, '"x",' + tag, '*'):
             answer = member.get(path, headers={'If-None-Match': value})
@@ -273,7 +278,10 @@ def test_documents_tell_their_version(member):
         # a document has no date to compare with
         assert member.get(path, headers={'If-Modified-Since': http_date(time.time() + 9)}).status == 200
         assert member.get(path, headers={'If-Unmodified-Since': http_date(0)}).status == 200
-    assert member.request('HEAD', '/v2/images').status == 405
+
+
+def test_locations_tell_their_version(admin, member, loaded):
+    check_versions(admin, doc_of(loaded) + '/locations', doc_of(member.create()['id']) + '/locations')
 
 
 def test_conditions_come_last(member, other, reader):

@@ -181,6 +181,21 @@ def test_a_silent_location_is_left(glint_server, web):
     assert member.download(image_id).body == origin.content(1)
 
 
+def test_what_one_has_is_not_asked_for_again(located, web):
+    client = located.client()
+    image_id = client.create()['id']
+    assert ask(client, image_id, web.url + '/name/kept/100').status == 202
+    settled(client, image_id)
+    tag = client.download(image_id).header('ETag')
+    before = asked(web, 'kept')
+    assert client.download(image_id, headers={'If-None-Match': tag}).status == 304
+    assert client.download(image_id, headers={'If-None-Match': tag, 'Range': 'bytes=1-2'}).status == 304
+    assert client.download(image_id, headers={'If-Match': '"x"'}).status == 412
+    assert asked(web, 'kept') == before
+    assert client.download(image_id, headers={'If-None-Match': '"x"', 'Range': 'bytes=1-2'}).body == b'bc'
+    assert asked(web, 'kept') > before
+
+
 def test_a_short_body_is_never_a_whole_download(located, web):
     member = located.client()
     image_id = linked(member, web.url + '/short/%d' % (4 * MIB))
