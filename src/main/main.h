@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The program: one file per subcommand, and the only place with signals, processes and exit statuses. */
+/* The program: one file per subcommand; its signals, children and exit statuses. */
 #ifndef MAIN_MAIN_H
 #define MAIN_MAIN_H
 
