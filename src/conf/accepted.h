@@ -55,7 +55,7 @@
     ACCEPTED("DEFAULT", "use_json"), ACCEPTED("DEFAULT", "use_stderr"), ACCEPTED("DEFAULT", "use_syslog"),
     ACCEPTED("DEFAULT", "use_syslog_rfc_format"), ACCEPTED("DEFAULT", "use_user_token"),
     ACCEPTED("DEFAULT", "verbose"), ACCEPTED("DEFAULT", "wakeup_time"),
-    ACCEPTED("DEFAULT", "watch_log_file"), ACCEPTED("DEFAULT", "worker_self_reference_url"),
+    ACCEPTED("DEFAULT", "watch_log_file"),
     ACCEPTED("DEFAULT", "wsgi_default_pool_size"),
 
     ACCEPTED("audit_middleware_notifications", "driver"),

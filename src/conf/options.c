@@ -40,6 +40,11 @@ const struct option conf_options[] = {
     { "DEFAULT", "public_endpoint", OPTION_STRING, NULL,
       .help = "URL prefix of the links in the versions document, for a service behind a proxy. Unset: "
               "as the request named the service." },
+    { "DEFAULT", "worker_self_reference_url", OPTION_STRING, NULL, .flags = OPTION_RESTART,
+      .help =
+          "URL by which the other hosts of the service reach this one: http://host:port, with a path where a "
+          "web server serves it below one. An import and a deletion of an image that one host has staged "
+          "are passed on to it. Unset: public_endpoint, which is the same on all." },
 
     /* ---- logging ---- */
     { "DEFAULT", "debug", OPTION_BOOL, "false", .help = "Log debug messages too." },
@@ -277,6 +282,15 @@ const struct option conf_options[] = {
       .help = "Port of /metrics; 0 turns it off. At its default a port in use is only a warning." },
     { "glint", "fetch_timeout", OPTION_FLOAT, "60", .min = 1, .max = 3600, .flags = OPTION_RESTART,
       .help = "Seconds that a server which a location points at may be silent." },
+    { "glint", "staging_shared", OPTION_BOOL, "false", .flags = OPTION_RESTART,
+      .help = "All hosts of the service see one staging store, by a shared file system: each of them imports "
+              "and deletes what another one staged." },
+    { "glint", "peers", OPTION_LIST, "", .flags = OPTION_RESTART,
+      .help =
+          "The worker_self_reference_url of each host that requests may be passed on to. Empty: whichever "
+          "the database names." },
+    { "glint", "peer_ca_file", OPTION_STRING, NULL, .flags = OPTION_RESTART,
+      .help = "Certificates (PEM) of authorities for hosts whose URL is https; unset: the system's." },
     { "glint", "access_log", OPTION_BOOL, "true", .help = "Log one line for each request." },
     { "glint", "head_image_data", OPTION_BOOL, "true",
       .help = "Answer HEAD of an image's data, with its length and version. false: 405, as Glance does." },
