@@ -232,6 +232,9 @@ ssize_t http_query_parse(struct arena *a, const char *query, struct http_param *
 struct http_url {
     const char *scheme, *host; /* in lower case, the host without brackets; "" when there is none */
     unsigned port;             /* 0: none */
+    bool port_told;            /* also when it is 0 */
+    bool user_told;            /* something stands before the host */
+    const char *rest;          /* what follows the host: path, query, fragment */
 };
 bool http_url_split(struct arena *a, const char *url, struct http_url *ret);
 /* %XX decoding of a path segment; false on a bad escape and on %00. */

@@ -150,18 +150,22 @@ bool http_url_split(struct arena *a, const char *url, struct http_url *ret)
     *ret = (struct http_url){ .scheme = arena_strn(a, text, n), .host = "" };
     str_lower((char *)(uintptr_t)ret->scheme);
     text += n ? n + 1 : 0;
+    ret->rest = text;
     if (!str_starts(text, "//"))
         return true;
-    host = arena_strn(a, text + 2, strcspn(text + 2, "/?#"));
+    n = strcspn(text + 2, "/?#");
+    host = arena_strn(a, text + 2, n);
+    ret->rest = text + 2 + n;
     at = strrchr(host, '@');
     host = at ? at + 1 : host;
+    ret->user_told = at != NULL;
     end = *host == '[' ? strchr(host, ']') : NULL;
     if (!end != (*host != '['))
         return false;
     if (end) {
         host++;
         *end++ = '\0';
-        if (*end && *end != ':')
+        if (!strchr(host, ':') || (*end && *end != ':'))
             return false;
     } else {
         end = host + strcspn(host, ":");
@@ -170,6 +174,7 @@ bool http_url_split(struct arena *a, const char *url, struct http_url *ret)
         *end++ = '\0';
         if (!port_read(end, &ret->port))
             return false;
+        ret->port_told = *end != '\0';
     }
     str_lower(host);
     ret->host = host;

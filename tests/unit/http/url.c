@@ -88,11 +88,30 @@ static const struct {
     { "http://h:-1", NULL, NULL, 0 },
     { "http://[::1", NULL, NULL, 0 },
     { "http://[::1]x:1", NULL, NULL, 0 },
+    { "http://[127.0.0.1]", NULL, NULL, 0 },
+};
+
+static const struct {
+    const char *url, *rest;
+    bool port, user;
+} rests[] = {
+    { "http://h/x?y#z", "/x?y#z", false, false },
+    { "http://h:0", "", true, false },
+    { "http://h:/", "/", false, false },
+    { "http://@h?x", "?x", false, true },
+    { "http://u:p@[::1]:1#x", "#x", true, true },
+    { "http:/h", "/h", false, false },
+    { "x", "x", false, false },
 };
 
 static void urls_are_split(void **state UNUSED)
 {
     struct arena *a = arena_make(1024);
+    struct http_url u;
+
+    for (size_t i = 0; i < COUNT(rests); i++)
+        CHECK_CASE(rests[i].url, http_url_split(a, rests[i].url, &u) && str_eq(u.rest, rests[i].rest) &&
+                                     u.port_told == rests[i].port && u.user_told == rests[i].user);
 
     for (size_t i = 0; i < COUNT(urls); i++) {
         struct http_url got;
