@@ -4,6 +4,7 @@
  * request each, so that each step is looked at. */
 #include "fetch/fetch.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,10 +23,15 @@ struct fetch {
     bool near_first;      /* the first one went to this machine or its link */
     bool head_read, done; /* of the present request */
     CURLcode result;      /* once done */
-    uint64_t part_first, part_total;
-    bool part;
+    struct fetch_head head;
+    struct fetch_target target;            /* with admit */
+    struct curl_slist *headers, *resolved; /* lists of libcurl's options */
 
-    unsigned char *target; /* of the reader who waits */
+    int64_t deadline_us; /* monotonic; 0: none */
+    int64_t waited_us;   /* of the present window of rate_min, and what moved before it */
+    uint64_t window_moved;
+
+    unsigned char *buffer; /* of the reader who waits */
     size_t room;
     struct str spill; /* what did not fit, at most one piece of libcurl's */
     size_t spilled;   /* of it, given already */
@@ -33,33 +39,40 @@ struct fetch {
     uint64_t moved; /* bytes so far, head and body: signs of life */
 };
 
-bool fetch_address_near(const struct sockaddr *address)
-{
-    const struct in6_addr *six = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
-    uint32_t four;
+/* ---- what libcurl calls ---- */
 
-    if (address->sa_family == AF_INET) {
-        four = ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr);
-    } else if (address->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(six)) {
-        memcpy(&four, six->s6_addr + 12, sizeof four);
-        four = ntohl(four);
-    } else {
-        return address->sa_family != AF_INET6 || IN6_IS_ADDR_LOOPBACK(six) || IN6_IS_ADDR_UNSPECIFIED(six) ||
-               IN6_IS_ADDR_LINKLOCAL(six);
-    }
-    return four >> 24 == 127 || four >> 24 == 0 || four >> 16 == 0xA9FE;
+static bool same_host(const struct sockaddr *a, const struct sockaddr_storage *b)
+{
+    if (a->sa_family != b->ss_family)
+        return false;
+    if (a->sa_family == AF_INET)
+        return memcmp(&((const struct sockaddr_in *)(const void *)a)->sin_addr,
+                      &((const struct sockaddr_in *)(const void *)b)->sin_addr, sizeof(struct in_addr)) == 0;
+    return a->sa_family == AF_INET6 &&
+           memcmp(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr,
+                  &((const struct sockaddr_in6 *)(const void *)b)->sin6_addr, sizeof(struct in6_addr)) == 0;
 }
 
-/* ---- what libcurl calls ---- */
+static bool may_connect(struct fetch *f, const struct sockaddr *address)
+{
+    bool near = fetch_address_near(address);
+
+    if (f->o.admit && !f->o.proxied) {
+        for (size_t i = 0; i < f->target.n_addresses; i++)
+            if (same_host(address, &f->target.addresses[i]))
+                return true;
+        return false;
+    }
+    if (f->o.admit)
+        return true;
+    if (f->requests == 1)
+        f->near_first |= near;
+    return !near || f->near_first;
+}
 
 static curl_socket_t open_socket(void *arg, curlsocktype purpose UNUSED, struct curl_sockaddr *address)
 {
-    struct fetch *f = arg;
-    bool near = fetch_address_near(&address->addr);
-
-    if (f->requests == 1)
-        f->near_first |= near;
-    else if (near && !f->near_first)
+    if (!may_connect(arg, &address->addr))
         return CURL_SOCKET_BAD;
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
@@ -67,21 +80,13 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose UNUSED, struct 
 static size_t take_head(char *bytes, size_t size, size_t n, void *arg)
 {
     struct fetch *f = arg;
-    unsigned long long first, last, total;
-    CLEANUP(str_done) struct str line = STR_INIT;
     long status = 0;
 
     n *= size;
     f->moved += n;
-    str_addn(&line, bytes, n);
-    if (str_starts(str_text(&line), "HTTP/")) {
-        f->part = false;
-    } else if (strncasecmp(str_text(&line), "Content-Range:", 14) == 0 &&
-               sscanf(str_text(&line) + 14, " bytes %llu-%llu/%llu", &first, &last, &total) == 3) {
-        f->part = true;
-        f->part_first = first;
-        f->part_total = total;
-    }
+    if (f->head_read) /* fields after the body */
+        return n;
+    fetch_head_line(&f->head, bytes, n);
     if (n <= 2) {
         f->lib->easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
         f->head_read = status >= 200;
@@ -100,8 +105,8 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *arg)
         return CURL_WRITEFUNC_PAUSE;
     }
     fits = n < f->room ? n : f->room;
-    memcpy(f->target, bytes, fits);
-    f->target += fits;
+    memcpy(f->buffer, bytes, fits);
+    f->buffer += fits;
     f->room -= fits;
     f->moved += n;
     str_addn(&f->spill, bytes + fits, n - fits);
@@ -135,23 +140,44 @@ static int step(struct fetch *f, int wait_ms, struct error *e)
     return 0;
 }
 
+/* Enough for the window of waiting that ends now, and still in time? */
+static bool fast_enough(struct fetch *f, int64_t waited_us, int64_t now_us)
+{
+    f->waited_us += waited_us;
+    if (f->waited_us >= f->o.timeout_ms * 1000) {
+        if (f->moved - f->window_moved < f->o.rate_min * (uint64_t)f->o.timeout_ms / 1000)
+            return false;
+        f->waited_us = 0;
+        f->window_moved = f->moved;
+    }
+    return f->deadline_us == 0 || now_us < f->deadline_us;
+}
+
 /* Runs the transfer until its head is there, the reader's buffer has something, or it is over. */
 static int run(struct fetch *f, bool for_head, struct error *e)
 {
-    int64_t last = clock_mono_us();
-    const unsigned char *start = f->target;
+    int64_t last = clock_mono_us(), now = last, asked = last;
+    const unsigned char *start = f->buffer;
     uint64_t seen = f->moved;
 
-    while (!f->done && (for_head ? !f->head_read : f->target == start)) {
-        int64_t left = f->o.timeout_ms - (clock_mono_us() - last) / 1000;
+    while (!f->done && (for_head ? !f->head_read : f->buffer == start)) {
+        int64_t left = f->o.timeout_ms - (now - last) / 1000, before = now;
 
         if (left <= 0)
             return fail(f, ERROR_UNAVAILABLE, CURLE_OPERATION_TIMEDOUT, e);
         if (step(f, left < TICK_MS ? (int)left : TICK_MS, e) < 0)
             return -1;
+        now = clock_mono_us();
+        if (!fast_enough(f, now - before, now))
+            return fail(f, ERROR_UNAVAILABLE, CURLE_OPERATION_TIMEDOUT, e);
         if (f->moved != seen) {
             seen = f->moved;
-            last = clock_mono_us();
+            last = now;
+        }
+        if (f->o.alive && now - asked >= TICK_MS * 1000) {
+            if (f->o.alive(f->o.alive_arg, e) < 0)
+                return -1;
+            asked = now;
         }
         if (f->paused && !for_head)
             break;
@@ -171,6 +197,16 @@ static void set_tls(const struct fetch *f)
         f->lib->easy_setopt(f->easy, CURLOPT_CAINFO, o->ca_file);
 }
 
+static void header_add(struct fetch *f, const char *name, const char *value)
+{
+    CLEANUP(str_done) struct str line = STR_INIT;
+
+    if (!value)
+        return;
+    str_addf(&line, "%s: %s", name, value);
+    f->headers = f->lib->slist_append(f->headers, str_text(&line));
+}
+
 static void set_up(struct fetch *f, bool head, uint64_t offset)
 {
     const struct fetch_lib *lib = f->lib;
@@ -180,7 +216,8 @@ static void set_up(struct fetch *f, bool head, uint64_t offset)
     lib->easy_setopt(f->easy, CURLOPT_FOLLOWLOCATION, 0L);
     lib->easy_setopt(f->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     lib->easy_setopt(f->easy, CURLOPT_NOSIGNAL, 1L);
-    lib->easy_setopt(f->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)f->o.timeout_ms);
+    lib->easy_setopt(f->easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     (long)(f->o.connect_ms ? f->o.connect_ms : f->o.timeout_ms));
     lib->easy_setopt(f->easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
     lib->easy_setopt(f->easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     lib->easy_setopt(f->easy, CURLOPT_USERAGENT, "glint/" GLINT_VERSION);
@@ -195,14 +232,62 @@ static void set_up(struct fetch *f, bool head, uint64_t offset)
     if (offset > 0) {
         snprintf(range, sizeof range, "%llu-", (unsigned long long)offset);
         lib->easy_setopt(f->easy, CURLOPT_RANGE, range);
+        header_add(f, "If-Range", f->o.if_range);
     }
+    for (const char *const *line = f->o.headers; line && *line; line++)
+        f->headers = lib->slist_append(f->headers, *line);
+    lib->easy_setopt(f->easy, CURLOPT_HTTPHEADER, f->headers);
     set_tls(f);
+}
+
+/* A later request is sent to whom nothing was confided. */
+static void headers_forget(struct fetch *f, uint64_t offset)
+{
+    f->lib->slist_free_all(f->headers);
+    f->headers = NULL;
+    if (offset > 0)
+        header_add(f, "If-Range", f->o.if_range);
+    f->lib->easy_setopt(f->easy, CURLOPT_HTTPHEADER, f->headers);
+}
+
+static void address_text(const struct sockaddr_storage *address, char *ret, socklen_t size)
+{
+    if (address->ss_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, ret, size);
+    else
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, ret, size);
+}
+
+/* libcurl is told what the name resolves to; open_socket() has the last word. */
+static void pin(struct fetch *f)
+{
+    const struct fetch_target *t = &f->target;
+    CLEANUP(str_done) struct str line = STR_INIT;
+    char text[INET6_ADDRSTRLEN];
+
+    if (t->literal || f->o.proxied)
+        return;
+    str_addf(&line, "%s:%u:", t->host, t->port);
+    for (size_t i = 0; i < t->n_addresses; i++) {
+        address_text(&t->addresses[i], text, sizeof text);
+        str_addf(&line, strchr(text, ':') ? "%s[%s]" : "%s%s", i > 0 ? "," : "", text);
+    }
+    f->lib->easy_setopt(f->easy, CURLOPT_RESOLVE, NULL);
+    f->lib->slist_free_all(f->resolved);
+    f->resolved = f->lib->slist_append(NULL, str_text(&line));
+    f->lib->easy_setopt(f->easy, CURLOPT_RESOLVE, f->resolved);
 }
 
 static int ask(struct fetch *f, const char *url, struct error *e)
 {
     const char *proxy = str_starts(url, "https://") ? f->o.proxy_https : f->o.proxy_http;
 
+    if (f->o.admit) {
+        if (f->o.admit(f->o.admit_arg, url, &f->target, e) < 0)
+            return -1;
+        pin(f);
+        url = f->target.url;
+    }
     f->requests++;
     f->head_read = f->done = f->paused = false;
     f->result = CURLE_OK;
@@ -221,7 +306,10 @@ static int ask(struct fetch *f, const char *url, struct error *e)
 
 static bool is_redirect(const struct fetch *f)
 {
-    return fetch_status(f) == 301 || fetch_status(f) == 302;
+    unsigned status = fetch_status(f);
+
+    return status == 301 || status == 302 ||
+           (f->o.admit && (status == 303 || status == 307 || status == 308));
 }
 
 /* Where the redirect leads, in *ret (to be freed). */
@@ -250,6 +338,7 @@ int fetch_open(const struct fetch_options *o, const char *url, bool head, uint64
     if (!f->lib)
         return error_set(e, ERROR_UNAVAILABLE, "libcurl.so.4 is not installed");
     f->o = *o;
+    f->deadline_us = o->total_ms > 0 ? clock_mono_us() + o->total_ms * 1000 : 0;
     f->easy = f->lib->easy_init();
     f->multi = f->lib->multi_init();
     if (!f->easy || !f->multi)
@@ -258,9 +347,13 @@ int fetch_open(const struct fetch_options *o, const char *url, bool head, uint64
     str_add(&at, url);
     if (ask(f, str_text(&at), e) < 0)
         return -1;
-    while (is_redirect(f))
-        if (follow(f, &at, e) < 0 || ask(f, str_text(&at), e) < 0)
+    while (is_redirect(f)) {
+        if (follow(f, &at, e) < 0)
             return -1;
+        headers_forget(f, offset);
+        if (ask(f, str_text(&at), e) < 0)
+            return -1;
+    }
     *ret = TAKE(f);
     return 0;
 }
@@ -283,11 +376,16 @@ int64_t fetch_length(const struct fetch *f)
 
 bool fetch_part(const struct fetch *f, uint64_t *ret_first, uint64_t *ret_total)
 {
-    if (fetch_status(f) != 206 || !f->part)
+    if (fetch_status(f) != 206 || !f->head.part || !f->head.total_known)
         return false;
-    *ret_first = f->part_first;
-    *ret_total = f->part_total;
+    *ret_first = f->head.part_first;
+    *ret_total = f->head.total;
     return true;
+}
+
+const struct fetch_head *fetch_head(const struct fetch *f)
+{
+    return &f->head;
 }
 
 /* ---- reading ---- */
@@ -314,16 +412,16 @@ ssize_t fetch_read(struct fetch *f, void *buf, size_t n, struct error *e)
 
     if (got == n || n == 0)
         return (ssize_t)got;
-    f->target = (unsigned char *)buf + got;
+    f->buffer = (unsigned char *)buf + got;
     f->room = n - got;
     if (f->paused) {
         f->paused = false;
         f->lib->easy_pause(f->easy, CURLPAUSE_CONT);
     }
-    if (f->target == (unsigned char *)buf)
+    if (f->buffer == (unsigned char *)buf)
         failed = run(f, false, e);
-    got = (size_t)(f->target - (unsigned char *)buf);
-    f->target = NULL;
+    got = (size_t)(f->buffer - (unsigned char *)buf);
+    f->buffer = NULL;
     f->room = 0;
     if (got > 0)
         return (ssize_t)got;
@@ -344,6 +442,10 @@ void fetch_close(struct fetch **f)
         own->lib->easy_cleanup(own->easy);
     if (own->multi)
         own->lib->multi_cleanup(own->multi);
+    if (own->headers)
+        own->lib->slist_free_all(own->headers);
+    if (own->resolved)
+        own->lib->slist_free_all(own->resolved);
     str_done(&own->spill);
     mem_free(own);
 }
