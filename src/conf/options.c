@@ -173,6 +173,19 @@ const struct option conf_options[] = {
       .help = "Ports that clients may name as sources; [] means all but disallowed_ports." },
     { "import_filtering_opts", "disallowed_ports", OPTION_BOUNDED_LIST, "[]",
       .help = "Ports that are refused where allowed_ports is empty." },
+    { "glint", "import_networks", OPTION_LIST, "",
+      .help =
+          "Networks (10.0.0.0/8, fd00::/8) or addresses that imports may fetch from although they are not "
+          "public: without this, only hosts that [import_filtering_opts] allowed_hosts names may have "
+          "loopback, link-local, private, shared, multicast or reserved addresses." },
+    { "glint", "import_proxy", OPTION_STRING, "",
+      .help = "Proxy by which imports fetch, http://host:port. It resolves the names, so that it has to keep "
+              "what it reaches to itself. Empty: none, whatever the environment says." },
+    { "glint", "import_timeout", OPTION_INT, "86400", UNBOUNDED_FROM(1), .flags = OPTION_RESTART,
+      .help = "Seconds that one try to fetch an image may take." },
+    { "glint", "import_rate_min", OPTION_INT, "1024", UNBOUNDED_FROM(0), .flags = OPTION_RESTART,
+      .help = "Bytes a second that a server has to give, over each fetch_timeout of waiting for it; 0 means "
+              "any." },
 
     /* ---- the pipeline, identity, health ---- */
     { "paste_deploy", "flavor", OPTION_STRING, NULL, .flags = OPTION_RESTART,
@@ -281,7 +294,7 @@ const struct option conf_options[] = {
     { "glint", "metrics_port", OPTION_PORT, "9293", .flags = OPTION_RESTART,
       .help = "Port of /metrics; 0 turns it off. At its default a port in use is only a warning." },
     { "glint", "fetch_timeout", OPTION_FLOAT, "60", .min = 1, .max = 3600, .flags = OPTION_RESTART,
-      .help = "Seconds that a server which a location points at may be silent." },
+      .help = "Seconds that a server which a location or an import points at may be silent." },
     { "glint", "staging_shared", OPTION_BOOL, "false", .flags = OPTION_RESTART,
       .help = "All hosts of the service see one staging store, by a shared file system: each of them imports "
               "and deletes what another one staged." },

@@ -73,12 +73,16 @@ struct source_filter {
     struct {
         const char *const *items;
         size_t n;
-    } allowed_schemes, disallowed_schemes, allowed_hosts, disallowed_hosts, allowed_ports, disallowed_ports;
+    } allowed_schemes, disallowed_schemes, allowed_hosts, disallowed_hosts, allowed_ports, disallowed_ports,
+        networks; /* [glint] import_networks */
 };
 void source_filter_read(const struct config *c, struct source_filter *ret);
 /* Waits for the resolver. This machine and its link (RFC 3927, RFC 4291) are refused unless allowed_hosts
  * names the host, and so is every spelling of an address but the usual one. */
 bool source_allowed(const struct source_filter *f, const char *url);
+/* The same for what imports fetch, which is stricter: only addresses that everybody may have, and those of
+ * import_networks, unless allowed_hosts names the host; http and https alone; whatever port it comes to. */
+bool source_allowed_import(const struct source_filter *f, const char *url);
 
 /* Deletes the image: first the rows and, in the same transaction, what has to be removed goes to the trash;
  * then the data. Store refusals that are known beforehand (no permission, in use) leave everything as it was,
