@@ -401,6 +401,103 @@ static void one_of_many_wins(void **state)
     assert_int_equal(store_sweep(f->store), 0);
 }
 
+/* ---- looking after it ---- */
+
+struct seen {
+    size_t n, stop_at;
+    struct store_object last; /* its texts: those below */
+};
+static char seen_name[300], seen_url[1100];
+
+static int see(void *arg, const struct store_object *o, struct error *e)
+{
+    struct seen *s = arg;
+
+    s->last = *o;
+    str_copy(seen_name, sizeof seen_name, o->name);
+    str_copy(seen_url, sizeof seen_url, o->url);
+    s->last.name = seen_name;
+    s->last.url = seen_url;
+    s->last.alias = NULL;
+    return ++s->n == s->stop_at ? error_set(e, ERROR_ABORTED, "enough") : 0;
+}
+
+static struct seen list(struct fixture *f)
+{
+    struct seen s = { 0 };
+    struct error e;
+
+    assert_int_equal(store_list(f->store, see, &s, &e), 0);
+    return s;
+}
+
+static void what_is_there_is_listed(void **state)
+{
+    struct fixture *f = *state;
+    struct store_location loc;
+    struct seen s = list(f);
+    struct error e;
+
+    assert_int_equal(s.n, 0);
+    assert_int_equal(test_put(f->store, ID_A, -1, "abc", 3, &loc, &e), 0);
+    s = list(f);
+    assert_int_equal(s.n, 1);
+    assert_string_equal(seen_name, ID_A);
+    assert_string_equal(seen_url, loc.url);
+    assert_int_equal(s.last.size, 3);
+    assert_true(s.last.changed_us > clock_now_us() - 60 * CLOCK_SECOND &&
+                s.last.changed_us < clock_now_us() + 60 * CLOCK_SECOND);
+    assert_int_equal(test_put(f->store, ID_B, -1, "", 0, &loc, &e), 0);
+    assert_int_equal(list(f).n, 2);
+    s = (struct seen){ .stop_at = 1 };
+    assert_int_equal(store_list(f->store, see, &s, &e), -1);
+    assert_int_equal(e.kind, ERROR_ABORTED);
+    assert_int_equal(s.n, 1);
+}
+
+static void what_is_set_aside_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(str_done) struct str where = STR_INIT;
+    struct store_location loc;
+    struct seen s;
+    struct error e;
+
+    for (int i = 0; i < 3; i++) { /* within one second, too */
+        str_clear(&where);
+        assert_int_equal(test_put(f->store, ID_A, -1, "abc", 3, &loc, &e), 0);
+        s = list(f);
+        assert_int_equal(store_quarantine(f->store, &s.last, &where, &e), 0);
+        assert_int_equal(list(f).n, 0);
+        assert_false(test_holds(f->store, loc.url, "abc", 3));
+        if (!f->kind->memory)
+            assert_true(test_file_holds(str_text(&where), (const unsigned char *)"abc", 3));
+    }
+    assert_int_equal(store_sweep(f->store), 0);
+    if (!f->kind->memory)
+        assert_int_equal(test_dir_count(f->dir, ".glint/quarantine", false), 3);
+}
+
+static void what_was_replaced_is_not_set_aside(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(str_done) struct str where = STR_INIT;
+    struct store_location loc;
+    struct seen s;
+    struct error e;
+
+    assert_int_equal(test_put(f->store, ID_A, -1, "abc", 3, &loc, &e), 0);
+    s = list(f);
+    assert_int_equal(store_delete(f->store, loc.url, &e), 0);
+    assert_int_equal(store_quarantine(f->store, &s.last, &where, &e), -1);
+    assert_int_equal(e.kind, ERROR_CONFLICT);
+    assert_int_equal(test_put(f->store, ID_A, -1, "abcd", 4, &loc, &e), 0);
+    assert_int_equal(store_quarantine(f->store, &s.last, &where, &e), -1);
+    assert_int_equal(e.kind, ERROR_CONFLICT);
+    assert_true(test_holds(f->store, loc.url, "abcd", 4));
+    assert_int_equal(where.len, 0);
+}
+
 #define OVER(k, test)                                                                                        \
     {                                                                                                        \
 #test, test, setup, teardown, (void *)&kinds[k]                                                      \
@@ -409,7 +506,9 @@ static void one_of_many_wins(void **state)
     OVER(k, what_was_put_is_what_one_gets), OVER(k, ranges_are_read_anywhere),                               \
         OVER(k, announced_sizes_bind), OVER(k, an_object_is_never_replaced), OVER(k, abort_leaves_no_trace), \
         OVER(k, abort_spares_a_successor), OVER(k, a_file_becomes_an_object),                                \
-        OVER(k, a_taken_file_replaces_nothing), OVER(k, abort_leaves_the_file), OVER(k, one_of_many_wins)
+        OVER(k, a_taken_file_replaces_nothing), OVER(k, abort_leaves_the_file), OVER(k, one_of_many_wins),   \
+        OVER(k, what_is_there_is_listed), OVER(k, what_is_set_aside_is_kept),                                \
+        OVER(k, what_was_replaced_is_not_set_aside)
 
 int main(void)
 {

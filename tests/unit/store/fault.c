@@ -55,6 +55,39 @@ static void each_call_fails_in_its_turn(void **state)
         }
 }
 
+static int see(void *arg, const struct store_object *o, struct error *e UNUSED)
+{
+    static char url[1100];
+
+    *(struct store_object *)arg = *o;
+    str_copy(url, sizeof url, o->url);
+    ((struct store_object *)arg)->url = url;
+    return 0;
+}
+
+static void listing_and_quarantine_fail_in_their_turn(void **state)
+{
+    static const bool partial[] = { false, true };
+    struct fixture *f = *state;
+
+    for (size_t k = 0; k < COUNT(partial); k++) {
+        CLEANUP(str_done) struct str where = STR_INIT;
+        struct store_location loc;
+        struct store_object o;
+        struct error e;
+
+        store_fault_arm(0, ERROR_INTERNAL, false);
+        assert_int_equal(test_put(f->store, ID_A, 6, "abcdef", 6, &loc, &e), 0);
+        store_fault_arm(1, ERROR_UNAVAILABLE, partial[k]);
+        assert_int_equal(store_list(f->store, see, &o, &e), -1);
+        assert_int_equal(store_list(f->store, see, &o, &e), 0);
+        store_fault_arm(1, ERROR_UNAVAILABLE, partial[k]);
+        assert_int_equal(store_quarantine(f->store, &o, &where, &e), -1);
+        assert_int_equal(e.kind, ERROR_UNAVAILABLE);
+        assert_int_equal(store_delete(f->store, loc.url, &e), partial[k] ? -1 : 0);
+    }
+}
+
 static int take(struct store *s, const char *path, struct store_location *ret, struct error *e)
 {
     CLEANUP(store_put_abort) struct store_put *p = NULL;
@@ -126,6 +159,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_call_fails_in_its_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(taking_over_fails_in_its_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(reading_and_deleting_fail_too, setup, teardown),
+        cmocka_unit_test_setup_teardown(listing_and_quarantine_fail_in_their_turn, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

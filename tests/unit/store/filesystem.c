@@ -531,6 +531,41 @@ static void killed_writers_leave_nothing_after_a_sweep(void **state UNUSED)
     }
 }
 
+/* ---- looking after it ---- */
+
+static int name_add(void *arg, const struct store_object *o, struct error *e UNUSED)
+{
+    str_addf(arg, "%s|", o->name);
+    return 0;
+}
+
+static void only_objects_are_listed(void **state UNUSED)
+{
+    CLEANUP(str_done) struct str names = STR_INIT;
+    struct error e;
+
+    file_write(in_dir(".hidden"), "x");
+    file_write(in_dir("with%percent"), "x");
+    assert_int_equal(mkdir(in_dir("lost+found"), 0700), 0);
+    assert_int_equal(symlink("/etc/passwd", in_dir(ID_B)), 0);
+    file_write(in_dir(ID_A), "x");
+    assert_int_equal(store_list(f.store, name_add, &names, &e), 0);
+    assert_string_equal(str_text(&names), ID_A "|");
+}
+
+static void a_directory_that_is_gone_is_no_empty_store(void **state UNUSED)
+{
+    CLEANUP(str_done) struct str names = STR_INIT;
+    char moved[80];
+    struct error e;
+
+    snprintf(moved, sizeof moved, "%s.away", f.dir);
+    assert_int_equal(rename(f.dir, moved), 0);
+    assert_int_equal(store_list(f.store, name_add, &names, &e), -1);
+    assert_int_equal(e.kind, ERROR_UNAVAILABLE);
+    assert_int_equal(rename(moved, f.dir), 0);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -539,6 +574,8 @@ int main(void)
         T(only_objects_of_the_datadir_are_found),
         T(odd_names_are_refused),
         T(objects_have_the_configured_mode),
+        T(only_objects_are_listed),
+        T(a_directory_that_is_gone_is_no_empty_store),
         T(thin_files_have_holes),
         T(aligned_writes_of_any_shape_arrive),
         T(misconfiguration_is_an_error),
