@@ -123,4 +123,32 @@ bool fetch_part(const struct fetch *f, uint64_t *ret_first, uint64_t *ret_total)
 ssize_t fetch_read(struct fetch *f, void *buf, size_t n, struct error *e);
 void fetch_close(struct fetch **f); /* takes NULL; for CLEANUP */
 
+/* ---- one question with a short answer, both whole in memory (ask.c) ---- */
+
+enum { FETCH_BODY_MAX = 64 * 1024 }; /* of the answer: what is more is dropped */
+
+struct fetch_question {
+    const char *method, *url;
+    const char *const *headers;     /* "Name: value", ends with NULL; beside the client's own */
+    const char *body;               /* NULL: none */
+    size_t size;                    /* bytes of it */
+    const char *ca_file;            /* PEM; NULL or "": the system's */
+    int64_t connect_ms, timeout_ms; /* to be connected; for all of it */
+};
+struct fetch_answer {
+    unsigned status;    /* at least 200 */
+    const char *reason; /* as the server worded it; "" */
+    const char *body;   /* zero-terminated */
+    size_t size;
+    const struct fetch_header {
+        const char *name, *value;
+    } * headers;
+    size_t n_headers;
+};
+/* Asks that very server: by no proxy, and redirects are answers. Texts are the arena's. ERROR_INVALID for
+ * what must not be sent, and for an answer that is none; ERROR_UNAVAILABLE when no answer came. */
+int fetch_ask(struct arena *a, const struct fetch_question *q, struct fetch_answer *ret,
+              struct error *e) MUST_CHECK;
+const char *fetch_answer_header(const struct fetch_answer *answer, const char *name); /* the last; or NULL */
+
 #endif
