@@ -13,6 +13,8 @@
     /flaky/X/K/N         breaks off half-way K times, then sends all N  /asked/X       how often /…/X/… was read
     /until/X/K/N         N bytes for K reads, 404 from then on          /nowhere       redirects without saying whereto
     /gate/X/[K/]N        gives half of N, the rest after /open/X was read (or 20 seconds); but N at once K times
+    /peer/HOW/X/REST     POST and DELETE: another worker of the service. HOW is the status of its answer, or drop, junk, cut, loop;
+                         /told/X: what it was asked, as JSON. A status of -C comes without a request id
     /remote/STATUS/SIZE/N/v2/images/ID[/file]   an Images API with one image of N bytes which says it has SIZE; it wants
                          a token. STATUS may be a number: so it answers. SIZE may be none or junk
 """
@@ -24,6 +26,8 @@ import sys
 import threading
 import time
 
+# Of what another worker is asked with: the others belong to the connection and to the client's library.
+TOLD_HEADERS = ('content-type', 'cookie', 'x-auth-token', 'x-image-meta-store', 'x-other')
 LETTERS = bytes(range(ord('a'), ord('z') + 1))
 
 
@@ -38,6 +42,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     counts = collections.Counter()
     lock = threading.Lock()
     gates = collections.defaultdict(threading.Event)
+    told = collections.defaultdict(list)
 
     def log_message(self, *_):
         pass
@@ -47,6 +52,42 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.serve(True)
+
+    def do_POST(self):
+        self.work()
+
+    def do_DELETE(self):
+        self.work()
+
+    def work(self):
+        """What another worker of the service is asked."""
+        body = self.rfile.read(int(self.headers.get('Content-Length') or 0)).decode()
+        word, how, name, *rest = self.path.strip('/').split('/')
+        if word != 'peer':
+            self.head(404, 0)
+            return
+        with self.lock:
+            self.told[name].append({'method': self.command, 'path': '/' + '/'.join(rest), 'body': json.loads(body) if body else None,
+                                    'headers': sorted((k.lower(), v) for k, v in self.headers.items() if k.lower() in TOLD_HEADERS)})
+        if how == 'drop':
+            self.close_connection = True
+        elif how == 'junk':
+            self.wfile.write(b'What do you want?\r\n')
+            self.close_connection = True
+        elif how == 'cut':
+            self.head(202, 1000)
+            self.close_connection = True
+        elif how == 'loop':
+            self.head(307, 0, Location=self.path)
+        else:
+            status, _, reason = how.lstrip('-').partition('-')
+            self.send_response(int(status), reason.replace('_', ' ') or None)
+            if not how.startswith('-'):
+                self.send_header('X-Openstack-Request-Id', 'req-of-the-peer')
+            text = b'' if int(status) == 204 else b'the words of the peer'
+            self.send_header('Content-Length', str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
 
     def count(self, name):
         with self.lock:
@@ -161,6 +202,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif word == 'asked':
             body = b'%d' % self.counts[rest[0]]
             self.head(200, len(body))
+            self.wfile.write(body if send else b'')
+        elif word == 'told':
+            body = json.dumps(self.told.pop(rest[0], [])).encode()
+            self.head(200, len(body), Content_Type='application/json')
             self.wfile.write(body if send else b'')
         elif word == 'empty':
             self.head(200, 0)

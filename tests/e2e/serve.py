@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """serve.py PROFILE COMMAND...   runs the command beside a fresh server; in it {url} is the server's
-address and {origin} that of a web server for locations (tests/origin.py).
+address, {database} its database and {origin} a web server for locations (tests/origin.py).
 PROFILE: trusted, noauth, or a folder of tests/oracle/profiles, which adds to trusted as it does in peer.sh.
 The exit status is the command's, or 3 when the server did not end well."""
+import functools
 import os
 import shutil
 import subprocess
@@ -43,7 +44,8 @@ def main():
             server = Server(directory, trusted=profile == 'trusted')
         else:
             server = ProfileServer(directory, profile)
-        status = subprocess.run([word.replace('{url}', server.url).replace('{origin}', web.url) for word in command]).returncode
+        told = {'{url}': server.url, '{origin}': web.url, '{database}': server.database}
+        status = subprocess.run([functools.reduce(lambda text, item: text.replace(*item), told.items(), word) for word in command]).returncode
         problem = server.finish()
         if problem:
             print(problem, file=sys.stderr)

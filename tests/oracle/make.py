@@ -13,7 +13,7 @@ OCTETS = 'application/octet-stream'
 def step(method, path, who='member', headers=(), **more):
     """One recorded request.  more: json=, body=, chunks=, keep={placeholder: json key}, quiet=True, nohost=True,
     settle=True (asked again until no task works on the image), until='text' (asked again until the answer has it),
-    origin=True (asked of tests/origin.py)."""
+    origin=True (asked of tests/origin.py), property=name (no request: the image of that path gets it in the database)."""
     if isinstance(headers, dict):
         headers = tuple(headers.items())
     return dict(method=method, path=path, who=who, headers=tuple(headers), **more)
@@ -108,6 +108,16 @@ def jobs(name='id', who='member', **more):
 def opened(name='id'):
     """Lets the web server go on with /gate/<name>/N."""
     return get('/open/<%s>' % name, 'none', origin=True, quiet=True)
+
+
+def staged_at(host, name='id', of='os_glance_stage_host'):
+    """Another worker of the service has written that it has the image's data."""
+    return step('SET', '/v2/images/<%s>' % name, 'none', property=of, value=host, quiet=True)
+
+
+def told(name='id'):
+    """What tests/origin.py, as such a worker by the name of /peer/…/<name>, was asked."""
+    return get('/told/<%s>' % name, 'none', origin=True)
 
 
 def act(action, name='id', who='member', **more):

@@ -12,6 +12,7 @@ normalised (see README.md) and kept in recorded/<profile>/<file>.json.  replay e
 "N passed, N failed" and exits with 1 if a case differs in a way differences.txt does not declare.
 """
 import argparse
+import contextlib
 import difflib
 import email.utils
 import fnmatch
@@ -23,6 +24,7 @@ import json
 import os
 import re
 import socket
+import sqlite3
 import sys
 import time
 import urllib.parse
@@ -76,6 +78,7 @@ class Names:
     """The placeholders of one case: <id1>.. (client-chosen image ids), <gen1>.. (captured), <p1>.. (projects)."""
 
     origin = 'http://127.0.0.1:1'      # the web server that locations point at (--origin)
+    database = ''                      # of the server, for what no client can make it do (--database)
 
     def __init__(self, case_name, salt, prefix=''):
         self.prefix = prefix            # where the service is mounted
@@ -378,7 +381,30 @@ def normal(answer, names):
 
 # ---------------------------------------------------------------- running
 
+def set_property(step, names):
+    """What no client may write, as a worker of the service does."""
+    with contextlib.closing(sqlite3.connect(names.database, timeout=30)) as connection, connection:
+        done = connection.execute(
+            'INSERT INTO image_properties (image_id, name, value, created_at, updated_at, deleted) SELECT id, ?, ?, created_at, updated_at, 0 '
+            'FROM images WHERE id = ? ON CONFLICT (image_id, name) DO UPDATE SET value = excluded.value, deleted = 0',
+            (step['property'], names.fill(step['value']), names.fill(step['path']).split('/')[-1]))
+    answer = Answer()
+    answer.status = 200 if done.rowcount == 1 else 404
+    return answer
+
+
+def unset_properties(case, names):
+    """So that the image can be taken away here."""
+    with contextlib.closing(sqlite3.connect(names.database, timeout=30)) as connection, connection:
+        for step in case.steps:
+            if 'property' in step:
+                connection.execute('UPDATE image_properties SET deleted = 1 WHERE name = ? AND image_id = ?',
+                                   (step['property'], names.fill(step['path']).split('/')[-1]))
+
+
 def run_step(base, step, names, who_default='member'):
+    if 'property' in step:
+        return set_property(step, names)
     if step.get('origin'):
         base = urllib.parse.urlsplit(names.origin)
     headers = [('Host', HOST)] if not step.get('nohost') else []
@@ -457,6 +483,8 @@ def run_case(base, case, salt, versions):
                     row['versions'] = problem
                 out.append(row)
     finally:
+        if any('property' in step for step in case.steps):
+            unset_properties(case, names)
         if doubtful:
             made += left_behind(base, names, salt)
         for image in reversed(made):
@@ -615,6 +643,8 @@ def chosen(args):
             continue
         if args.leave_out and any(fnmatch.fnmatchcase(case.name, g) for g in args.leave_out.split(',')):
             continue
+        if args.command != 'list' and not args.database and any('property' in step for step in case.steps):
+            continue
         if args.only and not any(fnmatch.fnmatchcase(case.name, g) for g in args.only.split(',')):
             continue
         yield case
@@ -751,11 +781,12 @@ def main():
     parser.add_argument('--random-ids', action='store_true', help='for a server that has seen these cases before')
     parser.add_argument('--accept', action='store_true', help='replay: keep declared answers in recorded/glint-expected')
     parser.add_argument('--origin', default=Names.origin, help='url of a tests/origin.py that the server can reach')
+    parser.add_argument('--database', help='the SQLite file of the server; cases that write into it are left out without')
     parser.add_argument('--original', action='store_true', help='replay: the server is the original, without ETag and the like')
     parser.add_argument('--brief', action='store_true', help='replay: one line for each failed case')
     parser.add_argument('-v', '--verbose', action='store_true')
     args = parser.parse_args()
-    Names.origin = args.origin
+    Names.origin, Names.database = args.origin, args.database
     args.salt = 'run-%d-%d' % (os.getpid(), time.time_ns()) if args.random_ids else ''
     if args.command != 'list' and not args.url or args.command == 'diff' and not args.url2:
         parser.error('which server?')

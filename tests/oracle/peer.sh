@@ -78,10 +78,18 @@ K
     } | sed -e '/^caching = /i trusted = cors http_proxy_to_wsgi versionnegotiation osprofiler context rootapp' \
         -e "/^oslo_config_program = /a oslo_config_file = $in/glance-api.conf" > "$top/paste.ini"
     [ -z "$added" ] || add_profile
+    # Glance looks this option up when it passes a request on to another worker. The filter auth_token defines it, which our
+    # pipelines have not.
+    cat > "$top/oracle_peer.py" <<K
+from oslo_config import cfg
+cfg.CONF.register_opt(cfg.StrOpt('auth_url', default='http://127.0.0.1:1'), group='keystone_authtoken')
+from glance.wsgi.api import application
+K
     cat > "$top/uwsgi.ini" <<K
 [uwsgi]
 plugins = python3
-module = glance.wsgi.api:application
+pythonpath = $in
+module = oracle_peer:application
 http-socket = 127.0.0.1:$port
 master = true
 processes = ${ORACLE_PROCESSES:-1}
