@@ -1,7 +1,8 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: Apache-2.0
 """kills.py [--kills N] [--seed S] [--jobs N] [--case NAME[@POINT:COUNT:ACTION,…]] [--list]   kill -9 of server, worker or both
-at named points of the program and at moments in between. After each everything must come to rest, with nothing lost and
+at named points of the program and at moments in between, and others who do the work of one that sleeps at a point while
+its leases run out, until it wakes up. After each everything must come to rest, with nothing lost and
 nothing left behind.
 
 First each case runs undisturbed, which tells the points that it passes and how often. Then every point is killed at, at
@@ -28,7 +29,8 @@ import origin  # noqa: E402
 import world  # noqa: E402
 from world import glint  # noqa: E402
 
-ACTIONS = ('kill', 'kill', 'group')
+ACTIONS = ('kill', 'kill', 'group', 'stop')
+IN_TRANSACTION = ('db.commit',)     # who sleeps there holds up everybody
 OFTEN = 6           # of a point that is passed many times in a case: as many of its passings are drawn from
 
 
@@ -58,9 +60,10 @@ class Range:
     def __init__(self, directory, jobs, verbose):
         self.directory, self.jobs, self.verbose = directory, jobs, verbose
         self.origin = origin.start()
+        self.elsewhere = glint.Server(os.path.join(directory, 'elsewhere'))
         self.lock = threading.Lock()
-        self.passed = self.failed = self.fired = 0
-        self.killed_at = collections.Counter()
+        self.passed = self.failed = 0
+        self.fired, self.hurt_at = collections.Counter(), collections.Counter()      # by what was done, by point
         self.traces = {}        # case -> passings of each point
         self.worlds = {}
 
@@ -68,7 +71,7 @@ class Range:
         key = (thread, kind)
         if key not in self.worlds:
             self.worlds[key] = made = world.World(os.path.join(self.directory, '%s-%d' % (kind, thread)), **cases.WORLDS[kind])
-            made.origin, made.origin_data = self.origin, origin.content(2 * glint.MIB + 5)
+            made.origin, made.origin_data, made.elsewhere = self.origin, origin.content(2 * glint.MIB + 5), self.elsewhere
         return self.worlds[key]
 
     def one(self, thread, run, seed):
@@ -80,25 +83,7 @@ class Range:
         case.begin()
         here.rest()
         begun = here.hits()
-        here.arm(run.shots)
-        try:
-            shooter = None
-            if run.moment is not None:
-                shooter = threading.Timer(run.moment, here.shoot, (run.who,))
-                shooter.start()
-            case.act()
-            if shooter:
-                shooter.join()
-            if any(action == 'stop' for _, _, action in run.shots):
-                here.pause(1)
-            here.rest()
-            left = here.armed()
-        finally:
-            here.arm([])
-        with self.lock:
-            self.fired += len(run.shots) - left + (run.moment is not None)
-            for point, _, _ in run.shots[:len(run.shots) - left]:
-                self.killed_at[point] += 1
+        self.disturb(here, case, run)
         passed = here.hits() - begun
         case.end()
         here.rest()
@@ -110,6 +95,42 @@ class Range:
         if self.verbose:
             print('  %s: %s' % (run, dict(here.hits() - before)), flush=True)
         return passed
+
+    def disturb(self, here, case, run):
+        """The case acts, and the shots of the run are fired; until all is at rest."""
+        over, wrong, helpers = threading.Event(), [], []
+        if run.moment is not None:
+            helpers.append(threading.Timer(run.moment, here.shoot, (run.who,)))
+        if any(what == 'stop' for _, _, what in run.shots):
+            helpers.append(threading.Thread(target=self.overtake, args=(here, over, wrong)))
+        here.arm(run.shots)
+        for helper in helpers:
+            helper.start()
+        try:
+            case.act()
+            here.rest()
+            fired = run.shots[:len(run.shots) - here.armed()]
+        finally:
+            here.arm([])
+            over.set()
+            for helper in helpers:
+                helper.join()
+            here.wake()
+        world.need(not wrong, *wrong)
+        here.rest()
+        with self.lock:
+            self.fired.update([what for _, _, what in fired] + (['shot'] if run.moment is not None else []))
+            self.hurt_at.update(point for point, _, _ in fired)
+
+    @staticmethod
+    def overtake(here, over, wrong):
+        """Whoever a point stops loses his work to another."""
+        try:
+            while not over.wait(0.02):
+                if here.sleeper():
+                    here.overtake(here.sleeper())
+        except world.Wrong as e:
+            wrong.append(e)
 
     def attempt(self, thread, run, seed):
         began = time.monotonic()
@@ -158,6 +179,7 @@ class Range:
         return [(run, passed) for _, run, passed in sorted(found, key=lambda item: item[0])]
 
     def close(self):
+        self.elsewhere.stop()
         for key in list(self.worlds):
             wrong = self.worlds.pop(key).close()
             if wrong:
@@ -173,13 +195,17 @@ def passings(counter):
     return found
 
 
+def action(rng, point):
+    return rng.choice(ACTIONS[:3] if point in IN_TRANSACTION else ACTIONS)
+
+
 def draw(rng, traces, n):
     """n runs: first each point that a case passes, then whatever comes."""
     runs, points = [], {point for counter in traces.values() for point in counter}
     for point in sorted(points):
         owners = [name for name, counter in traces.items() if point in counter]
         name = rng.choice(owners)
-        runs.append(Run(name, [(point, rng.choice([k for p, k in passings(traces[name]) if p == point]), rng.choice(ACTIONS))]))
+        runs.append(Run(name, [(point, rng.choice([k for p, k in passings(traces[name]) if p == point]), action(rng, point))]))
     pool = [(name, shot) for name, counter in sorted(traces.items()) for shot in passings(counter)]
     names = sorted(traces)
     while len(runs) < n:
@@ -188,10 +214,10 @@ def draw(rng, traces, n):
             runs.append(Run(rng.choice(names), moment=rng.random() ** 2 * 0.8, who=rng.choice(('server', 'worker', 'both'))))
             continue
         name, (point, count) = rng.choice(pool)
-        shots = [(point, count, rng.choice(ACTIONS))]
+        shots = [(point, count, action(rng, point))]
         if kind > 0.8:      # once more, on the way back
             again = rng.choice(passings(traces[name]))
-            shots.append((*again, rng.choice(ACTIONS)))
+            shots.append((*again, action(rng, again[0])))
         runs.append(Run(name, shots))
     return runs
 
@@ -206,13 +232,15 @@ def campaign(there, a, points):
     for run, passed in there.all(draw(rng, there.traces, a.kills), a.seed + 1000):
         for point in set(passed or ()) - known:
             recoveries.setdefault(point, run)
-    there.all([Run(run.name, run.shots + [(point, 1, rng.choice(ACTIONS))]) for point, run in sorted(recoveries.items())
-               if run.shots and not there.killed_at[point]], a.seed + 100000)
+    there.all([Run(run.name, run.shots + [(point, 1, action(rng, point))]) for point, run in sorted(recoveries.items())
+               if run.shots and not there.hurt_at[point]], a.seed + 100000)
     for point in points if not a.only else ():
-        if not there.killed_at[point]:
+        if not there.hurt_at[point]:
             there.failed += 1
             print('FAIL nothing was killed at %s' % point)
-    print('%d points, %d kills (%d at points), %d cases, seed %d' % (len(points), there.fired, sum(there.killed_at.values()), len(names), a.seed))
+    kills = there.fired.total() - there.fired['stop']
+    print('%d points, %d kills (%d at points, %d of server and worker at once), %d overtaken in their sleep, %d cases, seed %d' % (
+        len(points), kills, kills - there.fired['shot'], there.fired['group'], there.fired['stop'], len(names), a.seed))
 
 
 def main():
