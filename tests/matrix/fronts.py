@@ -24,6 +24,21 @@ def front(cls):
     return cls
 
 
+def with_imports(config, directory):
+    """The configuration of a front, by which images can be staged and be fetched from this machine."""
+    sections = {name: dict(options) for name, options in config.items()}
+    sections.setdefault('DEFAULT', {})['node_staging_uri'] = 'file://%s/staging' % directory
+    sections['import_filtering_opts'] = {'allowed_hosts': '[127.0.0.1]', 'allowed_ports': '[]'}
+    return sections
+
+
+def command_of(pid):
+    with contextlib.suppress(OSError):
+        with open('/proc/%d/comm' % pid) as f:
+            return f.read().strip()
+    return None
+
+
 class Front:
     """One way to host the service. A subclass starts its processes in start() and says what it cannot do."""
     name = None
@@ -73,6 +88,14 @@ class Front:
         """Of every process that takes part, children not counted."""
         raise NotImplementedError
 
+    def kill_worker(self):
+        """kill -9 of `glint worker`; whoever keeps it alive starts it again."""
+        found = [pid for top in self.pids() for pid in glint.Process(top).tree() if command_of(pid) == 'glint-worker']
+        if not found:
+            raise AssertionError('there is no worker to kill')
+        for pid in found:
+            os.kill(pid, signal.SIGKILL)
+
     def logs(self):
         """What the processes have said."""
         raise NotImplementedError
@@ -113,7 +136,7 @@ class Served(Front):
 
     def start_service(self):
         os.makedirs(self.directory, exist_ok=True)
-        self.service = glint.Server(self.directory, trusted=True, config=self.config)
+        self.service = glint.Server(self.directory, trusted=True, config=with_imports(self.config, self.directory))
 
     def stop_service(self):
         if self.service.process:

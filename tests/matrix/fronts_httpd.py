@@ -3,7 +3,7 @@
 import os
 
 import httpd
-from fronts import TOP, Front, Served, front
+from fronts import TOP, Front, Served, front, with_imports
 
 MOUNTED = '''
 LoadModule glint_module %s
@@ -29,7 +29,7 @@ class Inside(Front):
         return httpd.missing()
 
     def start(self):
-        self.background = httpd.Data(self.directory, trusted=True, config=self.config)
+        self.background = httpd.Data(self.directory, trusted=True, config=with_imports(self.config, self.directory))
         self.server = httpd.Httpd(self.directory + '/httpd', MOUNTED % (httpd.MODULE, httpd.program(), self.prefix or '/', self.background.conf),
                                   mpm=self.mpm)
         self.port = self.server.port

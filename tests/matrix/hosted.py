@@ -71,7 +71,7 @@ class Hosted(fronts.Front):
     def start(self):
         os.makedirs(self.directory, exist_ok=True)
         self.log = os.path.join(self.directory, 'server.log')
-        self.background = Background(self.directory, self.user, trusted=True, config=self.config)
+        self.background = Background(self.directory, self.user, trusted=True, config=fronts.with_imports(self.config, self.directory))
         self.launch()
 
     def launch(self):
@@ -111,6 +111,12 @@ class Hosted(fronts.Front):
         self.process.wait()
         for pid in pids[1:]:
             glint.eventually(lambda: not os.path.exists('/proc/%d' % pid), 5, 0.01)
+
+    def kill_worker(self):
+        """What keeps it alive is somebody else: systemd, uWSGI; here it is us."""
+        self.background.process.kill()
+        self.background.process.wait()
+        self.background.start()
 
     def revive(self):
         self.launch()

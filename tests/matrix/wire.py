@@ -181,13 +181,14 @@ class Client:
             raise AssertionError('show: %r' % answer)
         return answer.json
 
-    def upload(self, image, data, headers=()):
-        return self.call('PUT', '/v2/images/%s/file' % image, data, [('Content-Type', 'application/octet-stream'), *headers])
+    def upload(self, image, data, headers=(), what='file'):
+        """what: 'file', or 'stage' for an import."""
+        return self.call('PUT', '/v2/images/%s/%s' % (image, what), data, [('Content-Type', 'application/octet-stream'), *headers])
 
-    def upload_chunked(self, image, data, sizes, extension=b'', trailer=b'', pause=0):
+    def upload_chunked(self, image, data, sizes, extension=b'', trailer=b'', pause=0, what='file'):
         """sizes: of the chunks, over and over."""
         with self.connect() as c:
-            c.head('PUT', '/v2/images/%s/file' % image, CHUNKED)
+            c.head('PUT', '/v2/images/%s/%s' % (image, what), CHUNKED)
             at = count = 0
             pending = b''
             while at < len(data):
@@ -201,6 +202,9 @@ class Client:
                     time.sleep(pause)
             c.send(pending + b'0\r\n' + trailer + b'\r\n')
             return c.answer('PUT')
+
+    def bring_in(self, image, method, **source):
+        return self.call('POST', '/v2/images/%s/import' % image, document={'method': {'name': method, **source}})
 
     def wait_for(self, image, statuses, seconds=20):
         end = time.monotonic() + seconds
