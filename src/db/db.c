@@ -513,3 +513,17 @@ int db_has_table(struct db_conn *c, const char *name, bool *ret, struct error *e
 {
     return c->db->driver->has_table(c, name, ret, e);
 }
+
+int db_changed(struct db_conn *c, bool *ret, struct error *e)
+{
+    int64_t now;
+
+    *ret = true;
+    if (!c->db->driver->version)
+        return 0;
+    if (c->db->driver->version(c, &now, e) < 0)
+        return -1;
+    *ret = c->seen != now + 1;
+    c->seen = now + 1;
+    return 0;
+}

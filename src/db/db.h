@@ -71,6 +71,10 @@ bool db_bool(struct db_stmt *s, int col);
 int64_t db_time(struct db_stmt *s, int col); /* µs since 1970; 0 for NULL or unreadable */
 int64_t db_last_id(struct db_conn *c);       /* of the last INSERT with an automatic key */
 
+/* Whether anything may have been committed by others since the last call with this connection; true at the
+ * first. Cheap: to be asked often by who waits for rows. Outside a transaction. */
+int db_changed(struct db_conn *c, bool *ret, struct error *e) MUST_CHECK;
+
 enum db_dialect db_conn_dialect(const struct db_conn *c);
 
 /* Whether a table exists. */

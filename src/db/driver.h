@@ -37,6 +37,8 @@ struct db_driver {
     int64_t (*last_id)(struct db_conn *c);
     int (*script)(struct db_conn *c, const char *sql, struct error *e);
     int (*has_table)(struct db_conn *c, const char *name, bool *ret, struct error *e);
+    /* A number that is another after every commit of another connection. NULL: there is none. */
+    int (*version)(struct db_conn *c, int64_t *ret, struct error *e);
 };
 
 /* Common heads of the drivers' own structs (first member). */
@@ -51,6 +53,7 @@ struct db_conn {
     bool in_transaction, in_write;
     bool broken;     /* the driver says so: not worth keeping in the pool */
     unsigned active; /* statements between their first step and their reset */
+    int64_t seen;    /* by db_changed(): version + 1 */
     struct db_conn *next_idle;
 };
 struct db_stmt {

@@ -43,7 +43,7 @@ struct sqlite_conn {
     struct db_conn head;
     struct sqlite_db *db;
     sqlite3 *handle;
-    sqlite3_stmt *begin, *begin_immediate, *commit, *rollback;
+    sqlite3_stmt *begin, *begin_immediate, *commit, *rollback, *version;
     bool nowait, has_turn;
     int64_t wait_until_us; /* of a write that begins; 0: counted from the first refusal */
     int64_t busy_since_us; /* that first refusal */
@@ -299,6 +299,7 @@ static void conn_close(struct sqlite_conn *c)
     sqlite3_finalize(c->begin_immediate);
     sqlite3_finalize(c->commit);
     sqlite3_finalize(c->rollback);
+    sqlite3_finalize(c->version);
     sqlite3_close(c->handle);
     mem_free(c);
 }
@@ -613,6 +614,23 @@ static int sqlite_has_table(struct db_conn *head, const char *name, bool *ret, s
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : -1;
 }
 
+static int sqlite_version(struct db_conn *head, int64_t *ret, struct error *e)
+{
+    static const char sql[] = "PRAGMA data_version";
+    struct sqlite_conn *c = as_conn(head);
+    int rc = SQLITE_OK;
+
+    if (!c->version)
+        rc = sqlite3_prepare_v3(c->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &c->version, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(c->version);
+    if (rc != SQLITE_ROW)
+        return fail(c, rc, sql, e);
+    *ret = sqlite3_column_int64(c->version, 0);
+    sqlite3_reset(c->version);
+    return 0;
+}
+
 /* clang-format off */
 const struct db_driver db_sqlite = {
     .scheme = "sqlite",             .dialect = DB_SQLITE,
@@ -626,5 +644,6 @@ const struct db_driver db_sqlite = {
     .is_null = sqlite_is_null,      .text = sqlite_text,             .integer = sqlite_integer,
     .changes = sqlite_changes,      .last_id = sqlite_last_id,
     .script = sqlite_script,        .has_table = sqlite_has_table,
+    .version = sqlite_version,
 };
 /* clang-format on */

@@ -375,6 +375,34 @@ static void check_has_table(void)
     db_release(&c);
 }
 
+static bool changed(struct db_conn *c)
+{
+    bool ret;
+
+    OK(db_changed(c, &ret, &t.e));
+    return ret;
+}
+
+static void check_changed(void)
+{
+    struct db_conn *c = acquire(DB_WAIT), *other = acquire(DB_WAIT);
+
+    CHECK(changed(c));
+    CHECK(!changed(c));
+    CHECK(insert(other, "a") == 0);
+    CHECK(changed(c));
+    CHECK(!changed(c));
+    CHECK(insert(c, "b") == 0); /* its own it knows of */
+    CHECK(!changed(c));
+    OK(db_begin_write(other, &t.e));
+    CHECK(insert(other, "c") == 0);
+    CHECK(!t.kind->snapshots || !changed(c));
+    OK(db_commit(other, &t.e));
+    CHECK(changed(c));
+    db_release(&other);
+    db_release(&c);
+}
+
 /* ---- many at once ---- */
 
 enum { THREADS = 8, ROUNDS = 25 };
@@ -560,7 +588,7 @@ static void check_processes(void)
 static void (*const checks[])(void) = {
     check_values,           check_changes,   check_conflicts, check_statement_cache,      check_rollback,
     check_snapshot,         check_nowait,    check_has_table, check_unfinished_statement, check_threads,
-    check_order_of_writers, check_processes,
+    check_order_of_writers, check_processes, check_changed,
 };
 
 static void test_contract(void **state)
