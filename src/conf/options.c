@@ -338,6 +338,10 @@ const struct option conf_options[] = {
               "unit of its own." },
     { "glint", "reap_interval", OPTION_INT, "10", .min = 1, .max = 86400, .flags = OPTION_RESTART,
       .help = "Seconds between two rounds of cleaning up after interrupted uploads (glint worker)." },
+    { "glint", "jobs_at_once", OPTION_INT, "8", .min = 1, .max = 256, .flags = OPTION_RESTART,
+      .help = "Jobs, imports for instance, that one glint worker runs at once. The projects take turns." },
+    { "glint", "jobs_per_store", OPTION_INT, "0", .min = 0, .max = 256, .flags = OPTION_RESTART,
+      .help = "How many of them may write into one store; 0: all." },
 
 #include "conf/accepted.h"
 

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* glint worker: one round of cleaning up at once, then one every reap_interval; jobs as they come. */
+/* glint worker: jobs as they come, and on a thread of its own one round of cleaning up at once, then one
+ * every reap_interval: neither waits for the other. */
 #include "host/host.h"
 #include "main/main.h"
 #include "work/work.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 struct worker {
@@ -17,9 +20,19 @@ struct worker {
     struct stores *stores;
     struct jobs *jobs;
     bool jobs_wait; /* looking for them failed, which was said */
+    int signals;
+    int64_t watchdog_us; /* how often to say so, and when next, monotonic */
+    int64_t sign_us;
+
+    pthread_t cleaner;
+    bool cleaning;
+    int64_t interval_us;
+    pthread_mutex_t lock;
+    pthread_cond_t stopped;
+    bool stop; /* under the lock */
 };
 
-enum { JOBS_POLL_MS = 250 };
+/* ---- cleaning up ---- */
 
 static void round_of_work(struct worker *w)
 {
@@ -32,6 +45,51 @@ static void round_of_work(struct worker *w)
         log_info("cleaned up: %zu interrupted uploads, %zu objects, %zu temporary files", n.uploads,
                  n.objects, n.files);
 }
+
+/* Returns false when it is time to end. */
+static bool pause_cleaning(struct worker *w)
+{
+    int64_t until = clock_mono_us() + w->interval_us;
+    struct timespec at = { (time_t)(until / CLOCK_SECOND), (long)(until % CLOCK_SECOND) * 1000 };
+    WITH_MUTEX(&w->lock);
+
+    while (!w->stop && pthread_cond_clockwait(&w->stopped, &w->lock, CLOCK_MONOTONIC, &at) == 0)
+        continue;
+    return !w->stop;
+}
+
+static void *clean_thread(void *arg)
+{
+    do
+        round_of_work(arg);
+    while (pause_cleaning(arg));
+    return NULL;
+}
+
+static int cleaner_start(struct worker *w, struct error *e)
+{
+    int failed;
+
+    w->interval_us = config_int(w->config, "glint", "reap_interval") * CLOCK_SECOND;
+    failed = thread_start(&w->cleaner, "cleaner", THREAD_STACK, clean_thread, w);
+    if (failed)
+        return error_errno(e, ERROR_UNAVAILABLE, failed, "the thread that cleans up cannot be started");
+    w->cleaning = true;
+    return 0;
+}
+
+static void cleaner_stop(struct worker *w)
+{
+    if (!w->cleaning)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->stop = true;
+    pthread_cond_signal(&w->stopped);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->cleaner, NULL);
+}
+
+/* ---- jobs and signals ---- */
 
 static void look_for_jobs(struct worker *w)
 {
@@ -58,20 +116,13 @@ static void reload(struct worker *w, const struct command_line *cl)
 }
 
 /* Returns false when it is time to end. */
-static bool wait_for_next(struct worker *w, const struct command_line *cl, const sigset_t *set)
+static bool take_signals(struct worker *w, const struct command_line *cl)
 {
-    int64_t until = clock_mono_us() + config_int(w->config, "glint", "reap_interval") * CLOCK_SECOND;
-    int64_t watchdog = systemd_watchdog_us(), next_sign = 0, left;
+    struct signalfd_siginfo info;
     struct error e;
 
-    while ((left = until - clock_mono_us()) > 0) {
-        int64_t nap = left < JOBS_POLL_MS * 1000 ? left : JOBS_POLL_MS * 1000;
-        struct timespec most = { (time_t)(nap / CLOCK_SECOND), (long)(nap % CLOCK_SECOND) * 1000 };
-
-        switch (sigtimedwait(set, NULL, &most)) {
-        case SIGTERM:
-        case SIGINT:
-            return false;
+    while (read(w->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        switch (info.ssi_signo) {
         case SIGHUP:
             reload(w, cl);
             break;
@@ -80,19 +131,48 @@ static bool wait_for_next(struct worker *w, const struct command_line *cl, const
                 start_say("the log stays where it is: ", &e);
             break;
         default:
-            break;
-        }
-        look_for_jobs(w);
-        if (watchdog > 0 && clock_mono_us() >= next_sign) {
-            systemd_notify("WATCHDOG=1");
-            next_sign = clock_mono_us() + watchdog;
+            return false;
         }
     }
     return true;
 }
 
+static void run(struct worker *w, const struct command_line *cl)
+{
+    struct pollfd fds[2] = { { .fd = w->signals, .events = POLLIN },
+                             { .fd = jobs_fd(w->jobs), .events = POLLIN } };
+
+    while (take_signals(w, cl)) {
+        look_for_jobs(w);
+        if (w->watchdog_us > 0 && clock_mono_us() >= w->sign_us) {
+            systemd_notify("WATCHDOG=1");
+            w->sign_us = clock_mono_us() + w->watchdog_us;
+        }
+        poll(fds, COUNT(fds), JOBS_POLL_MS);
+    }
+}
+
+/* ---- */
+
+static int signals_open(struct error *e)
+{
+    sigset_t set;
+    int fd;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd >= 0 ? fd : error_errno(e, ERROR_INTERNAL, errno, "signals cannot be read");
+}
+
 static int open_worker(struct worker *w, const struct command_line *cl, struct error *e)
 {
+    if ((w->signals = signals_open(e)) < 0)
+        return -1;
     if (start_config(cl, &w->config, e) < 0 || host_open_log(w->config, e) < 0)
         return -1;
     if (host_open_db(w->config, false, &w->db, e) < 0)
@@ -100,40 +180,42 @@ static int open_worker(struct worker *w, const struct command_line *cl, struct e
     if (stores_open(w->config, &w->stores, e) < 0)
         return -1;
     w->jobs = jobs_start(&(struct jobs_options){
-        .db = w->db, .stores = w->stores, .retries = config_int(w->config, "DEFAULT", "http_retries") });
-    return 0;
+        .db = w->db,
+        .stores = w->stores,
+        .retries = config_int(w->config, "DEFAULT", "http_retries"),
+        .at_once = config_int(w->config, "glint", "jobs_at_once"),
+        .per_store = config_int(w->config, "glint", "jobs_per_store"),
+    });
+    w->watchdog_us = systemd_watchdog_us();
+    return cleaner_start(w, e);
 }
 
 int worker_main(const struct command_line *cl)
 {
     struct systemd_socket none[SYSTEMD_SOCKETS_MAX];
-    struct worker w = { 0 };
+    struct worker w = { .signals = -1,
+                        .lock = PTHREAD_MUTEX_INITIALIZER,
+                        .stopped = PTHREAD_COND_INITIALIZER };
     int status = EXIT_OK;
     struct error e;
-    sigset_t set;
 
     start_process();
     prctl(PR_SET_NAME, "glint-worker");
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGUSR1);
-    sigprocmask(SIG_BLOCK, &set, NULL);
     systemd_start(none);
     if (open_worker(&w, cl, &e) < 0) {
         start_say("glint worker cannot start: ", &e);
         status = EXIT_FAILED;
     } else {
-        systemd_notify("READY=1\nSTATUS=Cleaning up after interrupted uploads");
-        do
-            round_of_work(&w);
-        while (wait_for_next(&w, cl, &set));
+        systemd_notify("READY=1\nSTATUS=Working on jobs");
+        run(&w, cl);
         systemd_notify("STOPPING=1");
     }
     jobs_stop(w.jobs);
+    cleaner_stop(&w);
     stores_close(w.stores);
     db_close(w.db);
     config_free(w.config);
+    if (w.signals >= 0)
+        close(w.signals);
     return status;
 }

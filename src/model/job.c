@@ -2,46 +2,19 @@
 /* Rows of glint_jobs. Each change is a compare-and-set on the holder: whoever lost a job changes nothing. */
 #include "model/rows.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#define JOB_COLUMNS                                                                                          \
-    "id, kind, image_id, state, step, attempt, holder, expires_at, next_run_at, arguments, message"
-
-#define NOTE(called) "(SELECT value FROM glint_job_notes WHERE job_id = id AND name = '" called "')"
-#define JOB_SELECT   "SELECT " JOB_COLUMNS ", " NOTE("place") ", " NOTE("owner") " FROM glint_jobs"
-
-static const char *const state_names[JOB_STATES] = {
-    [JOB_WAITING] = "waiting",
-    [JOB_RUNNING] = "running",
-    [JOB_DONE] = "done",
-    [JOB_FAILED] = "failed",
-};
-
-static enum job_state state_of(const char *name)
+static int notes_add(struct db_conn *c, const struct job *j, struct error *e)
 {
-    for (int i = 0; i < JOB_STATES; i++)
-        if (str_eq(state_names[i], name))
-            return (enum job_state)i;
-    return JOB_FAILED; /* of a release that knows more: not ours to run */
-}
-
-static void row_read(struct db_stmt *s, struct arena *a, struct job *ret)
-{
-    *ret = (struct job){
-        .id = arena_str(a, db_text(s, 0)),
-        .kind = arena_str(a, db_text(s, 1)),
-        .image_id = arena_str(a, db_text(s, 2)),
-        .state = state_of(db_text(s, 3)),
-        .step = arena_str(a, db_text(s, 4)),
-        .attempt = db_int(s, 5),
-        .holder = arena_str(a, db_text(s, 6)),
-        .expires_us = db_int(s, 7),
-        .next_us = db_int(s, 8),
-        .arguments = arena_str(a, db_text(s, 9)),
-        .message = arena_str(a, db_text(s, 10)),
-        .place = arena_str(a, db_text(s, 11)),
-        .owner = arena_str(a, db_text(s, 12)),
+    const struct job_note notes[] = {
+        { "place", j->place }, { "owner", j->owner }, { "stores", j->stores }, { "method", j->method }
     };
+
+    for (size_t i = 0; i < COUNT(notes); i++)
+        if (notes[i].value && job_note_set(c, j->id, notes[i].name, notes[i].value, e) < 0)
+            return -1;
+    return 0;
 }
 
 int job_add(struct db_conn *c, const struct job *j, struct error *e)
@@ -50,7 +23,8 @@ int job_add(struct db_conn *c, const struct job *j, struct error *e)
     struct db_stmt *s;
 
     if (db_prepare(c,
-                   "INSERT INTO glint_jobs (" JOB_COLUMNS ", created_at, updated_at) "
+                   "INSERT INTO glint_jobs (id, kind, image_id, state, step, attempt, holder, expires_at, "
+                   "next_run_at, arguments, message, created_at, updated_at) "
                    "VALUES (?1, ?2, ?3, 'waiting', ?4, 0, '', 0, ?5, ?6, '', ?7, ?7)",
                    &s, e) < 0)
         return -1;
@@ -61,51 +35,7 @@ int job_add(struct db_conn *c, const struct job *j, struct error *e)
     db_bind_int(s, 5, now);
     db_bind_text(s, 6, j->arguments ? j->arguments : "{}");
     db_bind_time(s, 7, now);
-    if (db_run(s, NULL, e) < 0 || (j->place && job_note_set(c, j->id, "place", j->place, e) < 0))
-        return -1;
-    return j->owner ? job_note_set(c, j->id, "owner", j->owner, e) : 0;
-}
-
-int job_candidates(struct db_conn *c, struct arena *a, int64_t limit, struct job **ret, size_t *ret_n,
-                   struct error *e)
-{
-    struct job *list = NULL;
-    size_t n = 0, cap = 0;
-    struct db_stmt *s;
-    int row;
-
-    if (db_prepare(c,
-                   JOB_SELECT " WHERE state = 'running' OR "
-                              "(state = 'waiting' AND next_run_at <= ?1) ORDER BY next_run_at, id LIMIT ?2",
-                   &s, e) < 0)
-        return -1;
-    db_bind_int(s, 1, clock_now_us());
-    db_bind_int(s, 2, limit);
-    while ((row = db_step(s, e)) > 0)
-        row_read(s, a, ARENA_PUSH(a, list, n, cap));
-    if (row < 0)
-        return -1;
-    *ret = list;
-    *ret_n = n;
-    return 0;
-}
-
-int job_load(struct db_conn *c, struct arena *a, const char *id, struct job **ret, struct error *e)
-{
-    CLEANUP(stmt_reset) struct db_stmt *s = NULL;
-    int row;
-
-    if (db_prepare(c, JOB_SELECT " WHERE id = ?1", &s, e) < 0)
-        return -1;
-    db_bind_text(s, 1, id);
-    row = db_step(s, e);
-    if (row < 0)
-        return -1;
-    if (row == 0)
-        return error_set(e, ERROR_NOT_FOUND, "No job %s", id);
-    *ret = arena_new(a, struct job);
-    row_read(s, a, *ret);
-    return 0;
+    return db_run(s, NULL, e) < 0 ? -1 : notes_add(c, j, e);
 }
 
 /* ---- changes ---- */
@@ -125,22 +55,33 @@ static int run_one(struct db_stmt *s, const char *id, struct error *e)
 }
 
 /* Brings a transaction where none is open. */
-static int change(struct db_conn *c, struct db_stmt *s, const char *id, struct error *e)
+static int within(struct db_conn *c, int (*fn)(struct db_conn *c, void *arg, struct error *e), void *arg,
+                  struct error *e)
 {
     if (db_in_transaction(c))
-        return run_one(s, id, e);
+        return fn(c, arg, e);
     if (db_begin_write(c, e) < 0)
         return -1;
-    if (run_one(s, id, e) < 0) {
+    if (fn(c, arg, e) < 0) {
         db_rollback(c);
         return -1;
     }
     return db_commit(c, e);
 }
 
-int job_take(struct db_conn *c, const struct job *seen, const char *holder, int64_t expires_us,
-             struct error *e)
+/* What a call below writes. */
+struct change {
+    const char *id, *holder, *text;
+    const struct job *seen;
+    enum job_state state;
+    int64_t attempt, time_us;
+    bool anywhere;
+};
+
+static int take(struct db_conn *c, void *arg, struct error *e)
 {
+    const struct change *ch = arg;
+    char takeovers[24];
     struct db_stmt *s;
 
     if (db_prepare(c,
@@ -148,48 +89,79 @@ int job_take(struct db_conn *c, const struct job *seen, const char *holder, int6
                    "WHERE id = ?1 AND state = ?4 AND holder = ?5",
                    &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, seen->id);
-    db_bind_text(s, 2, holder);
-    db_bind_int(s, 3, expires_us);
-    db_bind_text(s, 4, state_names[seen->state]);
-    db_bind_text(s, 5, seen->holder);
+    db_bind_text(s, 1, ch->seen->id);
+    db_bind_text(s, 2, ch->holder);
+    db_bind_int(s, 3, ch->time_us);
+    db_bind_text(s, 4, job_state_name(ch->seen->state));
+    db_bind_text(s, 5, ch->seen->holder);
     db_bind_time(s, 6, clock_now_us());
-    return change(c, s, seen->id, e);
+    if (run_one(s, ch->seen->id, e) < 0)
+        return -1;
+    if (ch->seen->state != JOB_RUNNING)
+        return 0;
+    snprintf(takeovers, sizeof takeovers, "%lld", (long long)ch->seen->takeovers + 1);
+    return job_note_set(c, ch->seen->id, "takeovers", takeovers, e);
 }
 
-int job_renew(struct db_conn *c, const char *id, const char *holder, int64_t expires_us, struct error *e)
+int job_take(struct db_conn *c, const struct job *seen, const char *holder, int64_t expires_us,
+             struct error *e)
 {
+    return within(c, take, &(struct change){ .seen = seen, .holder = holder, .time_us = expires_us }, e);
+}
+
+static int renew(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct change *ch = arg;
     struct db_stmt *s;
 
     if (db_prepare(
             c, "UPDATE glint_jobs SET expires_at = ?3 WHERE id = ?1 AND state = 'running' AND holder = ?2",
             &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, id);
-    db_bind_text(s, 2, holder);
-    db_bind_int(s, 3, expires_us);
-    return change(c, s, id, e);
+    db_bind_text(s, 1, ch->id);
+    db_bind_text(s, 2, ch->holder);
+    db_bind_int(s, 3, ch->time_us);
+    return run_one(s, ch->id, e);
 }
 
-int job_step(struct db_conn *c, const char *id, const char *holder, const char *step, struct error *e)
+int job_renew(struct db_conn *c, const char *id, const char *holder, int64_t expires_us, struct error *e)
 {
+    return within(c, renew, &(struct change){ .id = id, .holder = holder, .time_us = expires_us }, e);
+}
+
+/* text NULL: the step goes on. */
+static int step(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct change *ch = arg;
     struct db_stmt *s;
 
     if (db_prepare(c,
-                   "UPDATE glint_jobs SET step = ?3, updated_at = ?4 "
+                   "UPDATE glint_jobs SET step = COALESCE(?3, step), updated_at = ?4 "
                    "WHERE id = ?1 AND state = 'running' AND holder = ?2",
                    &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, id);
-    db_bind_text(s, 2, holder);
-    db_bind_text(s, 3, step);
+    db_bind_text(s, 1, ch->id);
+    db_bind_text(s, 2, ch->holder);
+    db_bind_text(s, 3, ch->text);
     db_bind_time(s, 4, clock_now_us());
-    return change(c, s, id, e);
+    if (run_one(s, ch->id, e) < 0)
+        return -1;
+    return job_note_drop(c, ch->id, "takeovers", e);
 }
 
-int job_put_back(struct db_conn *c, const char *id, const char *holder, int64_t attempt, int64_t next_us,
-                 const char *message, struct error *e)
+int job_step(struct db_conn *c, const char *id, const char *holder, const char *name, struct error *e)
 {
+    return within(c, step, &(struct change){ .id = id, .holder = holder, .text = name }, e);
+}
+
+int job_progress(struct db_conn *c, const char *id, const char *holder, struct error *e)
+{
+    return within(c, step, &(struct change){ .id = id, .holder = holder }, e);
+}
+
+static int put_back(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct change *ch = arg;
     struct db_stmt *s;
 
     if (db_prepare(c,
@@ -198,18 +170,57 @@ int job_put_back(struct db_conn *c, const char *id, const char *holder, int64_t 
                    "WHERE id = ?1 AND state = 'running' AND holder = ?2",
                    &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, id);
-    db_bind_text(s, 2, holder);
-    db_bind_int(s, 3, attempt);
-    db_bind_int(s, 4, next_us);
-    db_bind_text(s, 5, message);
+    db_bind_text(s, 1, ch->id);
+    db_bind_text(s, 2, ch->holder);
+    db_bind_int(s, 3, ch->attempt);
+    db_bind_int(s, 4, ch->time_us);
+    db_bind_text(s, 5, ch->text);
     db_bind_time(s, 6, clock_now_us());
-    return change(c, s, id, e);
+    return run_one(s, ch->id, e);
 }
 
-static int end(struct db_conn *c, const char *id, const char *holder, enum job_state state,
-               const char *message, struct error *e)
+int job_put_back(struct db_conn *c, const char *id, const char *holder, int64_t attempt, int64_t next_us,
+                 const char *message, struct error *e)
 {
+    struct change ch = {
+        .id = id, .holder = holder, .attempt = attempt, .time_us = next_us, .text = message
+    };
+
+    return within(c, put_back, &ch, e);
+}
+
+static int condemn(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct change *ch = arg;
+    struct db_stmt *s;
+    int64_t changed;
+
+    if (db_prepare(
+            c,
+            "UPDATE glint_jobs SET next_run_at = CASE state WHEN 'waiting' THEN ?2 ELSE next_run_at END, "
+            "updated_at = ?3 WHERE id = ?1 AND state IN ('waiting', 'running')",
+            &s, e) < 0)
+        return -1;
+    db_bind_text(s, 1, ch->id);
+    db_bind_int(s, 2, clock_now_us());
+    db_bind_time(s, 3, clock_now_us());
+    if (db_run(s, &changed, e) < 0)
+        return -1;
+    if (!changed)
+        return error_set(e, ERROR_CONFLICT, "Job %s has ended", ch->id);
+    if (ch->anywhere && job_note_drop(c, ch->id, "place", e) < 0)
+        return -1;
+    return job_note_set(c, ch->id, "giving_up", ch->text, e);
+}
+
+int job_condemn(struct db_conn *c, const char *id, const char *why, bool anywhere, struct error *e)
+{
+    return within(c, condemn, &(struct change){ .id = id, .text = why, .anywhere = anywhere }, e);
+}
+
+static int end(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct change *ch = arg;
     struct db_stmt *s;
 
     if (db_prepare(
@@ -218,45 +229,49 @@ static int end(struct db_conn *c, const char *id, const char *holder, enum job_s
             "WHERE id = ?1 AND state = 'running' AND holder = ?2",
             &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, id);
-    db_bind_text(s, 2, holder);
-    db_bind_text(s, 3, state_names[state]);
-    db_bind_text(s, 4, message);
+    db_bind_text(s, 1, ch->id);
+    db_bind_text(s, 2, ch->holder);
+    db_bind_text(s, 3, job_state_name(ch->state));
+    db_bind_text(s, 4, ch->text);
     db_bind_time(s, 5, clock_now_us());
-    if (run_one(s, id, e) < 0 || db_prepare(c, "DELETE FROM glint_job_notes WHERE job_id = ?1", &s, e) < 0)
+    if (run_one(s, ch->id, e) < 0 ||
+        db_prepare(
+            c,
+            "DELETE FROM glint_job_notes WHERE job_id = ?1 AND name NOT IN ('place', 'owner', 'stores', "
+            "'method')",
+            &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, id);
+    db_bind_text(s, 1, ch->id);
     return db_run(s, NULL, e);
 }
 
 int job_end(struct db_conn *c, const char *id, const char *holder, enum job_state state, const char *message,
             struct error *e)
 {
-    if (db_in_transaction(c))
-        return end(c, id, holder, state, message, e);
-    if (db_begin_write(c, e) < 0)
+    struct change ch = { .id = id, .holder = holder, .state = state, .text = message };
+
+    return within(c, end, &ch, e);
+}
+
+static int prune(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct change *ch = arg;
+    struct db_stmt *s;
+
+    if (db_prepare(c, "DELETE FROM glint_jobs WHERE state IN ('done', 'failed') AND updated_at < ?1", &s, e) <
+        0)
         return -1;
-    if (end(c, id, holder, state, message, e) < 0) {
-        db_rollback(c);
+    db_bind_time(s, 1, ch->time_us);
+    if (db_run(s, NULL, e) < 0 ||
+        db_prepare(c, "DELETE FROM glint_job_notes WHERE job_id NOT IN (SELECT id FROM glint_jobs)", &s, e) <
+            0)
         return -1;
-    }
-    return db_commit(c, e);
+    return db_run(s, NULL, e);
 }
 
 int job_prune(struct db_conn *c, int64_t before_us, struct error *e)
 {
-    struct db_stmt *s;
-
-    if (db_begin_write(c, e) < 0)
-        return -1;
-    if (db_prepare(c, "DELETE FROM glint_jobs WHERE state IN ('done', 'failed') AND updated_at < ?1", &s,
-                   e) == 0) {
-        db_bind_time(s, 1, before_us);
-        if (db_run(s, NULL, e) == 0)
-            return db_commit(c, e);
-    }
-    db_rollback(c);
-    return -1;
+    return within(c, prune, &(struct change){ .time_us = before_us }, e);
 }
 
 /* ---- the image's lock: the property that says which task works on it ---- */

@@ -245,12 +245,19 @@ int location_in_use(struct db_conn *c, const char *url, bool *ret, struct error 
  *        ^                     |
  *        +----job_put_back-----+
  *
- * A job runs under a lease as an upload does: its holder renews it, and who finds it expired, or its holder
- * dead, takes it over and goes on from its step. What loses its job meanwhile is told ERROR_GONE by every
- * call below and has changed nothing. Those calls bring a transaction where none is open; a step's effect and
- * job_step() or job_end() belong into one. */
+ * A job runs under a lease: its holder renews it, and who finds its holder dead, or the lease not renewed for
+ * as long as leases last, takes it over and goes on from its step. What loses its job meanwhile is told
+ * ERROR_GONE by every call below and has changed nothing. Those calls bring a transaction where none is open;
+ * a step's effect and job_step() or job_end() belong into one.
+ *
+ * Of several workers that want one job job_take() lets one have it, by compare-and-set, in every database. A
+ * database that locks rows spares the others the race: there job_waiting() and job_running(), within the
+ * transaction that takes, end in FOR UPDATE SKIP LOCKED (PostgreSQL; MariaDB 10.6), so that each worker is
+ * shown what nobody else is about to take. SQLite has one writer, which comes to the same. */
 
 enum job_state { JOB_WAITING, JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_STATES };
+const char *job_state_name(enum job_state s);
+
 struct job {
     const char *id, *kind, *image_id; /* id: a UUID */
     const char *step;                 /* the last one that was finished; "" at first */
@@ -259,31 +266,61 @@ struct job {
     const char *holder;               /* "": nobody */
     enum job_state state;
     int64_t attempt; /* failures so far */
-    int64_t expires_us, next_us;
-    const char *place; /* the note of this name: URL of the one host that can do it; NULL: any can */
-    const char *owner; /* the note of this name: the project for which it is done; NULL: none */
+    int64_t expires_us, next_us, created_us, updated_us;
+    /* Notes of these names, NULL where there is none; the first four outlive the job's end. */
+    const char *place;     /* URL of the one host that can do it; NULL: any can */
+    const char *owner;     /* the project for which it is done */
+    const char *stores;    /* ids of those it writes into, comma-joined */
+    const char *method;    /* what its kind tells apart, for people and metrics */
+    const char *giving_up; /* why what it did is being undone, or will be by who has it next */
+    int64_t takeovers;     /* how often it was taken from the dead since its last progress */
 };
 /* Within the transaction that makes the work necessary. Needs id, kind, image_id and arguments. */
 int job_add(struct db_conn *c, const struct job *j, struct error *e) MUST_CHECK;
-/* Waiting ones that are due, and running ones, whose holders the caller looks at. */
-int job_candidates(struct db_conn *c, struct arena *a, int64_t limit, struct job **ret, size_t *ret_n,
-                   struct error *e) MUST_CHECK;
+/* Waiting ones that are due and have no place but this one, limit of them from `first` on. Projects take
+ * turns: each one's next job, and before them those of projects for which less runs. A wait that nobody would
+ * have set came from a clock that was wrong, and is over. */
+int job_waiting(struct db_conn *c, struct arena *a, const char *place, int64_t first, int64_t limit,
+                struct job **ret, size_t *ret_n, struct error *e) MUST_CHECK;
+/* All that run, also elsewhere: whose holders live is for the caller to find out. */
+int job_running(struct db_conn *c, struct arena *a, struct job **ret, size_t *ret_n,
+                struct error *e) MUST_CHECK;
+/* By age. ended: also those that are done. */
+int job_list(struct db_conn *c, struct arena *a, bool ended, struct job **ret, size_t *ret_n,
+             struct error *e) MUST_CHECK;
 int job_load(struct db_conn *c, struct arena *a, const char *id, struct job **ret,
              struct error *e) MUST_CHECK;
+/* A running one is taken over, which is counted. */
 int job_take(struct db_conn *c, const struct job *seen, const char *holder, int64_t expires_us,
              struct error *e) MUST_CHECK;
 int job_renew(struct db_conn *c, const char *id, const char *holder, int64_t expires_us,
               struct error *e) MUST_CHECK;
 int job_step(struct db_conn *c, const char *id, const char *holder, const char *step,
              struct error *e) MUST_CHECK;
+/* What was done since the last step is kept when the process dies: takeovers are counted from here. */
+int job_progress(struct db_conn *c, const char *id, const char *holder, struct error *e) MUST_CHECK;
 int job_put_back(struct db_conn *c, const char *id, const char *holder, int64_t attempt, int64_t next_us,
                  const char *message, struct error *e) MUST_CHECK;
+/* Whoever has it, or takes it next, undoes it. anywhere: also on another host than its place. ERROR_CONFLICT:
+ * it has ended. */
+int job_condemn(struct db_conn *c, const char *id, const char *why, bool anywhere,
+                struct error *e) MUST_CHECK;
 int job_end(struct db_conn *c, const char *id, const char *holder, enum job_state state, const char *message,
             struct error *e) MUST_CHECK;
 /* Forgets what ended before that time; own transaction. */
 int job_prune(struct db_conn *c, int64_t before_us, struct error *e) MUST_CHECK;
 
-/* What a job has to remember beside its row. They are forgotten in the transaction that ends the job. */
+struct job_count {
+    const char *kind, *method; /* method "": none */
+    enum job_state state;
+    int64_t n;
+};
+/* What there is of each; *ret_oldest_us: since when the one that is due for longest waits, 0: none is. */
+int job_count(struct db_conn *c, struct arena *a, struct job_count **ret, size_t *ret_n,
+              int64_t *ret_oldest_us, struct error *e) MUST_CHECK;
+
+/* What a job has to remember beside its row. All but place, owner, stores and method are forgotten in the
+ * transaction that ends the job. */
 struct job_note {
     const char *name, *value;
 };
@@ -350,6 +387,16 @@ int task_progress(struct db_conn *c, const char *id, const char *message, struct
 /* -> success or failure, unless it has ended; it expires after that time. result: JSON or NULL. */
 int task_end(struct db_conn *c, const char *id, bool success, const char *result, const char *message,
              int64_t expires_us, struct error *e) MUST_CHECK;
+
+/* ---- counters (glint_counters): what all workers together counted, for who shows metrics ---- */
+
+struct counter {
+    const char *name, *labels[3]; /* "": no such label */
+    int64_t value;
+};
+int counter_add(struct db_conn *c, const struct counter *more, struct error *e) MUST_CHECK;
+int counter_list(struct db_conn *c, struct arena *a, struct counter **ret, size_t *ret_n,
+                 struct error *e) MUST_CHECK;
 
 /* ---- schema ---- */
 

@@ -1,48 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Taking, renewing and running jobs; what a job's row says and who may change it is in model.h.
+/* Looking for jobs and taking them; what a job's row says and who may change it is in model.h.
  *
- * One thread looks for jobs and gives each to a thread of its own. A job whose holder is dead, or whose lease
- * ran out, is taken as a waiting one is. Killed anywhere: the row says `running` under a dead holder, and the
- * next look, of whichever worker, goes on from its step. */
+ * One thread looks and gives each job to a thread of its own. A job whose holder is dead, or whose lease is
+ * over, is taken as a waiting one is. Killed anywhere: the row says `running` under a dead holder, and the
+ * next look, of whichever worker, goes on from its step.
+ *
+ * Whoever accepts work only writes a row: all of them, servers, modules of web servers and other hosts, are
+ * heard in the same way, by asking every few milliseconds whether anybody wrote into the database. */
 #include "work/jobs.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 enum {
-    JOBS_AT_ONCE = 4,
-    CANDIDATES = 100,
-    BACK_OFF_SECONDS = 1, /* after the first failure; doubles */
-    BACK_OFF_DOUBLINGS = 8,
+    PAGE = 100,               /* waiting jobs that are looked at in one go */
+    LOOK_SECONDS = 1,         /* at most, between two looks: what becomes due by itself */
+    POISON_SECONDS = 300,     /* between two tries of what kills also those that would undo it */
     KEPT_SECONDS = 48 * 3600, /* what ended is remembered for so long */
     PRUNE_SECONDS = 600,
+    TALLY_SECONDS = 5,
 };
 
 /* Every kind. */
 static const struct job_kind *const kinds[] = { &job_location };
 
-static struct metric ended = { .name = "glint_jobs_total",
-                               .help = "Jobs that ended, and tries of them that failed.",
-                               .type = METRIC_COUNTER,
-                               .labels = { "kind", "result" } };
-
 struct slot {
     struct job_run run;
     pthread_t thread;
     bool used;
+    int wake;
     _Atomic bool over;
 };
 
 struct jobs {
     struct jobs_options o;
     _Atomic bool stop;
-    struct slot slots[JOBS_AT_ONCE];
-    int64_t prune_us; /* monotonic */
+    struct slot *slots;
+    size_t n_slots;
+    int wake; /* eventfd: a job ended */
+    struct db_conn *conn;
+    struct lease_watch leases;
+    int64_t look_us, tally_us, prune_us; /* when it is time again, monotonic */
 };
 
-/* ---- one job ---- */
-
-static const struct job_kind *kind_find(const char *name)
+const struct job_kind *job_kind_find(const char *name)
 {
     for (size_t i = 0; i < COUNT(kinds); i++)
         if (str_eq(kinds[i]->name, name))
@@ -50,177 +54,328 @@ static const struct job_kind *kind_find(const char *name)
     return NULL;
 }
 
-static void count(const struct job_run *r, const char *result)
+int job_again(struct db_conn *c, struct arena *a, const char *id, const char **ret_id, struct error *e)
 {
-    metric_add(metric_series(&ended, r->job->kind, result, NULL), 1);
-}
+    const struct job_kind *kind;
+    struct job *j;
 
-int job_alive(struct job_run *r, struct error *e)
-{
-    CLEANUP(db_release) struct db_conn *c = NULL;
-    CLEANUP(arena_end) struct arena *a = NULL;
-    struct image *im;
-
-    if (atomic_load(r->stop))
-        return error_set(e, ERROR_ABORTED, "The worker stops.");
-    if (clock_mono_us() - r->renewed_us < LEASE_RENEW_SECONDS * CLOCK_SECOND)
-        return 0;
-    a = arena_make(4096);
-    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 ||
-        job_renew(c, r->job->id, r->holder, lease_expiry(), e) < 0 ||
-        image_load_any(c, a, r->job->image_id, &im, e) < 0)
+    if (job_load(c, a, id, &j, e) < 0)
         return -1;
-    r->renewed_us = clock_mono_us();
-    return im->deleted ? error_set(e, ERROR_CONFLICT, "The image was deleted.") : 0;
+    if (j->state != JOB_FAILED)
+        return error_set(e, ERROR_CONFLICT, "Job %s is %s, not failed", id, job_state_name(j->state));
+    kind = job_kind_find(j->kind);
+    if (!kind || !kind->again)
+        return error_set(e, ERROR_CONFLICT, "Jobs of kind %s are not done again", j->kind);
+    return kind->again(c, a, j, ret_id, e);
 }
 
-static int put_back(struct job_run *r, int64_t attempt, int64_t after_us, const char *message,
-                    struct error *e)
-{
-    CLEANUP(db_release) struct db_conn *c = NULL;
-
-    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0)
-        return -1;
-    return job_put_back(c, r->job->id, r->holder, attempt, clock_now_us() + after_us, message, e);
-}
-
-static int64_t back_off(int64_t attempt)
-{
-    return (BACK_OFF_SECONDS << (attempt < BACK_OFF_DOUBLINGS ? attempt : BACK_OFF_DOUBLINGS)) * CLOCK_SECOND;
-}
-
-/* What the failure means for the job; -1: it could not be written, and the lease runs out. */
-static int settle(struct job_run *r, const struct job_kind *kind, const struct error *why, struct error *e)
-{
-    int64_t failures = r->job->attempt + 1;
-
-    if (why->kind == ERROR_GONE)
-        return 0;
-    if (why->kind == ERROR_ABORTED)
-        return put_back(r, r->job->attempt, 0, r->job->message, e);
-    log_warning("job %s (%s, image %s): %s (%s)", r->job->id, r->job->kind, r->job->image_id, why->message,
-                why->detail);
-    if (why->kind == ERROR_UNAVAILABLE && failures < r->o->retries) {
-        count(r, "tried");
-        return put_back(r, failures, back_off(r->job->attempt), why->message, e);
-    }
-    count(r, "failed");
-    POINT("job.failed");
-    return kind->give_up(r, why, e);
-}
+/* ---- slots ---- */
 
 static void *job_thread(void *arg)
 {
     struct slot *s = arg;
-    struct job_run *r = &s->run;
-    const struct job_kind *kind = kind_find(r->job->kind);
-    struct error why, e;
+    uint64_t one = 1;
 
-    POINT("job.taken");
-    if (kind->run(r, &why) == 0)
-        count(r, "done");
-    else if (settle(r, kind, &why, &e) < 0 && e.kind != ERROR_GONE)
-        log_warning("job %s goes on later: %s (%s)", r->job->id, e.message, e.detail);
+    job_run_all(&s->run);
     atomic_store(&s->over, true);
+    while (write(s->wake, &one, sizeof one) < 0 && errno == EINTR)
+        ;
     return NULL;
 }
 
-/* ---- all of them ---- */
-
-static void slot_end(struct slot *s)
+static void slot_drop(struct slot *s)
 {
-    pthread_join(s->thread, NULL);
     arena_free(s->run.arena);
     s->used = false;
 }
 
+static void slot_end(struct slot *s)
+{
+    pthread_join(s->thread, NULL);
+    slot_drop(s);
+}
+
 static struct slot *slot_free(struct jobs *all)
 {
-    for (size_t i = 0; i < JOBS_AT_ONCE; i++)
+    for (size_t i = 0; i < all->n_slots; i++)
         if (!all->slots[i].used)
             return &all->slots[i];
     return NULL;
 }
 
-static bool may_take(const struct job *j)
+static struct slot *slot_of(struct jobs *all, const struct job *j)
 {
-    return kind_find(j->kind) &&
-           (j->state == JOB_WAITING || j->expires_us < clock_now_us() || holder_dead(j->holder));
+    for (size_t i = 0; i < all->n_slots; i++)
+        if (all->slots[i].used && str_eq(all->slots[i].run.holder, j->holder))
+            return &all->slots[i];
+    return NULL;
 }
 
-static int slot_start(struct jobs *all, struct slot *s, struct db_conn *c, const struct job *seen,
-                      struct error *e)
+static bool end_those_over(struct jobs *all)
 {
-    struct job_run *r = &s->run;
-    int failed;
+    bool any = false;
 
+    for (size_t i = 0; i < all->n_slots; i++)
+        if (all->slots[i].used && atomic_load(&all->slots[i].over)) {
+            slot_end(&all->slots[i]);
+            any = true;
+        }
+    return any;
+}
+
+/* ---- what may be taken ---- */
+
+static const char *host(const struct jobs *all)
+{
+    return all->o.imports && all->o.imports->host ? all->o.imports->host : "";
+}
+
+/* Whether a comma-joined list has this item of n bytes. */
+static bool list_has(const char *list, const char *item, size_t n)
+{
+    for (const char *p = list; p && *p; p += strcspn(p, ","), p += *p == ',')
+        if (strcspn(p, ",") == n && strncmp(p, item, n) == 0)
+            return true;
+    return false;
+}
+
+static int64_t writers_of(const struct jobs *all, const char *store, size_t n)
+{
+    int64_t count = 0;
+
+    for (size_t i = 0; i < all->n_slots; i++)
+        count += all->slots[i].used && list_has(all->slots[i].run.job->stores, store, n);
+    return count;
+}
+
+static bool stores_free(const struct jobs *all, const struct job *j)
+{
+    if (all->o.per_store <= 0)
+        return true;
+    for (const char *p = j->stores; p && *p; p += strcspn(p, ","), p += *p == ',')
+        if (writers_of(all, p, strcspn(p, ",")) >= all->o.per_store)
+            return false;
+    return true;
+}
+
+/* One that nobody runs any more. What kills even those that give it up is left alone for a while. */
+static bool orphaned(struct jobs *all, const struct job *j)
+{
+    int64_t age = clock_now_us() - j->updated_us;
+
+    if (!lease_over(&all->leases, j->id, j->holder, j->expires_us))
+        return false;
+    if (j->place && !str_eq(j->place, host(all)))
+        return false;
+    return j->takeovers <= TAKEOVERS_MAX || age < 0 || age > POISON_SECONDS * CLOCK_SECOND;
+}
+
+/* ---- taking ---- */
+
+/* One round: what is seen, and what of it was taken. take false: only whether there is anything. */
+struct look {
+    struct jobs *all;
+    struct arena *arena;
+    bool take, found;
+    struct slot *taken[64];
+    size_t n_taken;
+};
+
+static bool full(const struct look *k)
+{
+    return k->n_taken == COUNT(k->taken) || !slot_free(k->all) || (k->found && !k->take);
+}
+
+static int take(struct look *k, const struct job *seen, struct error *e)
+{
+    struct slot *s = slot_free(k->all);
+    struct job_run *r = &s->run;
+
+    k->found = true;
+    if (!k->take)
+        return 0;
     memset(s, 0, sizeof *s);
     holder_make(r->holder);
-    if (job_take(c, seen, r->holder, lease_expiry(), e) < 0)
+    if (job_take(k->all->conn, seen, r->holder, lease_expiry(), e) < 0)
         return e->kind == ERROR_GONE ? 0 : -1;
-    r->o = &all->o;
-    r->stop = &all->stop;
+    r->o = &k->all->o;
+    r->stop = &k->all->stop;
     r->arena = arena_make(16 * 1024);
     r->renewed_us = clock_mono_us();
-    if (job_load(c, r->arena, seen->id, &r->job, e) == 0) {
-        failed = thread_start(&s->thread, "job", JOB_STACK, job_thread, s);
-        s->used = failed == 0;
-        if (failed)
-            error_errno(e, ERROR_UNAVAILABLE, failed, "A job's thread cannot be started.");
+    s->wake = k->all->wake;
+    if (job_load(k->all->conn, r->arena, seen->id, &r->job, e) < 0) {
+        arena_free(r->arena);
+        return -1;
     }
-    if (s->used)
+    s->used = true;
+    k->taken[k->n_taken++] = s;
+    return 0;
+}
+
+static int look_at_running(struct look *k, struct error *e)
+{
+    struct job *list;
+    size_t n;
+
+    if (job_running(k->all->conn, k->arena, &list, &n, e) < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        struct slot *ours = slot_of(k->all, &list[i]);
+
+        if (ours && list[i].giving_up)
+            atomic_store(&ours->run.condemned, true);
+        if (job_kind_find(list[i].kind) && orphaned(k->all, &list[i]) && !full(k) && take(k, &list[i], e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int look_at_waiting(struct look *k, struct error *e)
+{
+    size_t n = PAGE, taken = 0;
+    struct job *list;
+
+    for (int64_t first = 0; n == PAGE && !full(k); first += PAGE - (int64_t)(k->n_taken - taken)) {
+        taken = k->n_taken;
+        if (job_waiting(k->all->conn, k->arena, host(k->all), first, PAGE, &list, &n, e) < 0)
+            return -1;
+        for (size_t i = 0; i < n && !full(k); i++)
+            if (job_kind_find(list[i].kind) && stores_free(k->all, &list[i]) && take(k, &list[i], e) < 0)
+                return -1;
+    }
+    return 0;
+}
+
+static int look(struct look *k, struct error *e)
+{
+    return look_at_running(k, e) < 0 || look_at_waiting(k, e) < 0 ? -1 : 0;
+}
+
+static int look_and_take(struct look *k, struct error *e)
+{
+    struct db_conn *c = k->all->conn;
+
+    k->take = true;
+    if (db_begin_write(c, e) < 0)
+        return -1;
+    if (look(k, e) == 0 && db_commit(c, e) == 0)
         return 0;
-    arena_free(r->arena);
+    for (size_t i = 0; i < k->n_taken; i++)
+        slot_drop(k->taken[i]);
+    k->n_taken = 0;
+    db_rollback(c);
     return -1;
+}
+
+/* What cannot be started waits for the lease to end: there is not even memory for a thread. */
+static int start(struct slot *s, struct error *e)
+{
+    int failed = thread_start(&s->thread, "job", JOB_STACK, job_thread, s);
+
+    if (!failed)
+        return 0;
+    slot_drop(s);
+    return error_errno(e, ERROR_UNAVAILABLE, failed, "A job's thread cannot be started.");
 }
 
 static int take_due(struct jobs *all, struct error *e)
 {
     CLEANUP(arena_end) struct arena *a = arena_make(4096);
-    CLEANUP(db_release) struct db_conn *c = NULL;
-    struct slot *s = slot_free(all);
-    struct job *list;
-    size_t n;
+    struct look k = { .all = all, .arena = a };
+    int result = 0;
 
-    if (!s)
-        return 0;
-    if (db_acquire(all->o.db, DB_WAIT, &c, e) < 0 || job_candidates(c, a, CANDIDATES, &list, &n, e) < 0)
+    if (look(&k, e) < 0)
         return -1;
-    for (size_t i = 0; i < n && s; i++)
-        if (may_take(&list[i])) {
-            if (slot_start(all, s, c, &list[i], e) < 0)
-                return -1;
-            s = slot_free(all);
-        }
-    if (clock_mono_us() < all->prune_us)
+    lease_watch_tidy(&all->leases);
+    if (!k.found)
         return 0;
-    all->prune_us = clock_mono_us() + PRUNE_SECONDS * CLOCK_SECOND;
-    return job_prune(c, clock_now_us() - KEPT_SECONDS * CLOCK_SECOND, e);
+    if (look_and_take(&k, e) < 0)
+        return -1;
+    for (size_t i = 0; i < k.n_taken; i++) {
+        if (k.taken[i]->run.job->takeovers > 0)
+            job_tally(k.taken[i]->run.job, "taken_over");
+        if (start(k.taken[i], e) < 0)
+            result = -1;
+    }
+    return result;
 }
+
+/* ---- all of them ---- */
 
 struct jobs *jobs_start(const struct jobs_options *o)
 {
     struct jobs *all = mem_new(sizeof *all);
 
     all->o = *o;
+    all->n_slots = (size_t)(o->at_once > 0 ? o->at_once : JOBS_AT_ONCE);
+    all->slots = mem_new(all->n_slots * sizeof *all->slots);
+    all->leases.patience_us = o->patience_us > 0 ? o->patience_us : LEASE_SECONDS * CLOCK_SECOND;
+    all->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return all;
+}
+
+int jobs_fd(const struct jobs *all)
+{
+    return all->wake;
+}
+
+static bool due(int64_t *at_us, int64_t seconds)
+{
+    if (clock_mono_us() < *at_us)
+        return false;
+    *at_us = clock_mono_us() + seconds * CLOCK_SECOND;
+    return true;
+}
+
+static int look_when_needed(struct jobs *all, bool ended, struct error *e)
+{
+    bool changed;
+
+    if (!all->conn && db_acquire(all->o.db, DB_WAIT, &all->conn, e) < 0)
+        return -1;
+    if (db_changed(all->conn, &changed, e) < 0)
+        return -1;
+    if (!ended && !changed && clock_mono_us() < all->look_us)
+        return 0;
+    all->look_us = clock_mono_us() + LOOK_SECONDS * CLOCK_SECOND;
+    if (take_due(all, e) < 0 || (due(&all->tally_us, TALLY_SECONDS) && job_tallies_save(all->conn, e) < 0))
+        return -1;
+    if (!due(&all->prune_us, PRUNE_SECONDS))
+        return 0;
+    return job_prune(all->conn, clock_now_us() - KEPT_SECONDS * CLOCK_SECOND, e);
 }
 
 int jobs_poll(struct jobs *all, struct error *e)
 {
-    for (size_t i = 0; i < JOBS_AT_ONCE; i++)
-        if (all->slots[i].used && atomic_load(&all->slots[i].over))
-            slot_end(&all->slots[i]);
-    return take_due(all, e);
+    uint64_t count;
+    bool ended;
+
+    while (read(all->wake, &count, sizeof count) < 0 && errno == EINTR)
+        ;
+    ended = end_those_over(all);
+    if (look_when_needed(all, ended, e) == 0)
+        return 0;
+    all->look_us = 0;
+    db_release(&all->conn); /* a broken one is not kept */
+    return -1;
 }
 
 void jobs_stop(struct jobs *all)
 {
+    struct error e;
+
     if (!all)
         return;
     atomic_store(&all->stop, true);
-    for (size_t i = 0; i < JOBS_AT_ONCE; i++)
+    for (size_t i = 0; i < all->n_slots; i++)
         if (all->slots[i].used)
             slot_end(&all->slots[i]);
+    if (all->conn && job_tallies_save(all->conn, &e) < 0)
+        log_warning("what jobs were counted is lost: %s (%s)", e.message, e.detail);
+    db_release(&all->conn);
+    lease_watch_done(&all->leases);
+    if (all->wake >= 0)
+        close(all->wake);
+    mem_free(all->slots);
     mem_free(all);
 }

@@ -15,22 +15,45 @@ struct job_run {
     struct arena *arena;
     struct job *job;
     char holder[HOLDER_TEXT_MAX];
-    int64_t renewed_us; /* monotonic */
+    int64_t renewed_us;     /* monotonic */
+    _Atomic bool condemned; /* somebody had job_condemn() done to it */
 };
 
 /* A kind of job. `run` goes on after job->step, ends the job in the transaction of its last effect, and may
  * be run again from any step: the process may die after each. What it fails with decides: ERROR_UNAVAILABLE
  * is tried again later, up to jobs_options.retries; ERROR_ABORTED: the worker stops, at once by the next;
- * ERROR_GONE: the job is not ours any more; else, and after the last try, `give_up` undoes what `run` did and
- * ends the job. */
+ * ERROR_GONE: the job is not ours any more; else, and after the last try, and when too many processes died
+ * doing it, `give_up` undoes what `run` did and ends the job. From then on the job is never run again: a
+ * give_up() that fails or dies is called again later, with the same message and ERROR_CONFLICT.
+ *
+ * `again` does the work of a failed job once more, within the caller's transaction: it writes a new job
+ * (whose id it returns), or says why that cannot be (ERROR_CONFLICT). NULL: it never can. */
 struct job_kind {
     const char *name;
     int (*run)(struct job_run *r, struct error *e);
     int (*give_up)(struct job_run *r, const struct error *why, struct error *e);
+    int (*again)(struct db_conn *c, struct arena *a, const struct job *failed, const char **ret_id,
+                 struct error *e);
 };
 extern const struct job_kind job_location;
+const struct job_kind *job_kind_find(const char *name); /* NULL: of a later release */
 
 /* To be called while bytes move: keeps the lease and says when to stop. */
 int job_alive(struct job_run *r, struct error *e) MUST_CHECK;
+/* Bytes that were moved for it, for the metrics. */
+void job_moved(const struct job_run *r, uint64_t bytes);
+
+/* ---- job_run.c and jobs.c: the inside of both ---- */
+
+/* Runs or undoes the job to its end, or puts it back; nothing fails but what is logged. */
+void job_run_all(struct job_run *r);
+/* How often processes may die at one step of a job before it is given up. */
+enum { TAKEOVERS_MAX = 20 };
+/* The wait after the n-th failure, µs; grows to a few minutes. */
+int64_t job_back_off(int64_t n);
+
+/* What this process counted since the last call, for the servers' metrics. */
+void job_tally(const struct job *j, const char *result);
+int job_tallies_save(struct db_conn *c, struct error *e) MUST_CHECK; /* own transaction, where there is any */
 
 #endif

@@ -16,6 +16,20 @@ bool holder_dead(const char *holder);
 /* When a lease that is taken or renewed now runs out. */
 int64_t lease_expiry(void);
 
+/* Leases of others, as one watcher sees them. Clocks of different hosts may be hours apart, and one may jump:
+ * so nobody's date counts, but that a lease was not renewed for as long as it lasts, by the watcher's own
+ * monotonic clock. One thread at a time. */
+struct lease_watch {
+    struct lease_seen *items;
+    size_t n, cap;
+    int64_t patience_us; /* how long a lease lasts */
+};
+/* Whether the lease of that id is over: its holder is dead, or it stood unchanged for patience_us. */
+bool lease_over(struct lease_watch *w, const char *id, const char *holder, int64_t expires_us);
+/* Forgets what lease_over() was not asked about since the last call. */
+void lease_watch_tidy(struct lease_watch *w);
+void lease_watch_done(struct lease_watch *w);
+
 static inline void arena_end(struct arena **a) /* for CLEANUP */
 {
     arena_free(*a);

@@ -143,14 +143,24 @@ struct jobs_options {
     struct stores *stores;
     int64_t retries; /* how often what a remote server failed at is tried */
     const struct import_settings *imports;
+    int64_t at_once;     /* jobs that run at once; 0: JOBS_AT_ONCE */
+    int64_t per_store;   /* of them, how many may write into one store; 0: all */
+    int64_t patience_us; /* a lease not renewed for so long is over; 0: LEASE_SECONDS */
 };
-enum { JOB_STACK = 512 * 1024 };
+enum { JOB_STACK = 512 * 1024, JOBS_AT_ONCE = 8, JOBS_POLL_MS = 50 };
 struct jobs *jobs_start(const struct jobs_options *o) __attribute__((returns_nonnull));
-/* Starts what is due, each on a thread of its own, as many as may run at once; to be called every now and
- * then. */
+/* Starts what is due, each on a thread of its own, as many as may run at once. To be called every
+ * JOBS_POLL_MS, which costs next to nothing while nobody writes into the database, and when jobs_fd() is
+ * readable: a job ended. */
 int jobs_poll(struct jobs *all, struct error *e) MUST_CHECK;
+int jobs_fd(const struct jobs *all);
 /* Interrupts what runs, which another worker goes on with, waits for it and frees; takes NULL. */
 void jobs_stop(struct jobs *all);
+
+/* Does the work of a failed job once more, within the caller's transaction: the id of the new job, or why
+ * that cannot be (ERROR_CONFLICT; ERROR_NOT_FOUND: no such job). */
+int job_again(struct db_conn *c, struct arena *a, const char *id, const char **ret_id,
+              struct error *e) MUST_CHECK;
 
 /* What a location added by POST asks for. */
 struct location_request {

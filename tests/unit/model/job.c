@@ -38,9 +38,9 @@ static void test_a_life(void **state UNUSED)
     assert_int_equal(seen->state, JOB_WAITING);
     assert_string_equal(seen->step, "");
     assert_string_equal(seen->arguments, "{\"a\": 1}");
-    OK(&f, job_candidates(f.c, f.a, 10, &all, &n, &f.e));
+    OK(&f, job_waiting(f.c, f.a, "", 0, 10, &all, &n, &f.e));
     assert_int_equal(n, 2);
-    OK(&f, job_candidates(f.c, f.a, 1, &all, &n, &f.e));
+    OK(&f, job_waiting(f.c, f.a, "", 0, 1, &all, &n, &f.e));
     assert_int_equal(n, 1);
 
     OK(&f, job_take(f.c, seen, "me", 5, &f.e));
@@ -66,7 +66,7 @@ static void test_a_life(void **state UNUSED)
     assert_string_equal(j->message, "why");
     assert_string_equal(j->holder, "");
     assert_string_equal(j->step, "half");
-    OK(&f, job_candidates(f.c, f.a, 10, &all, &n, &f.e));
+    OK(&f, job_waiting(f.c, f.a, "", 0, 10, &all, &n, &f.e));
     assert_int_equal(n, 1); /* it is not due */
 
     OK(&f, job_take(f.c, j, "me", 10, &f.e));

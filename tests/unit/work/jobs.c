@@ -6,10 +6,16 @@
 static struct world w;
 static struct jobs *jobs;
 
+static struct jobs *worker(int64_t patience_us)
+{
+    return jobs_start(
+        &(struct jobs_options){ .db = w.db, .stores = w.stores, .retries = 2, .patience_us = patience_us });
+}
+
 static int setup(void **state UNUSED)
 {
     world_open(&w, "sqlite");
-    jobs = jobs_start(&(struct jobs_options){ .db = w.db, .stores = w.stores, .retries = 2 });
+    jobs = worker(0);
     return 0;
 }
 
@@ -149,6 +155,8 @@ static void what_the_dead_left_goes_on(void **state UNUSED)
     const char *id = add(object(ID_A, "some data"), NULL, true);
 
     world_sql(&w, "UPDATE glint_jobs SET state = 'running', holder = 'dead', expires_at = 1");
+    jobs_stop(jobs);
+    jobs = worker(CLOCK_SECOND / 5);
     work(id);
     assert_true(world_active(&w, id, "some data", 9));
 }
@@ -194,7 +202,7 @@ static void one_image_one_job(void **state UNUSED)
 /* More than run at once, by two workers; each is done, and once. */
 static void many_jobs(void **state UNUSED)
 {
-    struct jobs *others = jobs_start(&(struct jobs_options){ .db = w.db, .stores = w.stores, .retries = 2 });
+    struct jobs *others = worker(0);
     const char *ids[24];
     struct error e;
 
@@ -221,7 +229,7 @@ static void a_stop_gives_back(void **state UNUSED)
 
     MUST(jobs_poll(jobs, &e));
     jobs_stop(jobs);
-    jobs = jobs_start(&(struct jobs_options){ .db = w.db, .stores = w.stores, .retries = 2 });
+    jobs = worker(0);
     work(id);
     assert_true(world_active(&w, id, "some data", 9));
 }
@@ -231,11 +239,12 @@ static bool is_work_left(void)
     CLEANUP(db_release) struct db_conn *c = NULL;
     struct job *list;
     struct error e;
-    size_t n;
+    size_t n, m;
 
     MUST(db_acquire(w.db, DB_WAIT, &c, &e));
-    MUST(job_candidates(c, w.arena, 10, &list, &n, &e));
-    return n > 0;
+    MUST(job_running(c, w.arena, &list, &n, &e));
+    MUST(job_waiting(c, w.arena, "", 0, 10, &list, &m, &e));
+    return n + m > 0;
 }
 
 /* As Glance's own tool does with what was deleted long ago. */

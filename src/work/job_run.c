@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One job: running it, and what its failure means. */
+#include "work/jobs.h"
+
+#include <string.h>
+
+enum { BACK_OFF_SECONDS = 1, BACK_OFF_DOUBLINGS = 8 };
+
+int64_t job_back_off(int64_t n)
+{
+    return (BACK_OFF_SECONDS << (n < BACK_OFF_DOUBLINGS ? n : BACK_OFF_DOUBLINGS)) * CLOCK_SECOND;
+}
+
+/* ---- while it runs ---- */
+
+static int condemned(struct job_run *r, struct db_conn *c, struct arena *a, struct error *e)
+{
+    struct job *now;
+
+    if (job_load(c, a, r->job->id, &now, e) < 0)
+        return -1;
+    return now->giving_up ? error_set(e, ERROR_CONFLICT, "%s", now->giving_up) : 0;
+}
+
+int job_alive(struct job_run *r, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    CLEANUP(arena_end) struct arena *a = NULL;
+    struct image *im;
+
+    if (atomic_load(r->stop))
+        return error_set(e, ERROR_ABORTED, "The worker stops.");
+    if (!atomic_load(&r->condemned) && clock_mono_us() - r->renewed_us < LEASE_RENEW_SECONDS * CLOCK_SECOND)
+        return 0;
+    a = arena_make(4096);
+    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 ||
+        job_renew(c, r->job->id, r->holder, lease_expiry(), e) < 0 ||
+        (!r->job->giving_up && condemned(r, c, a, e) < 0) ||
+        image_load_any(c, a, r->job->image_id, &im, e) < 0)
+        return -1;
+    r->renewed_us = clock_mono_us();
+    return im->deleted ? error_set(e, ERROR_CONFLICT, "The image was deleted.") : 0;
+}
+
+/* ---- when it failed ---- */
+
+static int put_back(struct job_run *r, int64_t attempt, int64_t after_us, const char *message,
+                    struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+
+    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0)
+        return -1;
+    return job_put_back(c, r->job->id, r->holder, attempt, clock_now_us() + after_us, message, e);
+}
+
+/* From here on it is undone, whoever does that. */
+static int condemn(struct job_run *r, const struct error *why, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+
+    if (r->job->giving_up)
+        return 0;
+    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
+        job_renew(c, r->job->id, r->holder, lease_expiry(), e) < 0 ||
+        job_condemn(c, r->job->id, why->message, false, e) < 0 || db_commit(c, e) < 0)
+        return -1;
+    r->job->giving_up = arena_str(r->arena, why->message);
+    atomic_store(&r->condemned, false);
+    return 0;
+}
+
+/* Where the image's rows were purged nothing is left to undo, whatever the kind says. */
+static int end_without_image(struct job_run *r, const struct error *why, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct error ignored;
+    struct image *im;
+
+    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0)
+        return -1;
+    if (image_load_any(c, r->arena, r->job->image_id, &im, &ignored) == 0 || ignored.kind != ERROR_NOT_FOUND)
+        return -1;
+    return job_end(c, r->job->id, r->holder, JOB_FAILED, why->message, e);
+}
+
+static int undo(struct job_run *r, const struct job_kind *kind, const struct error *why, struct error *e)
+{
+    struct error failed;
+
+    if (condemn(r, why, e) < 0)
+        return -1;
+    if (kind->give_up(r, why, &failed) == 0 ||
+        (failed.kind == ERROR_NOT_FOUND && end_without_image(r, why, e) == 0)) {
+        job_tally(r->job, "failed");
+        return 0;
+    }
+    if (failed.kind == ERROR_GONE)
+        return 0;
+    if (failed.kind == ERROR_ABORTED && atomic_load(r->stop))
+        return put_back(r, r->job->attempt, 0, r->job->message, e);
+    log_warning("job %s (%s, image %s) is undone later: %s (%s)", r->job->id, r->job->kind, r->job->image_id,
+                failed.message, failed.detail);
+    return put_back(r, r->job->attempt + 1, job_back_off(r->job->attempt), failed.message, e);
+}
+
+/* What the failure means for the job; -1: it could not be written, and the lease runs out. */
+static int settle(struct job_run *r, const struct job_kind *kind, const struct error *why, struct error *e)
+{
+    int64_t failures = r->job->attempt + 1;
+    bool stops = why->kind == ERROR_ABORTED && atomic_load(r->stop);
+
+    if (why->kind == ERROR_GONE)
+        return 0;
+    if (stops)
+        return put_back(r, r->job->attempt, 0, r->job->message, e);
+    log_warning("job %s (%s, image %s): %s (%s)", r->job->id, r->job->kind, r->job->image_id, why->message,
+                why->detail);
+    if ((why->kind == ERROR_UNAVAILABLE || why->kind == ERROR_ABORTED) && failures < r->o->retries) {
+        job_tally(r->job, "tried");
+        return put_back(r, failures, job_back_off(r->job->attempt), why->message, e);
+    }
+    return undo(r, kind, why, e);
+}
+
+/* Why it is not to be run; 0: it is. */
+static int refused(const struct job *j, struct error *e)
+{
+    if (j->giving_up)
+        return error_set(e, ERROR_CONFLICT, "%s", j->giving_up);
+    if (j->takeovers < TAKEOVERS_MAX)
+        return 0;
+    return error_set(e, ERROR_INTERNAL, "The process that did it died %lld times after step \"%s\".",
+                     (long long)j->takeovers, j->step);
+}
+
+void job_run_all(struct job_run *r)
+{
+    const struct job_kind *kind = job_kind_find(r->job->kind);
+    struct error why, e;
+    int result;
+
+    if (refused(r->job, &why) < 0)
+        result = undo(r, kind, &why, &e);
+    else if (kind->run(r, &why) < 0)
+        result = settle(r, kind, &why, &e);
+    else {
+        job_tally(r->job, "done");
+        result = 0;
+    }
+    if (result < 0 && e.kind != ERROR_GONE)
+        log_warning("job %s goes on later: %s (%s)", r->job->id, e.message, e.detail);
+}
