@@ -377,9 +377,12 @@ struct task {
 };
 /* As pending, with its row of task_info; sets created_us and updated_us. */
 int task_add(struct db_conn *c, struct task *t, struct error *e) MUST_CHECK;
-/* Live ones only; ERROR_NOT_FOUND ("Could not find task X"). */
+/* For the service itself: live ones only; ERROR_NOT_FOUND ("Could not find task X"). */
 int task_load(struct db_conn *c, struct arena *a, const char *id, struct task **ret,
               struct error *e) MUST_CHECK;
+/* As the viewer may see it: his project's live ones; an administrator everybody's, also deleted ones. */
+int task_load_seen(struct db_conn *c, struct arena *a, const char *id, const struct viewer *v,
+                   struct task **ret, struct error *e) MUST_CHECK;
 /* pending -> processing; nothing when it is not pending any more. */
 int task_begin(struct db_conn *c, const char *id, struct error *e) MUST_CHECK;
 /* What is told of a task under way. */
@@ -387,6 +390,29 @@ int task_progress(struct db_conn *c, const char *id, const char *message, struct
 /* -> success or failure, unless it has ended; it expires after that time. result: JSON or NULL. */
 int task_end(struct db_conn *c, const char *id, bool success, const char *result, const char *message,
              int64_t expires_us, struct error *e) MUST_CHECK;
+
+/* A listing shows live tasks that have not expired, without what is in task_info. */
+struct task_filter {
+    const char *column; /* one for which task_column_known() is true */
+    const char *value;  /* times: as Glance stores them */
+};
+struct task_query {
+    struct viewer viewer;
+    const struct task_filter *filters; /* all of them hold */
+    size_t n_filters;
+    const char *sort; /* a column */
+    bool ascending;
+    const struct task *marker; /* the page starts after it; NULL: at the first */
+    int64_t limit;
+};
+bool task_column_known(const char *name);
+int task_list(struct db_conn *c, struct arena *a, const struct task_query *q, struct task **ret,
+              size_t *ret_n, struct error *e) MUST_CHECK;
+/* Whole ones, the oldest first; an administrator sees also deleted ones that have not expired. */
+int task_list_of_image(struct db_conn *c, struct arena *a, const char *image_id, const struct viewer *v,
+                       struct task **ret, size_t *ret_n, struct error *e) MUST_CHECK;
+/* Soft-deletes what expired by now; own transaction, and none when there is nothing. */
+int task_expire(struct db_conn *c, int64_t *ret_n, struct error *e) MUST_CHECK;
 
 /* ---- counters (glint_counters): what all workers together counted, for who shows metrics ---- */
 
