@@ -87,6 +87,10 @@ static void add_message(struct str *out, struct request *rq, const struct error 
 
     switch (e->status) {
     case 405:
+        if (e->message[0]) {
+            add_escaped(out, e->message, html);
+            break;
+        }
         str_add(out, "The method ");
         add_escaped(out, rq->http->method, html);
         str_add(out, " is not allowed for this resource. <br /><br />\n");

@@ -19,39 +19,10 @@ enum { SHORT_PAGE = 50 };
 struct list_request {
     struct image_query query;
     const char *marker_id;
-    struct http_param *all; /* as sent, for the links */
-    size_t n_all;
+    struct list_params all; /* as sent, for the links */
 };
 
 /* ---- limit, marker, sort ---- */
-
-static char *trim(struct arena *a, const char *text)
-{
-    size_t n;
-
-    text += strspn(text, " \t\r\n\v\f");
-    n = strlen(text);
-    while (n > 0 && strchr(" \t\r\n\v\f", text[n - 1]))
-        n--;
-    return arena_strn(a, text, n);
-}
-
-static int limit_parse(struct request *rq, const char *text, int64_t *ret, struct error *e)
-{
-    char *digits = trim(rq->arena, text);
-    bool negative = *digits == '-';
-    size_t n;
-
-    digits += *digits == '-' || *digits == '+';
-    n = strspn(digits, "0123456789");
-    if (n == 0 || digits[n])
-        return error_set(e, ERROR_INVALID, "limit param must be an integer");
-    if (!str_to_i64(digits, 0, INT64_MAX, ret))
-        *ret = INT64_MAX;
-    if (negative && *ret > 0)
-        return error_set(e, ERROR_INVALID, "limit param must be positive");
-    return 0;
-}
 
 static int sort_key_check(const char *key, const char **ret, struct error *e)
 {
@@ -95,10 +66,11 @@ static int sort_new_syntax(struct request *rq, struct image_query *q, const char
         dir = strchr(item, ':');
         if (dir)
             *dir++ = '\0';
-        if (sort_room(q, e) < 0 || sort_key_check(trim(rq->arena, item), &s->column, e) < 0)
+        if (sort_room(q, e) < 0 || sort_key_check(list_trim(rq->arena, item), &s->column, e) < 0)
             return -1;
         s->ascending = false;
-        if (dir && *trim(rq->arena, dir) && sort_dir_check(trim(rq->arena, dir), &s->ascending, e) < 0)
+        if (dir && *list_trim(rq->arena, dir) &&
+            sort_dir_check(list_trim(rq->arena, dir), &s->ascending, e) < 0)
             return -1;
         q->n_sorts++;
     }
@@ -114,7 +86,8 @@ static int sort_old_syntax(struct request *rq, struct list_params *params, struc
     size_t n_dirs = 0;
 
     while ((text = list_param_pop(params, "sort_key"))) {
-        if (sort_room(q, e) < 0 || sort_key_check(trim(rq->arena, text), &q->sorts[q->n_sorts].column, e) < 0)
+        if (sort_room(q, e) < 0 ||
+            sort_key_check(list_trim(rq->arena, text), &q->sorts[q->n_sorts].column, e) < 0)
             return -1;
         q->n_sorts++;
     }
@@ -123,7 +96,7 @@ static int sort_old_syntax(struct request *rq, struct list_params *params, struc
     while ((text = list_param_pop(params, "sort_dir"))) {
         if (n_dirs == IMAGE_SORTS_MAX)
             return error_set(e, ERROR_INVALID, "Number of sort dirs does not match the number of sort keys");
-        if (sort_dir_check(trim(rq->arena, text), &dirs[n_dirs++], e) < 0)
+        if (sort_dir_check(list_trim(rq->arena, text), &dirs[n_dirs++], e) < 0)
             return -1;
     }
     if (n_dirs > 1 && n_dirs != q->n_sorts)
@@ -201,7 +174,7 @@ static int query_parse(struct request *rq, struct list_params *params, struct li
     if (list_filters_check(params, e) < 0 ||
         member_status_check(member_status ? member_status : "accepted", &q->member_status, e) < 0)
         return -1;
-    if (limit && limit_parse(rq, limit, &q->limit, e) < 0)
+    if (limit && list_limit_parse(rq->arena, limit, &q->limit, e) < 0)
         return -1;
     if (q->limit > rq->settings->limit_max)
         q->limit = rq->settings->limit_max;
@@ -234,20 +207,6 @@ static int marker_load(struct request *rq, struct db_conn *c, const char *id, st
 
 /* ---- the answer ---- */
 
-static void link_write(struct str *out, const struct list_request *lr, const char *marker)
-{
-    CLEANUP(str_done) struct str link = STR_INIT;
-
-    str_add(&link, "/v2/images");
-    list_link_query(&link, lr->all, lr->n_all);
-    if (marker) {
-        str_addc(&link, strchr(str_text(&link), '?') ? '&' : '?');
-        str_add(&link, "marker=");
-        http_quote_plus(&link, marker);
-    }
-    json_add_text(out, str_text(&link), false);
-}
-
 static void list_write(struct request *rq, struct str *body, const struct list_request *lr,
                        struct image *images, size_t n)
 {
@@ -268,11 +227,11 @@ static void list_write(struct request *rq, struct str *body, const struct list_r
         last = images[i].id;
     }
     str_add(body, "], \"first\": ");
-    link_write(body, lr, NULL);
+    list_link_write(body, "/v2/images", &lr->all, NULL);
     str_add(body, ", \"schema\": \"/v2/schemas/images\"");
     if (last && (int64_t)n == lr->query.limit) {
         str_add(body, ", \"next\": ");
-        link_write(body, lr, last);
+        list_link_write(body, "/v2/images", &lr->all, last);
     }
     str_addc(body, '}');
 }
@@ -297,18 +256,14 @@ int image_list_handle(struct request *rq, struct error *e)
 {
     CLEANUP(str_done) struct str body = STR_INIT;
     struct list_request lr = { 0 };
-    struct list_params params = { 0 };
+    struct list_params params;
     struct image *images = NULL;
     struct db_conn *c;
     size_t n = 0;
 
-    if (list_params_read(rq->arena, rq->http->query, &params, e) < 0)
+    if (list_params_read(rq->arena, rq->http->query, &lr.all, e) < 0)
         return -1;
-    lr.all = params.items;
-    lr.n_all = params.n;
-    params.items = arena_array(rq->arena, struct http_param, lr.n_all + 1);
-    if (lr.n_all)
-        memcpy(params.items, lr.all, lr.n_all * sizeof *lr.all);
+    params = list_params_copy(rq->arena, &lr.all);
     if (query_parse(rq, &params, &lr, e) < 0 || request_allowed(rq, rq->route->rule, NULL, e) < 0)
         return -1;
     if (list_filters_make(rq->arena, &params, &lr.query, e) < 0)

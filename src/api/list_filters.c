@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json/json.h"
+
 /* ---- parameters ---- */
 
 int list_params_read(struct arena *a, const char *query, struct list_params *ret, struct error *e)
@@ -19,6 +21,15 @@ int list_params_read(struct arena *a, const char *query, struct list_params *ret
         return error_set(e, ERROR_INVALID, "Too many query parameters.");
     ret->n = (size_t)n;
     return 0;
+}
+
+struct list_params list_params_copy(struct arena *a, const struct list_params *p)
+{
+    struct list_params copy = { arena_array(a, struct http_param, p->n + 1), p->n };
+
+    if (p->n)
+        memcpy(copy.items, p->items, p->n * sizeof *p->items);
+    return copy;
 }
 
 static ssize_t find(const struct list_params *p, const char *name)
@@ -77,6 +88,48 @@ void list_link_query(struct str *out, const struct http_param *items, size_t n)
         http_quote_plus(out, each ? items[i].value : list_param_last(&all, items[i].name));
         between = '&';
     }
+}
+
+void list_link_write(struct str *out, const char *path, const struct list_params *p, const char *marker)
+{
+    CLEANUP(str_done) struct str link = STR_INIT;
+
+    str_add(&link, path);
+    list_link_query(&link, p->items, p->n);
+    if (marker) {
+        str_addc(&link, strchr(str_text(&link), '?') ? '&' : '?');
+        str_add(&link, "marker=");
+        http_quote_plus(&link, marker);
+    }
+    json_add_text(out, str_text(&link), false);
+}
+
+char *list_trim(struct arena *a, const char *text)
+{
+    size_t n;
+
+    text += strspn(text, " \t\r\n\v\f");
+    n = strlen(text);
+    while (n > 0 && strchr(" \t\r\n\v\f", text[n - 1]))
+        n--;
+    return arena_strn(a, text, n);
+}
+
+int list_limit_parse(struct arena *a, const char *text, int64_t *ret, struct error *e)
+{
+    char *digits = list_trim(a, text);
+    bool negative = *digits == '-';
+    size_t n;
+
+    digits += *digits == '-' || *digits == '+';
+    n = strspn(digits, "0123456789");
+    if (n == 0 || digits[n])
+        return error_set(e, ERROR_INVALID, "limit param must be an integer");
+    if (!str_to_i64(digits, 0, INT64_MAX, ret))
+        *ret = INT64_MAX;
+    if (negative && *ret > 0)
+        return error_set(e, ERROR_INVALID, "limit param must be positive");
+    return 0;
 }
 
 /* ---- filters ---- */

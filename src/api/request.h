@@ -157,6 +157,8 @@ handler tag_add, tag_delete;                                         /* tags.c *
 handler image_upload, image_download;                                /* image_data.c */
 handler schema_image_show, schema_images_show, schema_document_show; /* schemas.c */
 
+handler task_list_handle, task_show, task_delete, image_tasks_show; /* tasks.c */
+
 handler info_import_show, info_stores_show, info_stores_detail_show, info_usage_show; /* stores.c */
 handler store_image_delete;
 

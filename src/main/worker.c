@@ -41,9 +41,9 @@ static void round_of_work(struct worker *w)
 
     if (work_reap(w->db, w->stores, &n, &e) < 0)
         start_say("cleaning up: ", &e);
-    if (n.uploads + n.objects + n.files > 0)
-        log_info("cleaned up: %zu interrupted uploads, %zu objects, %zu temporary files", n.uploads,
-                 n.objects, n.files);
+    if (n.uploads + n.objects + n.files + n.tasks > 0)
+        log_info("cleaned up: %zu interrupted uploads, %zu objects, %zu temporary files, %zu expired tasks",
+                 n.uploads, n.objects, n.files, n.tasks);
 }
 
 /* Returns false when it is time to end. */

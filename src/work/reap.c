@@ -154,6 +154,7 @@ int work_reap(struct db *db, struct stores *stores, struct reap_counts *ret, str
     struct lease *leases;
     struct trash *trash;
     size_t n_leases, n_trash;
+    int64_t n_tasks = 0;
     bool failed = false;
     struct error one;
 
@@ -169,6 +170,9 @@ int work_reap(struct db *db, struct stores *stores, struct reap_counts *ret, str
     for (size_t i = 0; i < n_trash; i++)
         if (reap_trash(&r, &trash[i], &one) < 0)
             note_failure(&r, trash[i].url, &one, &failed, e);
+    if (task_expire(c, &n_tasks, &one) < 0)
+        note_failure(&r, "expired tasks", &one, &failed, e);
+    ret->tasks = (size_t)n_tasks;
     for (size_t i = 0; i < stores_count(stores); i++)
         ret->files += store_sweep(stores_at(stores, i));
     return failed ? -1 : 0;

@@ -36,6 +36,7 @@ STATES = {
     'deactivated': ('deactivated', 0, 0, 0), 'deleted': ('deleted', 1, 0, 0), 'protected': ('active', 0, 1, 0), 'hidden': ('active', 0, 0, 1),
 }
 DATA = b'data'
+NOBODYS = '11111111-2222-4333-8444-555555555555'
 # Differ from request to request; a connection is closed when a body that is not wanted had not come yet.
 TRANSPORT = ('date', 'x-openstack-request-id', 'connection')
 PATCH = {'Content-Type': PATCH_21}
@@ -74,6 +75,10 @@ REQUESTS = [
     ('DELETE /v2/images/{image_id}/members/{member}', {'member': ACCEPTED}, {}, None),
     ('PUT /v2/images/{image_id}/tags/{tag}', {'tag': 'new'}, {}, None),
     ('DELETE /v2/images/{image_id}/tags/{tag}', {'tag': 'there'}, {}, None),
+    ('GET /v2/images/{image_id}/tasks', {}, {}, None),
+    ('GET /v2/tasks', {}, {}, None),
+    ('GET /v2/tasks/{task_id}', {'task_id': NOBODYS}, {}, None),
+    ('DELETE /v2/tasks/{task_id}', {'task_id': NOBODYS}, {}, None),
 ]
 # Routes that Glance does not have, and which of its own they have to agree with.
 AS = {'HEAD /v2/images/{image_id}/file': 'GET /v2/images/{image_id}/file'}
