@@ -215,8 +215,8 @@ def draw(rng, traces, n):
             continue
         name, (point, count) = rng.choice(pool)
         shots = [(point, count, action(rng, point))]
-        if kind > 0.8:      # once more, on the way back
-            again = rng.choice(passings(traces[name]))
+        if kind > 0.6:      # once more, on the way back
+            again = rng.choice([(p, k) for p, k in passings(traces[name]) if k <= 4] + [('db.committed', 1), ('db.committed', 2)])
             shots.append((*again, action(rng, again[0])))
         runs.append(Run(name, shots))
     return runs

@@ -41,6 +41,13 @@ def sha512(path):
     return glint.file_digests(path)[1]
 
 
+def group_of(child):
+    try:
+        return os.getpgid(child.pid)
+    except ProcessLookupError:
+        return 0
+
+
 class World(glint.Server):
     """Server and worker are siblings of one process group here, so that each can die alone or both at once."""
 
@@ -84,7 +91,7 @@ class World(glint.Server):
             for name, command, other in (('process', 'serve', 'worker'), ('worker', 'worker', 'process')):
                 if getattr(self, name) is None:
                     living = getattr(self, other)
-                    setattr(self, name, self.launch(command, os.getpgid(living.pid) if living else 0))
+                    setattr(self, name, self.launch(command, group_of(living) if living else 0))
         if wait:
             self.wait_ready()
 
@@ -140,12 +147,12 @@ class World(glint.Server):
         """The leases of who sleeps run out, others do his work, and he wakes up and goes on."""
         for table in ('glint_jobs', 'glint_leases'):
             self.sql('UPDATE %s SET expires_at = 0' % table)
-        others = [self.launch('worker', os.getpgid(child.pid))] if child is self.worker else []
+        others = [self.launch('worker', group_of(child))] if child is self.worker else []
         at_work = "SELECT (SELECT COUNT(*) FROM glint_leases) + (SELECT COUNT(*) FROM glint_jobs WHERE state IN ('waiting', 'running'))"
 
         def idle():
             if others and others[-1].poll() is not None:    # a second shot
-                others.append(self.launch('worker', os.getpgid(child.pid)))
+                others.append(self.launch('worker', group_of(child)))
             return self.sql(at_work) == [(0,)]
         done = glint.eventually(idle, 20)
         child.send_signal(signal.SIGCONT)
