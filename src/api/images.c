@@ -224,6 +224,7 @@ static int delete_check(void *arg, const struct image *now, struct error *e)
 int image_delete_handle(struct request *rq, struct error *e)
 {
     struct image *im;
+    bool done;
 
     if (request_writes(rq, e) < 0)
         return -1;
@@ -236,8 +237,10 @@ int image_delete_handle(struct request *rq, struct error *e)
         return -1;
     if (im->protected)
         return error_set(e, ERROR_FORBIDDEN, "Image %s is protected and cannot be deleted.", im->id);
+    if (request_elsewhere(rq, im, &done, e) < 0)
+        return -1;
     request_db_release(rq);
-    if (image_remove(rq->api->db, rq->api->stores, im, delete_check, rq, e) < 0) {
+    if (!done && image_remove(rq->api->db, rq->api->stores, im, delete_check, rq, e) < 0) {
         if (e->kind == ERROR_NOT_FOUND)
             error_as(e, 404, "Failed to find image %s to delete", rq->args[0]);
         return -1;

@@ -145,6 +145,12 @@ void forwarded_read(struct request *rq);
 /* Where the client reaches this service, without a '/' at the end. */
 const char *request_base(struct request *rq);
 
+/* An import or a deletion of an image whose data another host has staged is passed on to it (elsewhere.c).
+ * *ret_done: that host has done it, and this one answers as if it had been here. -1: its refusal, or 502 and
+ * 504 where an import could not be passed on; a deletion goes on here then. Waits for the other host, at most
+ * a minute, with no database connection held. */
+int request_elsewhere(struct request *rq, const struct image *im, bool *ret_done, struct error *e) MUST_CHECK;
+
 /* Handlers, by file. */
 handler image_create, image_show, image_delete_handle;  /* images.c */
 handler image_list_handle;                              /* image_list.c */

@@ -94,6 +94,7 @@ static void read_options(struct settings *s)
     s->location_quota = config_int(c, "DEFAULT", "image_location_quota");
     s->secure_hash = config_bool(c, "DEFAULT", "do_secure_hash");
     source_filter_read(c, &s->sources);
+    hosts_read(c, &s->hosts);
     s->storage_quota = config_int(c, "DEFAULT", "user_storage_quota");
     s->size_cap = (uint64_t)config_int(c, "DEFAULT", "image_size_cap");
     s->standalone = conf_is_standalone(c);

@@ -39,6 +39,7 @@ struct settings {
     bool secure_hash; /* hashes of locations are computed, not believed */
     struct inspect_policy inspect;
     struct source_filter sources;
+    struct hosts hosts;
 };
 
 int settings_make(struct config *c, const struct pipeline *p, struct settings **ret,

@@ -32,6 +32,10 @@ struct viewer identity_viewer(const struct identity *id);
  */
 int identity_from_headers(struct http_request *rq, bool allow_anonymous, struct identity *ret,
                           struct error *e) MUST_CHECK;
+/* The same as lines of another request ("Name: value", NULL at the end), which another instance of the
+ * service is to answer for the same caller: the caller's tokens and, where the headers were believed here,
+ * what they say. */
+const char *const *identity_headers(struct http_request *rq, bool believed);
 /* The pipelines without authentication: an administrator without project and roles. */
 void identity_unauthenticated(struct identity *ret);
 /* The one user of a service that nobody configured: the same, with every role, so that all rules let it. */

@@ -58,6 +58,24 @@ static size_t roles_parse(struct arena *a, const char *header, bool lower, const
 static const char *const user_headers[] = { "X-User-Id", "X-User", NULL };
 static const char *const project_headers[] = { "X-Project-Id", "X-Tenant-Id", "X-Tenant", NULL };
 
+static const char *const other_headers[] = {
+    "X-Identity-Status",
+    "X-User-Domain-Id",
+    "X-Project-Domain-Id",
+    "X-Domain-Id",
+    "OpenStack-System-Scope",
+    "X-Roles",
+    "X-Role",
+    "X-Is-Admin-Project",
+    "X-Service-User-Id",
+    "X-Service-Roles",
+    "X-Service-User-Domain-Id",
+    "X-Service-Project-Id",
+    "X-Service-Project-Domain-Id",
+    NULL,
+};
+static const char *const token_headers[] = { "X-Auth-Token", "X-Service-Token", NULL };
+
 static const char *first_header(struct http_request *rq, const char *const *names)
 {
     for (; *names; names++) {
@@ -88,6 +106,23 @@ static void identity_read(struct http_request *rq, struct identity *ret)
                                IDENTITY_ROLES_MAX);
     ret->n_service_roles = roles_parse(rq->arena, http_header(rq, "X-Service-Roles"), false,
                                        ret->service_roles, IDENTITY_SERVICE_ROLES_MAX);
+}
+
+const char *const *identity_headers(struct http_request *rq, bool believed)
+{
+    const char *const *const lists[] = { token_headers, user_headers, project_headers, other_headers };
+    const char **all = NULL;
+    size_t n = 0, cap = 0;
+
+    for (size_t i = 0; i < (believed ? COUNT(lists) : 1); i++)
+        for (const char *const *name = lists[i]; *name; name++) {
+            const char *value = http_header(rq, *name);
+
+            if (value)
+                *ARENA_PUSH(rq->arena, all, n, cap) = arena_printf(rq->arena, "%s: %s", *name, value);
+        }
+    *ARENA_PUSH(rq->arena, all, n, cap) = NULL;
+    return all;
 }
 
 int identity_from_headers(struct http_request *rq, bool allow_anonymous, struct identity *ret,

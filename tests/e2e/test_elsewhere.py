@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images whose data another host of the service has staged: what it is asked, by whom, and what becomes of its answers. The other
+host is tests/origin.py here; two real ones are in test_hosts.py."""
+import os
+import socket
+import sys
+import threading
+
+import pytest
+
+from glint import TOP, WHO, eventually
+
+sys.path.insert(0, os.path.join(TOP, 'tests'))
+import origin  # noqa: E402
+
+OWN = 'http://worker.test:9292'
+TOKEN = {'X-Auth-Token': 'secret'}
+
+
+@pytest.fixture(scope='module')
+def peer():
+    server = origin.start()
+    yield server
+    server.shutdown()
+
+
+@pytest.fixture(scope='module')
+def host(tmp_path_factory):
+    """A host with a name of its own."""
+    from glint import Server
+    server = Server(tmp_path_factory.mktemp('host'), trusted=True, config={'DEFAULT': {'worker_self_reference_url': OWN}})
+    yield server
+    assert server.finish() == ''
+
+
+def staged_at(server, url, **fields):
+    """An image that says so of itself; its id."""
+    image_id = server.client().create(**fields)['id']
+    server.sql("INSERT INTO image_properties (image_id, name, value, created_at, updated_at, deleted) SELECT id, 'os_glance_stage_host', ?, "
+               'created_at, updated_at, 0 FROM images WHERE id = ?', url, image_id)
+    return image_id
+
+
+def deleted(server, image_id, headers=TOKEN, who=None, path='/v2/images/'):
+    return server.client(who).delete(path + image_id, headers=headers)
+
+
+def told(name):
+    return origin.Handler.told.pop(name, [])
+
+
+def test_a_deletion_is_passed_on(host, peer):
+    image_id = staged_at(host, peer.url + '/peer/204/plain')
+    answer = deleted(host, image_id, {**TOKEN, 'Cookie': 'a=b', 'X-Other': 'x'}, path='/v2.6/images/')
+    assert (answer.status, answer.body, answer.header('x-openstack-request-id')) == (204, b'', 'req-of-the-peer')
+    assert told('plain') == [{'method': 'DELETE', 'path': '/v2/images/' + image_id, 'body': None, 'headers': [('x-auth-token', 'secret')]}]
+    host.client().show(image_id)                    # nothing was done here
+
+
+def test_the_name_of_this_host_is_no_other(host):
+    for url in (OWN, OWN + '/', OWN.upper().replace('WORKER.TEST', 'worker.test'), ''):
+        image_id = staged_at(host, url)
+        assert deleted(host, image_id).status == 204
+        assert host.client().get('/v2/images/' + image_id).status == 404
+
+
+@pytest.mark.parametrize('how, status, words', [
+    ('400', 400, 'The server could not comply'), ('403', 403, ''), ('404', 404, ''), ('409-Not_before_tea', 409, 'Not before tea'), ('413', 413, ''), ('500', 500, ''),
+    ('501', 501, '')])
+def test_a_refusal_is_passed_back(host, peer, how, status, words):
+    image_id = staged_at(host, '%s/peer/%s/refusal' % (peer.url, how))
+    answer = deleted(host, image_id)
+    assert answer.status == status and words in answer.text and answer.header('x-openstack-request-id') == 'req-of-the-peer', answer
+    assert len(told('refusal')) == 1
+    host.client().show(image_id)
+
+
+@pytest.mark.parametrize('how', ['502', '503', '504', 'drop', 'junk', 'cut', 'loop', '301', '304'])
+def test_a_deletion_goes_on_without_an_answer(host, peer, how):
+    image_id = staged_at(host, '%s/peer/%s/gone' % (peer.url, how))
+    answer = deleted(host, image_id)
+    assert answer.status == 204 and answer.header('x-openstack-request-id') != 'req-of-the-peer', answer
+    assert len(told('gone')) == 1                   # redirects are not followed
+    assert host.client().get('/v2/images/' + image_id).status == 404
+
+
+@pytest.mark.parametrize('url', ['http://127.0.0.1:1', 'http://nowhere.invalid', 'worker', 'ftp://127.0.0.1', 'http://', 'http://a@127.0.0.1', 'http://127.0.0.1:99999'])
+def test_a_deletion_goes_on_where_nobody_is(host, url):
+    image_id = staged_at(host, url)
+    assert deleted(host, image_id).status == 204
+    assert host.client().get('/v2/images/' + image_id).status == 404
+
+
+TRICKS = ['{at}/peer/204/x/../../../admin?', '{at}/peer/204/x?a=', '{at}/peer/204/x#', '{at}/peer/204/x/%2e%2e', '{at}\\@evil', 'http://user:word@{name}/peer/204/x',
+          '{at}/peer/204/x\r\nX-Roles: admin', '{at}/peer/204/x HTTP/1.0\r\n\r\n', '{at}/peer/204/x\n', ' {at}/peer/204/x', 'http:/{name}/peer/204/x', '{at}//peer/204/x']
+
+
+@pytest.mark.parametrize('trick', range(len(TRICKS)))
+def test_no_request_follows_a_trick(host, peer, trick):
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        listener.settimeout(0.3)
+        name = '127.0.0.1:%d' % listener.getsockname()[1]
+        image_id = staged_at(host, TRICKS[trick].format(at='http://' + name, name=name))
+        assert deleted(host, image_id).status == 204    # here
+        with pytest.raises(socket.timeout):
+            listener.accept()
+    assert host.client().get('/v2/images/' + image_id).status == 404
+
+
+def asked_raw(server, headers, **create):
+    """The head of what the other host is asked for a deletion with these headers, by name."""
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        image_id = staged_at(server, 'http://127.0.0.1:%d' % listener.getsockname()[1], **create)
+        seen = []
+
+        def serve():
+            connection, _ = listener.accept()
+            with connection:
+                head = b''
+                while b'\r\n\r\n' not in head:
+                    head += connection.recv(65536)
+                seen.append(head)
+                connection.sendall(b'HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n')
+        thread = threading.Thread(target=serve)
+        thread.start()
+        answer = server.client().delete('/v2/images/' + image_id, headers=headers)
+        thread.join(10)
+    assert answer.status == 204, answer
+    lines = seen[0].decode().split('\r\n')
+    assert lines[0] == 'DELETE /v2/images/%s HTTP/1.1' % image_id
+    return answer, {name.lower(): value.strip() for name, _, value in (line.partition(':') for line in lines[1:]) if name}
+
+
+def test_the_caller_is_known_there(host):
+    answer, headers = asked_raw(host, {**TOKEN, 'X-Service-Token': 'other', 'X-Service-Roles': 'service', 'X-User-Domain-Id': 'd', 'OpenStack-System-Scope': '', 'X-Made-Up': 'x',
+                                       'If-None-Match': '"a"', 'x-openstack-request-id': 'req-mine'})
+    member = {name.lower(): value for name, value in WHO['member'].items()}
+    expected = {**member, 'x-auth-token': 'secret', 'x-service-token': 'other', 'x-service-roles': 'service', 'x-user-domain-id': 'd', 'openstack-system-scope': '',
+                'if-none-match': '"a"', 'x-openstack-request-id': 'req-mine', 'x-glint-passed-on': OWN, 'accept': 'application/json'}
+    assert {name: headers.get(name) for name in expected} == expected
+    assert set(headers) - set(expected) == {'host', 'user-agent'}
+    assert answer.header('x-openstack-request-id') == 'req-mine'    # the other one told none
+
+
+def test_who_is_believed_by_nobody_is_not_passed_on(glint_server):
+    server = glint_server(config={'DEFAULT': {'worker_self_reference_url': OWN}})
+    _, headers = asked_raw(server, {**TOKEN, **WHO['admin']})
+    assert headers['x-auth-token'] == 'secret'
+    assert not {name for name in headers if name in ('x-roles', 'x-user-id', 'x-project-id', 'x-identity-status')}
+
+
+def test_what_was_passed_on_is_not_passed_on_again(host, peer):
+    image_id = staged_at(host, peer.url + '/peer/204/again')
+    answer = deleted(host, image_id, {**TOKEN, 'X-Glint-Passed-On': 'http://first.test'})
+    assert answer.status == 204 and told('again') == []
+    assert host.client().get('/v2/images/' + image_id).status == 404
+    assert 'http://first.test passed it on to this host' in host.log()
+
+
+def test_who_may_not_delete_asks_nobody(host, peer):
+    image_id = staged_at(host, peer.url + '/peer/204/nobody')
+    assert deleted(host, image_id, who='reader').status == 403
+    assert deleted(host, image_id, who='other').status == 404
+    assert host.client('admin').patch(image_id, [{'op': 'replace', 'path': '/protected', 'value': True}]).status == 200
+    assert deleted(host, image_id).status == 403
+    assert told('nobody') == []
+
+
+def test_no_client_can_say_where_an_image_is(host, peer):
+    member, admin = host.client(), host.client('admin')
+    url = peer.url + '/peer/204/said'
+    image_id = member.create()['id']
+    for client in (member, admin):
+        for name in ('os_glance_stage_host', 'os_glance_hash_op_host'):
+            for op in ('add', 'replace'):
+                assert client.patch(image_id, [{'op': op, 'path': '/' + name, 'value': url}]).status == 403
+            assert client.post('/v2/images', json={name: url}).status == 403
+    staged = staged_at(host, url)
+    assert member.patch(staged, [{'op': 'remove', 'path': '/os_glance_stage_host'}]).status == 403
+    assert 'os_glance' not in str(member.show(staged)) + str(member.get('/v2/images').json)
+
+
+def test_only_peers_are_asked(glint_server, peer):
+    server = glint_server(trusted=True, config={'DEFAULT': {'worker_self_reference_url': OWN}, 'glint': {'peers': '%s/peer/204/listed/, http://b' % peer.url}})
+    assert deleted(server, staged_at(server, peer.url + '/peer/204/listed')).status == 204
+    assert len(told('listed')) == 1
+    image_id = staged_at(server, peer.url + '/peer/204/unlisted')
+    assert deleted(server, image_id).status == 204
+    assert told('unlisted') == [] and server.client().get('/v2/images/' + image_id).status == 404
+
+
+def test_a_shared_staging_store_needs_no_other_host(glint_server, peer):
+    server = glint_server(trusted=True, config={'DEFAULT': {'worker_self_reference_url': OWN}, 'glint': {'staging_shared': 'true'}})
+    image_id = staged_at(server, peer.url + '/peer/204/shared')
+    assert deleted(server, image_id).status == 204
+    assert told('shared') == [] and server.client().get('/v2/images/' + image_id).status == 404
+
+
+def test_no_connection_of_the_database_waits(glint_server, peer):
+    """More deletions than the database has connections hang at a silent host; everything else goes on."""
+    server = glint_server(trusted=True, config={'DEFAULT': {'worker_self_reference_url': OWN}, 'database': {'max_pool_size': '2'}, 'glint': {'shutdown_timeout': '1'}})
+    with socket.create_server(('127.0.0.1', 0), backlog=50) as silent:
+        ids = [staged_at(server, 'http://127.0.0.1:%d' % silent.getsockname()[1]) for _ in range(20)]
+        answers = []
+        threads = [threading.Thread(target=lambda i=i: answers.append(deleted(server, i).status)) for i in ids]
+        for thread in threads:
+            thread.start()
+        taken = [silent.accept()[0] for _ in ids]
+        server.client().active()
+        assert not answers
+        for connection in taken:
+            connection.close()
+    for thread in threads:
+        thread.join(30)
+    assert answers == [204] * 20
+
+
+def test_passed_on_requests_are_counted(glint_server, peer):
+    server = glint_server(trusted=True, config={'DEFAULT': {'worker_self_reference_url': OWN}})
+    for how in ('204', '409', 'drop'):
+        deleted(server, staged_at(server, '%s/peer/%s/counted' % (peer.url, how)))
+    told('counted')
+    series = 'glint_requests_passed_on_total{method="DELETE",result="%s"}'
+    assert eventually(lambda: [server.metrics().get(series % result) for result in ('done', 'refused', 'done here')] == [1, 1, 1])
