@@ -55,9 +55,15 @@ int import_copy_fetch(struct import *im, struct error *e) MUST_CHECK; /* import_
 /* ---- plugins: change the staged file, or the image (plugin.c); configured by name, in order ---- */
 
 struct import_plugin {
-    const char *name; /* in [image_import_opts] image_import_plugins */
-    int (*run)(struct import *im, struct error *e);
+    const char *name;                               /* in [image_import_opts] image_import_plugins */
+    int (*run)(struct import *im, struct error *e); /* as a step's */
+    /* Within the transaction that gives the import up, after which the image is saved; whether it ran or not.
+     * stays: the staged file is kept for another import. NULL: nothing to undo. */
+    int (*undo)(struct import *im, struct db_conn *c, struct image *now, bool stays, struct error *e);
 };
+/* plugins, n_plugins and plugin of the settings; ERROR_INVALID: the configuration cannot be meant. */
+int import_plugins_read(const struct config *c, struct arena *a, struct import_settings *ret,
+                        struct error *e) MUST_CHECK;
 extern const struct import_plugin plugin_no_op, plugin_inject, plugin_decompress, plugin_convert;
 
 #endif

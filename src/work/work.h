@@ -121,6 +121,20 @@ int hosts_peer_check(const struct hosts *h, const char *url, struct error *e) MU
 
 /* What imports need to know of the configuration; texts are the config's or the arena's. */
 struct import_plugin;
+struct plugin_settings {
+    const char *const *ignored_roles;
+    size_t n_ignored_roles;
+    const char *const *inject; /* "name:value" */
+    size_t n_inject;
+    const char *const *unpack; /* formats: "gzip" … */
+    size_t n_unpack;
+    uint64_t unpack_memory, unpack_ratio; /* bytes; how many times the size, 0: any */
+    const char *output_format;
+    const char *qemu_img;                 /* whole path */
+    const char *program;                  /* that has the command `helper` */
+    uint64_t convert_memory;              /* bytes */
+    int64_t convert_cpu, convert_timeout; /* seconds */
+};
 struct import_settings {
     const char *staging_dir; /* of the staging store, without a slash at its end; NULL: none */
     const char *host;        /* URL by which others reach this host, or ""; worker_self_reference_url */
@@ -130,6 +144,7 @@ struct import_settings {
     struct source_filter sources;
     const struct import_plugin *const *plugins; /* in the configured order */
     size_t n_plugins;
+    struct plugin_settings plugin;
     int64_t max_parallel_stores;
     int64_t task_hours; /* for how long tasks are remembered */
     const struct config *config;
