@@ -34,7 +34,7 @@
     ACCEPTED("DEFAULT", "logging_default_format_string"), ACCEPTED("DEFAULT", "logging_exception_prefix"),
     ACCEPTED("DEFAULT", "logging_user_identity_format"), ACCEPTED("DEFAULT", "max_header_line"),
     ACCEPTED("DEFAULT", "max_logfile_count"), ACCEPTED("DEFAULT", "max_logfile_size_mb"),
-    ACCEPTED("DEFAULT", "node_staging_uri"), ACCEPTED("DEFAULT", "notification_driver"),
+    ACCEPTED("DEFAULT", "notification_driver"),
     ACCEPTED("DEFAULT", "notification_topics"), ACCEPTED("DEFAULT", "owner_is_tenant"),
     ACCEPTED("DEFAULT", "publish_errors"),
     ACCEPTED("DEFAULT", "pydev_worker_debug_host"), ACCEPTED("DEFAULT", "pydev_worker_debug_port"),
@@ -119,7 +119,12 @@
 
 
 
-    ACCEPTED("image_import_opts", "max_parallel_stores"),
+    ACCEPTED("image_conversion", "output_format"),
+
+    ACCEPTED("image_import_opts", "image_import_plugins"),
+
+    ACCEPTED("inject_metadata_properties", "ignore_user_roles"),
+    ACCEPTED("inject_metadata_properties", "inject"),
 
     ACCEPTED("key_manager", "api_class"), ACCEPTED("key_manager", "auth_type"),
     ACCEPTED("key_manager", "auth_url"), ACCEPTED("key_manager", "backend"),

@@ -151,6 +151,7 @@ static const char *const *standalone_pairs(struct arena *a, const char *const *d
         "database.connection=sqlite:///${glint.data_dir}/glance.sqlite",
         "glance_store.stores=file",
         "glance_store.filesystem_store_datadir=${glint.data_dir}/images",
+        "DEFAULT.node_staging_uri=file://${glint.data_dir}/staging",
         "DEFAULT.bind_host=127.0.0.1",
     };
     const char **pairs = NULL;

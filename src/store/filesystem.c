@@ -194,6 +194,26 @@ static int fs_open(struct store *s, const struct config *c, const char *group, s
     return -1;
 }
 
+int fs_open_dir(struct store *s, const char *path, struct error *e)
+{
+    struct fs *fs = mem_new(sizeof *fs);
+    bool may = false;
+
+    s->data = fs;
+    fs->chunk = STREAM_BUFFER;
+    if (dir_add(fs, path, strlen(path), 0, e) < 0 || dir_prepare(&fs->dirs[0], &may, e) < 0) {
+        fs_close(s);
+        return -1;
+    }
+    s->disabled = !may;
+    return 0;
+}
+
+const char *fs_first_dir(const struct store *s)
+{
+    return ((const struct fs *)s->data)->dirs[0].path;
+}
+
 /* ---- locations ---- */
 
 static int not_found(struct error *e, const char *url)
@@ -218,8 +238,8 @@ static const struct fs_dir *path_split(const struct fs *fs, const char *path, co
 }
 
 /* Glance writes paths into its URLs as they are; what is no object so is tried percent-decoded. */
-int fs_locate(const struct fs *fs, const char *url, const struct fs_dir **ret, char name[FS_NAME_MAX + 1],
-              struct error *e)
+static int locate(const struct fs *fs, const char *url, const struct fs_dir **ret, char name[FS_NAME_MAX + 1],
+                  struct error *e)
 {
     const char *path = url && strstr(url, "://") ? strstr(url, "://") + 3 : NULL;
     const struct fs_dir *dir;
@@ -248,7 +268,7 @@ static bool fs_owns(const struct store *s, const char *url)
     const struct fs_dir *dir;
     struct error e;
 
-    return fs_locate(s->data, url, &dir, name, &e) == 0;
+    return locate(s->data, url, &dir, name, &e) == 0;
 }
 
 static void fs_describe(const struct store *s, void (*say)(void *arg, const struct store_fact *), void *arg)
@@ -279,7 +299,7 @@ static int object_open(const struct fs *fs, const char *url, struct stat *st, st
     CLEANUP(fd_close) int fd = -1;
     int opened;
 
-    if (fs_locate(fs, url, &d, name, e) < 0)
+    if (locate(fs, url, &d, name, e) < 0)
         return -1;
     dir = fs_dir_open(d->path);
     if (dir >= 0)
@@ -361,7 +381,7 @@ static int fs_delete_check(struct store *s, const char *url, struct error *e)
     const struct fs_dir *d;
     CLEANUP(fd_close) int dir = -1;
 
-    if (fs_locate(s->data, url, &d, name, e) < 0)
+    if (locate(s->data, url, &d, name, e) < 0)
         return 0;
     dir = fs_dir_open(d->path);
     if (dir >= 0 && faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -377,7 +397,7 @@ static int fs_delete(struct store *s, const char *url, struct error *e)
     struct stat st;
     CLEANUP(fd_close) int dir = -1;
 
-    if (fs_locate(s->data, url, &d, name, e) < 0)
+    if (locate(s->data, url, &d, name, e) < 0)
         return -1;
     dir = fs_dir_open(d->path);
     if (dir < 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -453,6 +473,4 @@ const struct store_driver store_filesystem = {
     .delete_check = fs_delete_check,
     .delete = fs_delete,
     .sweep = fs_sweep,
-    .list = fs_list,
-    .quarantine = fs_quarantine,
 };

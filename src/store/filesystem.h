@@ -39,11 +39,12 @@ bool fs_name_valid(const char *name);
 bool fs_name_temporary(const char *name);
 int fs_dir_open(const char *path); /* a descriptor, or -1 with errno */
 int fs_work_open(int dir);         /* its FS_WORK, made when missing; -1 with errno */
-/* The datadir and the name of a location's object; ERROR_NOT_FOUND where it can be none of ours. */
-int fs_locate(const struct fs *fs, const char *url, const struct fs_dir **ret, char name[FS_NAME_MAX + 1],
-              struct error *e);
 /* What a failed write means to the caller of the store. */
 int fs_write_failed(struct error *e, int err, const char *what);
+
+/* A store of this one directory, without options; for files of the service itself. */
+int fs_open_dir(struct store *s, const char *path, struct error *e);
+const char *fs_first_dir(const struct store *s);
 
 int fs_put_begin(struct store *s, const char *image_id, int64_t size, struct store_put **ret,
                  struct error *e);
@@ -53,9 +54,6 @@ int fs_put_write(struct store_put *p, const void *buf, size_t n, struct error *e
 int fs_put_commit(struct store_put *p, struct store_location *ret, struct error *e);
 void fs_put_abort(struct store_put *p);
 void fs_put_done(struct store_put *p);
-
-int fs_list(struct store *s, store_tell *tell, void *arg, struct error *e);
-int fs_quarantine(struct store *s, const struct store_object *seen, struct str *ret_where, struct error *e);
 
 static inline void fd_close(int *fd) /* for CLEANUP */
 {

@@ -35,6 +35,11 @@ struct store *stores_by_id(const struct stores *s, const char *id); /* NULL: the
 /* The store that serves this location, or NULL: of those that its URL may belong to, the one with this id
  * (NULL: not known). Ids are moved and directories renamed; data are where their URL says. */
 struct store *stores_for_url(const struct stores *s, const char *store_id, const char *url);
+/* Where data waits that is to be imported: a store of files beside those that clients know, found by the URLs
+ * of its files. NULL: it cannot be used, which was said when it was opened. */
+#define STORE_STAGING "os_glance_staging_store"
+struct store *stores_staging(const struct stores *s);
+const char *stores_staging_dir(const struct stores *s); /* its directory; NULL: none */
 size_t stores_count(const struct stores *s);
 struct store *stores_at(const struct stores *s, size_t i);
 
@@ -97,23 +102,5 @@ int store_delete(struct store *s, const char *url, struct error *e) MUST_CHECK;
 /* Removes what dead writers left in this store's work areas (temporary files nobody holds);
  * returns how many. Safe beside live writers of any process. */
 size_t store_sweep(struct store *s);
-
-/* ---- looking after it ---- */
-
-struct store_object {
-    const char *name;        /* the image's id, where a put made it */
-    const char *url, *alias; /* alias: as other releases may have spelled it; NULL: there is one spelling */
-    uint64_t size;
-    int64_t changed_us; /* when its bytes were written last */
-};
-/* Returns -1 to end the listing. */
-typedef int store_tell(void *arg, const struct store_object *o, struct error *e);
-/* Tells of the objects there are, in no order; one that comes or goes meanwhile may be told of or not. Memory
- * does not grow with their number. ERROR_INVALID: the store cannot say what it has. */
-int store_list(struct store *s, store_tell *tell, void *arg, struct error *e) MUST_CHECK;
-/* Takes an object out of reach of every location and keeps its bytes; adds to *ret_where where an operator
- * finds them. ERROR_CONFLICT: it is not there any more as it was seen. */
-int store_quarantine(struct store *s, const struct store_object *seen, struct str *ret_where,
-                     struct error *e) MUST_CHECK;
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which stores a configuration has, and which of them a location belongs to. */
-#include "store/driver.h"
+#include "store/filesystem.h"
 
 #include <string.h>
 
@@ -26,6 +26,7 @@ struct stores {
     size_t n;
     struct store *standard; /* the default store */
     bool several;           /* enabled_backends, so that ids mean something to clients */
+    struct store *staging;  /* NULL: none */
 };
 
 static bool driver_find(const char *name, size_t n, const struct store_driver **ret)
@@ -194,6 +195,70 @@ static int open_several(struct stores *all, const struct config *c, const char *
     return 0;
 }
 
+/* ---- staging ---- */
+
+static const char *staging_path(const struct stores *all, const struct config *c)
+{
+    const char *uri = config_str(c, "DEFAULT", "node_staging_uri");
+
+    if (all->several && config_is_set(c, STORE_STAGING, "filesystem_store_datadir"))
+        return config_str(c, STORE_STAGING, "filesystem_store_datadir");
+    if (all->several && !config_is_set(c, "DEFAULT", "node_staging_uri"))
+        return "/var/lib/glance/" STORE_STAGING;
+    return uri && str_starts(uri, "file://") ? uri + strlen("file://") : uri;
+}
+
+/* Images are named alike in both: a directory cannot be one and the other. */
+static int staging_apart(const struct stores *all, const char *path, struct error *e)
+{
+    CLEANUP(str_done) struct str url = STR_INIT;
+    const struct store *s;
+
+    str_addf(&url, "file://%s%sx", path, str_ends(path, "/") ? "" : "/");
+    for (size_t i = 0; i < all->n; i++) {
+        s = &all->items[i];
+        if (s->driver == &store_filesystem && s->driver->owns(s, str_text(&url)))
+            return error_set(e, ERROR_INVALID,
+                             "The staging directory %s is also that of the store \"%s\": they must differ.",
+                             path, s->id);
+    }
+    return 0;
+}
+
+/* A directory that cannot be used stops what needs it, not the service. */
+static int open_staging(struct stores *all, const struct config *c, struct error *e)
+{
+    const char *path = staging_path(all, c);
+    const char *const *methods;
+    struct store *staging;
+    struct error why;
+
+    if (!path || config_list(c, "DEFAULT", "enabled_import_methods", &methods) == 0)
+        return 0;
+    if (staging_apart(all, path, e) < 0)
+        return -1;
+    staging = mem_new(sizeof *staging);
+    *staging = (struct store){ .driver = &store_filesystem, .id = mem_str(STORE_STAGING) };
+    if (fs_open_dir(staging, path, &why) == 0) {
+        all->staging = staging;
+        return 0;
+    }
+    log_warning("nothing can be imported: the staging directory: %s (%s)", why.message, why.detail);
+    mem_free(staging->id);
+    mem_free(staging);
+    return 0;
+}
+
+struct store *stores_staging(const struct stores *s)
+{
+    return s->staging;
+}
+
+const char *stores_staging_dir(const struct stores *s)
+{
+    return s->staging ? fs_first_dir(s->staging) : NULL;
+}
+
 /* ---- all of a configuration's ---- */
 
 static void stores_free(struct stores **s)
@@ -207,7 +272,8 @@ int stores_open(const struct config *c, struct stores **ret, struct error *e)
     const char *const *items;
     size_t n = config_list(c, "DEFAULT", "enabled_backends", &items);
 
-    if (n > 0 ? open_several(all, c, items, n, e) < 0 : open_single(all, c, e) < 0)
+    if ((n > 0 ? open_several(all, c, items, n, e) : open_single(all, c, e)) < 0 ||
+        open_staging(all, c, e) < 0)
         return -1;
     *ret = TAKE(all);
     return 0;
@@ -221,6 +287,11 @@ void stores_close(struct stores *s)
         s->items[i].driver->close(&s->items[i]);
         mem_free(s->items[i].id);
         mem_free(s->items[i].description);
+    }
+    if (s->staging) {
+        s->staging->driver->close(s->staging);
+        mem_free(s->staging->id);
+        mem_free(s->staging);
     }
     mem_free(s->items);
     mem_free(s);
@@ -259,6 +330,8 @@ struct store *stores_for_url(const struct stores *s, const char *id, const char 
     const char *colon = url ? strstr(url, "://") : NULL;
     bool owns;
 
+    if (colon && s->staging && s->staging->driver->owns(s->staging, url))
+        return s->staging;
     if (!colon || (named && serves(named, url, (size_t)(colon - url), &owns) && owns))
         return named;
     for (size_t i = 0; i < s->n; i++) {
