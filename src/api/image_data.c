@@ -13,7 +13,7 @@
 
 /* ---- upload ---- */
 
-static int content_type_check(struct request *rq, struct error *e)
+int upload_type_check(struct request *rq, struct error *e)
 {
     const char *header = http_header(rq->http, "Content-Type");
     char type[128] = "";
@@ -25,7 +25,7 @@ static int content_type_check(struct request *rq, struct error *e)
 }
 
 /* x-openstack-image-size wins over Content-Length; 0 and absent both mean unknown to Glance's stores. */
-static int declared_size_read(struct request *rq, int64_t *ret, struct error *e)
+int upload_size_read(struct request *rq, int64_t *ret, struct error *e)
 {
     const char *text = http_header(rq->http, "x-openstack-image-size");
     char *end;
@@ -73,7 +73,7 @@ static int quota_left(struct request *rq, const struct image *im, struct upload_
     return 0;
 }
 
-static ssize_t body_source(void *arg, void *buf, size_t n, struct error *e)
+static ssize_t body_read(void *arg, void *buf, size_t n, struct error *e)
 {
     ssize_t got = http_read(arg, buf, n);
 
@@ -87,6 +87,15 @@ static int media_in_detail(struct error *e)
 {
     e->in_detail = e->kind == ERROR_MEDIA;
     return -1;
+}
+
+int upload_body(struct request *rq, struct upload **up, struct error *e)
+{
+    const struct stream_source body = { body_read, rq->http };
+
+    if (upload_pump(*up, &body, e) < 0 || upload_commit(up, e) < 0)
+        return media_in_detail(e);
+    return respond_empty(rq, 204, "text/html; charset=UTF-8");
 }
 
 static int upload_allowed(struct request *rq, const struct image *im, struct error *e)
@@ -103,8 +112,8 @@ static int upload_prepare(struct request *rq, struct image **ret_image, struct u
 {
     struct image *im;
 
-    if (content_type_check(rq, e) < 0 || store_asked_for(rq, &o->store, e) < 0 ||
-        declared_size_read(rq, &o->declared_size, e) < 0)
+    if (upload_type_check(rq, e) < 0 || store_asked_for(rq, &o->store, e) < 0 ||
+        upload_size_read(rq, &o->declared_size, e) < 0)
         return -1;
     if (request_writes(rq, e) < 0 || request_image(rq, &im, e) < 0 || upload_allowed(rq, im, e) < 0 ||
         status_check(im, e) < 0)
@@ -123,7 +132,6 @@ static int upload_prepare(struct request *rq, struct image **ret_image, struct u
 
 int image_upload(struct request *rq, struct error *e)
 {
-    struct stream_source body = { body_source, rq->http };
     CLEANUP(upload_abort) struct upload *up = NULL; /* leaving early: data gone, back to queued */
     struct upload_options o = { 0 };
     struct image *im = NULL;
@@ -131,13 +139,7 @@ int image_upload(struct request *rq, struct error *e)
     if (upload_prepare(rq, &im, &o, e) < 0)
         return -1;
     request_db_release(rq); /* a connection is not held while bytes move */
-    if (upload_begin(rq->arena, im, &o, &up, e) < 0)
-        return -1;
-    if (upload_pump(up, &body, e) < 0)
-        return media_in_detail(e);
-    if (upload_commit(&up, e) < 0)
-        return media_in_detail(e);
-    return respond_empty(rq, 204, "text/html; charset=UTF-8");
+    return upload_begin(rq->arena, im, &o, &up, e) < 0 ? -1 : upload_body(rq, &up, e);
 }
 
 /* ---- download ---- */

@@ -161,12 +161,23 @@ handler member_list_handle, member_create, member_show; /* members.c */
 handler member_update, member_delete;
 handler tag_add, tag_delete;                                         /* tags.c */
 handler image_upload, image_download;                                /* image_data.c */
+handler image_stage;                                                 /* stage.c */
+handler image_import;                                                /* import.c */
 handler schema_image_show, schema_images_show, schema_document_show; /* schemas.c */
 
 handler task_list_handle, task_show, task_delete, image_tasks_show; /* tasks.c */
 
 handler info_import_show, info_stores_show, info_stores_detail_show, info_usage_show; /* stores.c */
 handler store_image_delete;
+
+/* What uploads and staging have in common (image_data.c): the media type, the size that is announced (-1:
+ * none), and the body's way with its answer. */
+struct upload;
+int upload_type_check(struct request *rq, struct error *e) MUST_CHECK;
+int upload_size_read(struct request *rq, int64_t *ret, struct error *e) MUST_CHECK;
+int upload_body(struct request *rq, struct upload **up, struct error *e) MUST_CHECK;
+
+bool import_method_enabled(const struct request *rq, const char *name); /* import.c */
 
 /* The ids of the stores, where clients know stores by id. */
 void stores_add_header(struct request *rq);

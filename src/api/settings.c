@@ -102,10 +102,7 @@ static void read_options(struct settings *s)
     s->access_log = config_bool(c, "glint", "access_log");
     s->show_direct_url = config_bool(c, "DEFAULT", "show_image_direct_url");
     s->show_locations = config_bool(c, "DEFAULT", "show_multiple_locations");
-    s->inspect.require_match = config_bool(c, "image_format", "require_image_format_match");
-    s->inspect.n_gpt_nonfatal =
-        config_list(c, "image_format", "gpt_safety_checks_nonfatal", &s->inspect.gpt_nonfatal);
-    s->inspect.n_vmdk_types = config_list(c, "image_format", "vmdk_allowed_types", &s->inspect.vmdk_types);
+    inspect_policy_read(c, &s->inspect);
 }
 
 static void say(enum log_level level, const char *text)

@@ -119,12 +119,6 @@
 
 
 
-    ACCEPTED("image_conversion", "output_format"),
-
-    ACCEPTED("image_import_opts", "image_import_plugins"),
-
-    ACCEPTED("inject_metadata_properties", "ignore_user_roles"),
-    ACCEPTED("inject_metadata_properties", "inject"),
 
     ACCEPTED("key_manager", "api_class"), ACCEPTED("key_manager", "auth_type"),
     ACCEPTED("key_manager", "auth_url"), ACCEPTED("key_manager", "backend"),

@@ -19,7 +19,6 @@ static const struct {
     { "DEFAULT", "use_syslog", false, "the log goes to log_file or standard error" },
     { "DEFAULT", "use_journal", false,
       "the log goes to log_file or standard error, which systemd keeps in the journal" },
-    { "image_import_opts", "image_import_plugins", false, "images cannot be imported yet" },
     { "oslo_messaging_notifications", "driver", false, "no notifications are sent" },
 };
 
@@ -67,6 +66,24 @@ static void check_named_policy(const struct config *c, void (*loud)(void *arg, c
     arena_free(a);
 }
 
+/* Every import would fail. */
+static void check_qemu_img(const struct config *c, void (*loud)(void *arg, const char *text), void *arg)
+{
+    const char *program = config_str(c, "glint", "qemu_img"), *const * plugins;
+    size_t n = config_list(c, "image_import_opts", "image_import_plugins", &plugins);
+    CLEANUP(str_done) struct str text = STR_INIT;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!str_eq(plugins[i], "image_conversion") || access(program ? program : "", X_OK) == 0)
+            continue;
+        str_addf(&text, "%s: image_conversion needs qemu-img, and %s cannot be run: imports will fail",
+                 config_origin(c, "image_import_opts", "image_import_plugins", NULL),
+                 program ? program : "nothing");
+        loud(arg, str_text(&text));
+        return;
+    }
+}
+
 int conf_check(const struct config *c, void (*loud)(void *arg, const char *text), void *arg, struct error *e)
 {
     CLEANUP(str_done) struct str text = STR_INIT;
@@ -85,5 +102,6 @@ int conf_check(const struct config *c, void (*loud)(void *arg, const char *text)
     }
     check_old_policy(c, loud, arg);
     check_named_policy(c, loud, arg);
+    check_qemu_img(c, loud, arg);
     return 0;
 }

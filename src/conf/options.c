@@ -166,6 +166,19 @@ const struct option conf_options[] = {
       .help = "Do not look at the certificates of https servers that locations point at." },
     { "*", "http_proxy_information", OPTION_DICT, "", .flags = OPTION_RESTART | OPTION_ANY_GROUP,
       .help = "Proxies for locations, as scheme:proxy pairs; unset: what the environment says." },
+    { "image_import_opts", "image_import_plugins", OPTION_BOUNDED_LIST, "[]",
+      .choices = "no_op|inject_image_metadata|image_decompression|image_conversion",
+      .help = "What an import does to the data and the image between fetching and storing, in this order; "
+              "copies of stored data are left alone. Any other name stops the start: the Python plugins of "
+              "a Glance do not run here.",
+      .flags = OPTION_RESTART },
+    { "inject_metadata_properties", "ignore_user_roles", OPTION_LIST, "admin", .flags = OPTION_RESTART,
+      .help = "inject_image_metadata leaves the images of whoever has one of these roles alone." },
+    { "inject_metadata_properties", "inject", OPTION_DICT, "", .flags = OPTION_RESTART,
+      .help = "Properties that inject_image_metadata sets, as name:value pairs; they replace what the image "
+              "has." },
+    { "image_conversion", "output_format", OPTION_STRING, "raw", .choices = "qcow2|raw|vmdk",
+      .flags = OPTION_RESTART, .help = "What image_conversion makes of every image but those that are iso." },
     { "import_filtering_opts", "allowed_schemes", OPTION_BOUNDED_LIST, "[http,https]",
       .help = "Schemes of URLs that clients may name as sources; [] means all but disallowed_schemes." },
     { "import_filtering_opts", "disallowed_schemes", OPTION_BOUNDED_LIST, "[]",
@@ -180,6 +193,19 @@ const struct option conf_options[] = {
       .help = "Ports that clients may name as sources; [] means all but disallowed_ports." },
     { "import_filtering_opts", "disallowed_ports", OPTION_BOUNDED_LIST, "[]",
       .help = "Ports that are refused where allowed_ports is empty." },
+    { "glint", "import_networks", OPTION_LIST, "",
+      .help =
+          "Networks (10.0.0.0/8, fd00::/8) or addresses that imports may fetch from although they are not "
+          "public: without this, only hosts that [import_filtering_opts] allowed_hosts names may have "
+          "loopback, link-local, private, shared, multicast or reserved addresses." },
+    { "glint", "import_proxy", OPTION_STRING, "",
+      .help = "Proxy by which imports fetch, http://host:port. It resolves the names, so that it has to keep "
+              "what it reaches to itself. Empty: none, whatever the environment says." },
+    { "glint", "import_timeout", OPTION_INT, "86400", UNBOUNDED_FROM(1), .flags = OPTION_RESTART,
+      .help = "Seconds that one try to fetch an image may take." },
+    { "glint", "import_rate_min", OPTION_INT, "1024", UNBOUNDED_FROM(0), .flags = OPTION_RESTART,
+      .help = "Bytes a second that a server has to give, over each fetch_timeout of waiting for it; 0 means "
+              "any." },
 
     /* ---- the pipeline, identity, health ---- */
     { "paste_deploy", "flavor", OPTION_STRING, NULL, .flags = OPTION_RESTART,
@@ -288,7 +314,7 @@ const struct option conf_options[] = {
     { "glint", "metrics_port", OPTION_PORT, "9293", .flags = OPTION_RESTART,
       .help = "Port of /metrics; 0 turns it off. At its default a port in use is only a warning." },
     { "glint", "fetch_timeout", OPTION_FLOAT, "60", .min = 1, .max = 3600, .flags = OPTION_RESTART,
-      .help = "Seconds that a server which a location points at may be silent." },
+      .help = "Seconds that a server which a location or an import points at may be silent." },
     { "glint", "staging_shared", OPTION_BOOL, "false", .flags = OPTION_RESTART,
       .help = "All hosts of the service see one staging store, by a shared file system: each of them imports "
               "and deletes what another one staged." },
@@ -298,6 +324,23 @@ const struct option conf_options[] = {
           "the database names." },
     { "glint", "peer_ca_file", OPTION_STRING, NULL, .flags = OPTION_RESTART,
       .help = "Certificates (PEM) of authorities for hosts whose URL is https; unset: the system's." },
+    { "glint", "decompress_formats", OPTION_LIST, "gzip,zip,xz,zstd", .choices = "gzip|zip|xz|zstd",
+      .flags = OPTION_RESTART,
+      .help = "What image_decompression takes for compressed; Glance knows gzip and zip." },
+    { "glint", "decompress_ratio", OPTION_INT, "1100", .min = 0, .max = INT64_MAX, .flags = OPTION_RESTART,
+      .help = "How many times their size data may grow beyond 1 GiB in image_decompression; 0: without such "
+              "a limit. image_size_cap is one in any case. gzip and zip can grow 1032-fold." },
+    { "glint", "decompress_memory", OPTION_QUOTA, "128MB", .flags = OPTION_RESTART,
+      .help = "Memory that image_decompression may use for one image; xz and zstd data may ask for more, "
+              "and are refused then." },
+    { "glint", "qemu_img", OPTION_STRING, "/usr/bin/qemu-img", .flags = OPTION_RESTART,
+      .help = "The program that image_conversion runs, in a sandbox: a whole path." },
+    { "glint", "convert_memory", OPTION_QUOTA, "1GB", .flags = OPTION_RESTART,
+      .help = "Address space of qemu-img." },
+    { "glint", "convert_cpu", OPTION_INT, "3600", .min = 1, .max = 1000000, .flags = OPTION_RESTART,
+      .help = "Seconds of processor time that one conversion may take." },
+    { "glint", "convert_timeout", OPTION_INT, "14400", .min = 1, .max = 1000000, .flags = OPTION_RESTART,
+      .help = "Seconds that one conversion may take." },
     { "glint", "access_log", OPTION_BOOL, "true", .help = "Log one line for each request." },
     { "glint", "head_image_data", OPTION_BOOL, "true",
       .help = "Answer HEAD of an image's data, with its length and version. false: 405, as Glance does." },
@@ -332,6 +375,10 @@ const struct option conf_options[] = {
               "unit of its own." },
     { "glint", "reap_interval", OPTION_INT, "10", .min = 1, .max = 86400, .flags = OPTION_RESTART,
       .help = "Seconds between two rounds of cleaning up after interrupted uploads (glint worker)." },
+    { "glint", "jobs_at_once", OPTION_INT, "8", .min = 1, .max = 256, .flags = OPTION_RESTART,
+      .help = "Jobs, imports for instance, that one glint worker runs at once. The projects take turns." },
+    { "glint", "jobs_per_store", OPTION_INT, "0", .min = 0, .max = 256, .flags = OPTION_RESTART,
+      .help = "How many of them may write into one store; 0: all." },
 
 #include "conf/accepted.h"
 

@@ -16,9 +16,12 @@
 
 struct worker {
     struct config *config;
+    struct config *began; /* what it was at the start: jobs go by that */
     struct db *db;
     struct stores *stores;
     struct jobs *jobs;
+    struct arena *arena; /* of imports */
+    struct import_settings imports;
     bool jobs_wait; /* looking for them failed, which was said */
     int signals;
     int64_t watchdog_us; /* how often to say so, and when next, monotonic */
@@ -111,7 +114,8 @@ static void reload(struct worker *w, const struct command_line *cl)
         config_free(c);
         return;
     }
-    config_free(w->config);
+    if (w->config != w->began)
+        config_free(w->config);
     w->config = c;
 }
 
@@ -177,14 +181,19 @@ static int open_worker(struct worker *w, const struct command_line *cl, struct e
         return -1;
     if (host_open_db(w->config, false, &w->db, e) < 0)
         return -1;
-    if (stores_open(w->config, &w->stores, e) < 0)
+    w->began = w->config;
+    w->arena = arena_make(4096);
+    if (stores_open(w->config, &w->stores, e) < 0 ||
+        import_settings_read(w->config, w->arena, &w->imports, e) < 0)
         return -1;
+    w->imports.staging_dir = stores_staging_dir(w->stores);
     w->jobs = jobs_start(&(struct jobs_options){
         .db = w->db,
         .stores = w->stores,
         .retries = config_int(w->config, "DEFAULT", "http_retries"),
         .at_once = config_int(w->config, "glint", "jobs_at_once"),
         .per_store = config_int(w->config, "glint", "jobs_per_store"),
+        .imports = &w->imports,
     });
     w->watchdog_us = systemd_watchdog_us();
     return cleaner_start(w, e);
@@ -214,6 +223,10 @@ int worker_main(const struct command_line *cl)
     cleaner_stop(&w);
     stores_close(w.stores);
     db_close(w.db);
+    if (w.arena)
+        arena_free(w.arena);
+    if (w.began != w.config)
+        config_free(w.began);
     config_free(w.config);
     if (w.signals >= 0)
         close(w.signals);

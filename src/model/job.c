@@ -274,6 +274,9 @@ int job_prune(struct db_conn *c, int64_t before_us, struct error *e)
     return within(c, prune, &(struct change){ .time_us = before_us }, e);
 }
 
+/* What is told of a task whose lock was taken from it stands for so long. */
+#define EXPIRED_US (48 * 3600 * CLOCK_SECOND)
+
 /* ---- the image's lock: the property that says which task works on it ---- */
 
 int image_lock(struct db_conn *c, const char *image_id, const char *task, struct error *e)
@@ -332,4 +335,21 @@ int image_lock_holds(struct db_conn *c, const char *task, bool *ret, struct erro
     row = db_step(s, e);
     *ret = row > 0;
     return row < 0 ? -1 : 0;
+}
+
+int image_lock_take(struct db_conn *c, const struct image *im, const char *task, struct error *e)
+{
+    const char *other = image_property_get(im, IMAGE_LOCK);
+    bool holds;
+
+    if (other) {
+        if (image_lock_holds(c, other, &holds, e) < 0)
+            return -1;
+        if (holds)
+            return error_set(e, ERROR_CONFLICT, "Image has active task");
+        if (image_unlock(c, im->id, other, e) < 0 ||
+            task_end(c, other, false, NULL, "Expired lock preempted", clock_now_us() + EXPIRED_US, e) < 0)
+            return -1;
+    }
+    return image_lock(c, im->id, task, e);
 }

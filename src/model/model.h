@@ -341,6 +341,9 @@ int job_note_list(struct db_conn *c, struct arena *a, const char *id, const char
 int image_lock(struct db_conn *c, const char *image_id, const char *task, struct error *e) MUST_CHECK;
 /* Nothing when another task has it. */
 int image_unlock(struct db_conn *c, const char *image_id, const char *task, struct error *e) MUST_CHECK;
+/* As image_lock(), of the image as the caller's transaction has it; the lock of a task that is not at work
+ * any more is broken, and the task ended. ERROR_CONFLICT: "Image has active task". */
+int image_lock_take(struct db_conn *c, const struct image *im, const char *task, struct error *e) MUST_CHECK;
 /* Whether that task is still at work, as a job of ours or a task of Glance's. */
 int image_lock_holds(struct db_conn *c, const char *task, bool *ret, struct error *e) MUST_CHECK;
 

@@ -40,6 +40,9 @@ struct store_driver {
     int (*delete_check)(struct store *, const char *url, struct error *);
     int (*delete)(struct store *, const char *url, struct error *);
     size_t (*sweep)(struct store *);
+
+    int (*list)(struct store *, store_tell *tell, void *arg, struct error *);
+    int (*quarantine)(struct store *, const struct store_object *seen, struct str *ret_where, struct error *);
 };
 
 struct store {

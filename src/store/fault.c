@@ -115,6 +115,21 @@ static int fault_delete(struct store *s, const char *url, struct error *e)
     return fail("delete", e);
 }
 
+static int fault_list(struct store *s, store_tell *tell, void *arg, struct error *e)
+{
+    return strikes() ? fail("list", e) : real(s)->list(s, tell, arg, e);
+}
+
+static int fault_quarantine(struct store *s, const struct store_object *seen, struct str *ret_where,
+                            struct error *e)
+{
+    if (!strikes())
+        return real(s)->quarantine(s, seen, ret_where, e);
+    if (atomic_load(&half) && real(s)->quarantine(s, seen, ret_where, e) < 0)
+        return -1;
+    return fail("quarantine", e);
+}
+
 static void fault_close(struct store *s)
 {
     struct fault *f = (struct fault *)s->driver;
@@ -147,5 +162,9 @@ void store_fault_wrap(struct store *s)
     }
     if (f->real->delete)
         f->driver.delete = fault_delete;
+    if (f->real->list)
+        f->driver.list = fault_list;
+    if (f->real->quarantine)
+        f->driver.quarantine = fault_quarantine;
     s->driver = &f->driver;
 }

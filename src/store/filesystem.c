@@ -238,8 +238,8 @@ static const struct fs_dir *path_split(const struct fs *fs, const char *path, co
 }
 
 /* Glance writes paths into its URLs as they are; what is no object so is tried percent-decoded. */
-static int locate(const struct fs *fs, const char *url, const struct fs_dir **ret, char name[FS_NAME_MAX + 1],
-                  struct error *e)
+int fs_locate(const struct fs *fs, const char *url, const struct fs_dir **ret, char name[FS_NAME_MAX + 1],
+              struct error *e)
 {
     const char *path = url && strstr(url, "://") ? strstr(url, "://") + 3 : NULL;
     const struct fs_dir *dir;
@@ -268,7 +268,7 @@ static bool fs_owns(const struct store *s, const char *url)
     const struct fs_dir *dir;
     struct error e;
 
-    return locate(s->data, url, &dir, name, &e) == 0;
+    return fs_locate(s->data, url, &dir, name, &e) == 0;
 }
 
 static void fs_describe(const struct store *s, void (*say)(void *arg, const struct store_fact *), void *arg)
@@ -299,7 +299,7 @@ static int object_open(const struct fs *fs, const char *url, struct stat *st, st
     CLEANUP(fd_close) int fd = -1;
     int opened;
 
-    if (locate(fs, url, &d, name, e) < 0)
+    if (fs_locate(fs, url, &d, name, e) < 0)
         return -1;
     dir = fs_dir_open(d->path);
     if (dir >= 0)
@@ -381,7 +381,7 @@ static int fs_delete_check(struct store *s, const char *url, struct error *e)
     const struct fs_dir *d;
     CLEANUP(fd_close) int dir = -1;
 
-    if (locate(s->data, url, &d, name, e) < 0)
+    if (fs_locate(s->data, url, &d, name, e) < 0)
         return 0;
     dir = fs_dir_open(d->path);
     if (dir >= 0 && faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -397,7 +397,7 @@ static int fs_delete(struct store *s, const char *url, struct error *e)
     struct stat st;
     CLEANUP(fd_close) int dir = -1;
 
-    if (locate(s->data, url, &d, name, e) < 0)
+    if (fs_locate(s->data, url, &d, name, e) < 0)
         return -1;
     dir = fs_dir_open(d->path);
     if (dir < 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -473,4 +473,6 @@ const struct store_driver store_filesystem = {
     .delete_check = fs_delete_check,
     .delete = fs_delete,
     .sweep = fs_sweep,
+    .list = fs_list,
+    .quarantine = fs_quarantine,
 };

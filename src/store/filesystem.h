@@ -39,6 +39,9 @@ bool fs_name_valid(const char *name);
 bool fs_name_temporary(const char *name);
 int fs_dir_open(const char *path); /* a descriptor, or -1 with errno */
 int fs_work_open(int dir);         /* its FS_WORK, made when missing; -1 with errno */
+/* The datadir and the name of a location's object; ERROR_NOT_FOUND where it can be none of ours. */
+int fs_locate(const struct fs *fs, const char *url, const struct fs_dir **ret, char name[FS_NAME_MAX + 1],
+              struct error *e);
 /* What a failed write means to the caller of the store. */
 int fs_write_failed(struct error *e, int err, const char *what);
 
@@ -54,6 +57,9 @@ int fs_put_write(struct store_put *p, const void *buf, size_t n, struct error *e
 int fs_put_commit(struct store_put *p, struct store_location *ret, struct error *e);
 void fs_put_abort(struct store_put *p);
 void fs_put_done(struct store_put *p);
+
+int fs_list(struct store *s, store_tell *tell, void *arg, struct error *e);
+int fs_quarantine(struct store *s, const struct store_object *seen, struct str *ret_where, struct error *e);
 
 static inline void fd_close(int *fd) /* for CLEANUP */
 {

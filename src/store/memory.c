@@ -5,9 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { NAME_MAX_BYTES = 300, URL_MAX_BYTES = 320 };
+
+static const char aside[] = "quarantine/"; /* begins the names of what is in it */
+
 struct object {
     struct object *next;
-    char name[256];
+    char name[NAME_MAX_BYTES];
+    int64_t changed_us;
     unsigned holders; /* the list, a put, each get */
     struct str bytes;
 };
@@ -123,6 +128,7 @@ static int memory_put_commit(struct store_put *put, struct store_location *ret, 
 
     if (*find(m, p->object->name))
         return exists(e, p->object->name);
+    p->object->changed_us = clock_now_us();
     p->object->next = m->objects;
     p->object->holders++;
     m->objects = p->object;
@@ -216,6 +222,65 @@ static int memory_delete(struct store *s, const char *url, struct error *e)
     return 0;
 }
 
+/* ---- looking after it ---- */
+
+/* The n-th that is not set aside, told of without the lock: what is told may be removed. */
+static bool object_at(struct memory *m, size_t n, struct store_object *ret, char name[NAME_MAX_BYTES],
+                      char url[URL_MAX_BYTES])
+{
+    WITH_MUTEX(&m->lock);
+
+    for (struct object *o = m->objects; o; o = o->next) {
+        if (str_starts(o->name, aside) || n-- > 0)
+            continue;
+        str_copy(name, NAME_MAX_BYTES, o->name);
+        snprintf(url, URL_MAX_BYTES, "memory://%s", o->name);
+        *ret = (struct store_object){
+            .name = name, .url = url, .size = o->bytes.len, .changed_us = o->changed_us
+        };
+        return true;
+    }
+    return false;
+}
+
+static size_t count(struct memory *m)
+{
+    size_t n = 0;
+    WITH_MUTEX(&m->lock);
+
+    for (const struct object *o = m->objects; o; o = o->next)
+        n += !str_starts(o->name, aside);
+    return n;
+}
+
+/* From the end, so that those told of may go. */
+static int memory_list(struct store *s, store_tell *tell, void *arg, struct error *e)
+{
+    struct memory *m = s->data;
+    char name[NAME_MAX_BYTES], url[URL_MAX_BYTES];
+    struct store_object o;
+
+    for (size_t n = count(m); n-- > 0;)
+        if (object_at(m, n, &o, name, url) && tell(arg, &o, e) < 0)
+            return -1;
+    return 0;
+}
+
+static int memory_quarantine(struct store *s, const struct store_object *seen, struct str *ret_where,
+                             struct error *e)
+{
+    struct memory *m = s->data;
+    struct object *o;
+    WITH_MUTEX(&m->lock);
+
+    o = *find(m, url_name(seen->url));
+    if (!o || o->bytes.len != seen->size || o->changed_us != seen->changed_us)
+        return error_set(e, ERROR_CONFLICT, "%s is not what it was any more.", seen->url);
+    snprintf(o->name, sizeof o->name, "%s%s", aside, seen->name);
+    str_addf(ret_where, "memory://%s", o->name);
+    return 0;
+}
+
 static const char *const schemes[] = { "memory", NULL };
 
 const struct store_driver store_memory = {
@@ -232,4 +297,6 @@ const struct store_driver store_memory = {
     .get_read = memory_get_read,
     .get_close = memory_get_close,
     .delete = memory_delete,
+    .list = memory_list,
+    .quarantine = memory_quarantine,
 };

@@ -239,3 +239,24 @@ size_t store_sweep(struct store *s)
 {
     return s->driver->sweep ? s->driver->sweep(s) : 0;
 }
+
+/* ---- looking after it ---- */
+
+int store_list(struct store *s, store_tell *tell, void *arg, struct error *e)
+{
+    if (!s->driver->list)
+        return error_set(e, ERROR_INVALID, "The store %s cannot list its objects.", s->id);
+    return s->driver->list(s, tell, arg, e);
+}
+
+int store_quarantine(struct store *s, const struct store_object *seen, struct str *ret_where, struct error *e)
+{
+    int64_t started = clock_mono_us();
+
+    if (!s->driver->quarantine)
+        return error_set(e, ERROR_INVALID, "The store %s has no quarantine.", s->id);
+    if (s->driver->quarantine(s, seen, ret_where, e) < 0)
+        return -1;
+    observe(s, "quarantine", started);
+    return 0;
+}

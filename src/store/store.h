@@ -103,4 +103,22 @@ int store_delete(struct store *s, const char *url, struct error *e) MUST_CHECK;
  * returns how many. Safe beside live writers of any process. */
 size_t store_sweep(struct store *s);
 
+/* ---- looking after it ---- */
+
+struct store_object {
+    const char *name;        /* the image's id, where a put made it */
+    const char *url, *alias; /* alias: as other releases may have spelled it; NULL: there is one spelling */
+    uint64_t size;
+    int64_t changed_us; /* when its bytes were written last */
+};
+/* Returns -1 to end the listing. */
+typedef int store_tell(void *arg, const struct store_object *o, struct error *e);
+/* Tells of the objects there are, in no order; one that comes or goes meanwhile may be told of or not. Memory
+ * does not grow with their number. ERROR_INVALID: the store cannot say what it has. */
+int store_list(struct store *s, store_tell *tell, void *arg, struct error *e) MUST_CHECK;
+/* Takes an object out of reach of every location and keeps its bytes; adds to *ret_where where an operator
+ * finds them. ERROR_CONFLICT: it is not there any more as it was seen. */
+int store_quarantine(struct store *s, const struct store_object *seen, struct str *ret_where,
+                     struct error *e) MUST_CHECK;
+
 #endif

@@ -4,6 +4,8 @@
 #ifndef WORK_IMPORT_H
 #define WORK_IMPORT_H
 
+#include <jansson.h>
+
 #include "work/jobs.h"
 #include "work/staging.h"
 
@@ -16,23 +18,27 @@ struct import {
     const json_t *request; /* the client's body; borrowed */
     const char *const *stores;
     size_t n_stores;
-    bool must_succeed; /* every store has to get its copy */
-    const char *owner; /* project of who asked; NULL: none */
+    bool several;          /* clients know stores by id */
+    bool must_succeed;     /* every store has to get its copy */
+    int64_t storage_quota; /* bytes of the project; 0: none */
+    const char *owner;     /* project of who asked; NULL: none */
     const char *const *roles;
     size_t n_roles;
     const struct image *image; /* as it was when this run began; steps that change it load it again */
+    const char *step;          /* the one that runs */
     json_t *arguments;
+    int64_t told_us; /* monotonic; import_alive()'s */
 };
 
+/* What the image tells of its import. */
+#define IMPORTING_TO_STORES "os_glance_importing_to_stores"
+#define FAILED_IMPORT       "os_glance_failed_import"
+
 /* One step. run() may be run again: the process may die anywhere in it, and after it before that is
- * written down. undo() takes back what run() did, done or half done; it may find nothing. When a step fails
- * its own undo() and those of the steps before it run, last first. What run() fails with: see struct
- * job_kind. */
+ * written down. What it fails with: see struct job_kind. Giving up undoes all of them at once (import.c). */
 struct import_step {
-    const char *name;
-    bool (*wanted)(const struct import *im); /* NULL: always */
+    const char *name; /* unique in its plan; what the job's row says when it is done */
     int (*run)(struct import *im, struct error *e);
-    int (*undo)(struct import *im, struct error *e); /* NULL: nothing to undo */
 };
 
 /* Changes the image as it is now, in one transaction with the step's end (step NULL: the step goes on).
@@ -44,6 +50,23 @@ int import_change_image(struct import *im, const char *step, import_change *chan
 /* What the task says of itself, at most once a minute; keeps the job's lease, and fails when the import is to
  * stop. To be called while bytes move. */
 int import_alive(struct import *im, const char *message, struct error *e) MUST_CHECK;
+
+/* Sorted names with commas between, as the two properties have them. */
+const char *import_names_add(struct arena *a, const char *list, const char *name);
+const char *import_names_drop(struct arena *a, const char *list, const char *name);
+/* Whether one of the two names the store; and makes both say so. */
+bool import_told(const struct import *im, const struct image *now, const char *store);
+void import_tell_store(struct import *im, struct image *now, const char *store, bool importing, bool failed);
+/* When a task that ends now is forgotten. */
+int64_t import_expiry(const struct import_settings *s);
+
+/* ---- the staged file's way into the stores (import_stores.c) ---- */
+
+int import_store_all(struct import *im, struct error *e) MUST_CHECK;
+/* Undoing: objects that no row names; and what this job added to the image, inside a transaction. */
+int import_unstore_objects(struct import *im, struct error *e) MUST_CHECK;
+int import_unstore_rows(struct import *im, struct db_conn *c, struct image *now, struct leftovers *left,
+                        struct error *e) MUST_CHECK;
 
 /* ---- bringing data into staging; each ends with a whole file there ---- */
 

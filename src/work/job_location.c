@@ -69,22 +69,6 @@ static struct image_location *location_find(const struct image *im, const char *
 
 /* ---- beginning ---- */
 
-static int lock_take(struct db_conn *c, const struct image *im, const char *task, struct error *e)
-{
-    const char *other = image_property_get(im, IMAGE_LOCK);
-    bool holds;
-
-    if (other) {
-        if (image_lock_holds(c, other, &holds, e) < 0)
-            return -1;
-        if (holds)
-            return error_set(e, ERROR_CONFLICT, "Image has active task");
-        if (image_unlock(c, im->id, other, e) < 0)
-            return -1;
-    }
-    return image_lock(c, im->id, task, e);
-}
-
 int location_job_add(struct db_conn *c, const struct image *im, const struct location_request *l,
                      struct error *e)
 {
@@ -98,7 +82,7 @@ int location_job_add(struct db_conn *c, const struct image *im, const struct loc
 
     uuid_make(id);
     json_add_value(&text, arguments, true);
-    if (lock_take(c, im, id, e) < 0)
+    if (image_lock_take(c, im, id, e) < 0)
         return -1;
     return job_add(
         c,

@@ -25,7 +25,7 @@ enum {
 };
 
 /* Every kind. */
-static const struct job_kind *const kinds[] = { &job_location };
+static const struct job_kind *const kinds[] = { &job_location, &job_import };
 
 struct slot {
     struct job_run run;
@@ -127,7 +127,7 @@ static bool end_those_over(struct jobs *all)
 
 static const char *host(const struct jobs *all)
 {
-    return all->o.imports && all->o.imports->host ? all->o.imports->host : "";
+    return all->o.imports && all->o.imports->hosts.self ? all->o.imports->hosts.self : "";
 }
 
 /* Whether a comma-joined list has this item of n bytes. */

@@ -70,13 +70,27 @@ static int stores_check(struct stores *stores, const struct image *im, struct er
     return 0;
 }
 
+/* Data that were staged, and that no import has taken. */
+static int note_staged(struct db_conn *c, struct arena *a, const struct image *im, struct leftovers *ret,
+                       struct error *e)
+{
+    const char *dir = stores_staging_dir(ret->stores);
+
+    if (im->status != IMAGE_UPLOADING || !dir)
+        return 0;
+    if (staged_drop(c, im->id, e) < 0)
+        return -1;
+    return leftovers_note(ret, c, a,
+                          &(struct image_location){ .url = arena_printf(a, "file://%s/%s", dir, im->id) }, e);
+}
+
 static int note(struct db_conn *c, struct arena *a, const struct image *im, struct leftovers *ret,
                 struct error *e)
 {
     for (size_t i = 0; i < im->n_locations; i++)
         if (leftovers_note(ret, c, a, &im->locations[i], e) < 0)
             return -1;
-    return 0;
+    return note_staged(c, a, im, ret, e);
 }
 
 /* The image as it is now: it may have become active, or protected, since the caller read it. */

@@ -13,6 +13,7 @@
 
 #include "work/jobs.h"
 
+struct import;
 struct staging_file; /* one being written */
 
 /* Where the image's whole file is, or would be. */
@@ -26,9 +27,12 @@ int staging_begin(struct import *im, const char *suffix, bool keep, struct stagi
                   uint64_t *ret_at, struct error *e) MUST_CHECK;
 /* ERROR_TOO_LARGE above image_size_cap, and when the medium is full. */
 int staging_write(struct staging_file *f, const void *buf, size_t n, struct error *e) MUST_CHECK;
+/* The same for a pump, whose next buffer fills while this one is hashed; returns how many there are. */
+enum { STAGING_SINKS = 3 };
+size_t staging_sinks(struct staging_file *f, struct stream_sink ret[STAGING_SINKS]);
 /* For programs that write it by themselves: its path. What they wrote is read at commit. */
 const char *staging_file_path(const struct staging_file *f);
-/* Durable, known, and in place of the whole file; frees. */
+/* Durable, known, and in place of the whole file, in one with the end of the running step; frees. */
 int staging_commit(struct staging_file **f, struct error *e) MUST_CHECK;
 void staging_abort(struct staging_file **f); /* the file goes; frees; takes NULL; for CLEANUP */
 void staging_leave(struct staging_file **f); /* the file stays for the next try; frees; takes NULL */
@@ -36,10 +40,17 @@ void staging_leave(struct staging_file **f); /* the file stays for the next try;
 /* The whole file: open for reading, and what is known of it, which is found out by reading where it is not.
  * ERROR_NOT_FOUND: there is none. */
 int staging_open(struct import *im, int *ret_fd, struct staged **ret, struct error *e) MUST_CHECK;
+/* For the row of a file that was read whole (mark: of the open file). */
+enum { STAGING_MARK_MAX = 96 };
+int staging_mark(int fd, char ret[STAGING_MARK_MAX], struct error *e) MUST_CHECK;
+int staging_mark_of(const char *url, char ret[STAGING_MARK_MAX], struct error *e) MUST_CHECK;
+const char *staging_verdict_text(struct arena *a, const struct inspect_verdict *v);
 /* What inspection said of it; ret's texts are static or the arena's. */
 int staging_verdict(struct arena *a, const struct staged *s, struct inspect_verdict *ret,
                     struct error *e) MUST_CHECK;
-/* Takes all files of the image away and forgets what is known of them. */
+/* Takes all files of the image away; what cannot be removed is housekeeping's. staging_remove() forgets what
+ * was known of them, too. */
+void staging_unlink(const struct import *im);
 int staging_remove(struct import *im, struct error *e) MUST_CHECK;
 
 #endif

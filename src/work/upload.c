@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "work/import.h"
 #include "work/lease.h"
 
 enum { RETRY_SECONDS = 2 }; /* between attempts to renew while the database is away */
@@ -62,6 +63,12 @@ static void upload_free(struct upload *up)
     store_put_abort(&up->put);
 }
 
+/* What the image is while its bytes come. */
+static enum image_status status_of(const struct upload *up)
+{
+    return up->o.stage ? IMAGE_UPLOADING : IMAGE_SAVING;
+}
+
 /* ---- the lease ---- */
 
 static void renewed(struct upload *up)
@@ -84,7 +91,7 @@ static int renew(struct upload *up, struct error *e)
     renewed(up);
     if (image_load_any(c, a, up->id, &im, e) < 0)
         return e->kind == ERROR_NOT_FOUND ? gone(up, e) : -1;
-    return im->deleted || im->status != IMAGE_SAVING ? gone(up, e) : 0;
+    return im->deleted || im->status != status_of(up) ? gone(up, e) : 0;
 }
 
 /* A database that is away for a while does not end the upload as long as the lease lasts. */
@@ -111,7 +118,7 @@ static int give_back(struct upload *up, struct error *e)
     if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
         lease_drop(c, up->id, up->holder, e) < 0)
         return -1;
-    if (image_status_set(c, up->id, IMAGE_SAVING, IMAGE_QUEUED, e) < 0 && e->kind != ERROR_CONFLICT &&
+    if (image_status_set(c, up->id, status_of(up), IMAGE_QUEUED, e) < 0 && e->kind != ERROR_CONFLICT &&
         e->kind != ERROR_NOT_FOUND)
         return -1;
     return db_commit(c, e);
@@ -131,7 +138,7 @@ static int take(struct upload *up, struct error *e)
     struct error ignored;
 
     if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
-        image_status_set(c, up->id, IMAGE_QUEUED, IMAGE_SAVING, e) < 0 || lease_take(c, &l, e) < 0)
+        image_status_set(c, up->id, IMAGE_QUEUED, status_of(up), e) < 0 || lease_take(c, &l, e) < 0)
         return -1;
     if (db_commit(c, e) == 0) {
         renewed(up);
@@ -155,10 +162,45 @@ static int taken(struct upload *up, struct error *e)
     if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0 || image_load_any(c, a, up->id, &im, e) < 0)
         return -1;
     if (im->status != IMAGE_QUEUED)
-        return error_set(e, ERROR_CONFLICT, "Image status transition from %s to saving is not allowed",
-                         image_status_name(im->status));
+        return error_set(e, ERROR_CONFLICT, "Image status transition from %s to %s is not allowed",
+                         image_status_name(im->status), image_status_name(status_of(up)));
     error_set(e, ERROR_INTERNAL, "%s", found.message);
     return error_detail(e, "the store has an object of this name that belongs to no image");
+}
+
+/* An earlier import or staging of this image may have left its file, when its process died. A queued image
+ * needs none, and gets none while we are in a write transaction. */
+static int leftover_remove(struct upload *up, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    CLEANUP(arena_end) struct arena *a = arena_make(4096);
+    CLEANUP(str_done) struct str url = STR_INIT;
+    struct image *im;
+
+    str_addf(&url, "file://%s/%s", up->o.stage_dir, up->id);
+    if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
+        image_load_any(c, a, up->id, &im, e) < 0)
+        return -1;
+    if (im->status != IMAGE_QUEUED || im->deleted)
+        return error_set(e, ERROR_CONFLICT, "Image status transition from %s to uploading is not allowed",
+                         image_status_name(im->status));
+    if (staged_drop(c, up->id, e) < 0 ||
+        (store_delete(up->o.store, str_text(&url), e) < 0 && e->kind != ERROR_NOT_FOUND))
+        return -1;
+    return db_commit(c, e);
+}
+
+static int put_begin(struct upload *up, struct error *e)
+{
+    if (store_put_begin(up->o.store, up->id, up->o.declared_size, &up->put, e) == 0)
+        return 0;
+    if (e->kind != ERROR_CONFLICT)
+        return -1;
+    if (!up->o.stage)
+        return taken(up, e);
+    if (leftover_remove(up, e) < 0)
+        return -1;
+    return store_put_begin(up->o.store, up->id, up->o.declared_size, &up->put, e);
 }
 
 int upload_begin(struct arena *a, const struct image *im, const struct upload_options *o, struct upload **ret,
@@ -178,16 +220,12 @@ int upload_begin(struct arena *a, const struct image *im, const struct upload_op
     holder_make(up->holder);
     if (stream_digest_begin(o->hashing_algorithm, &up->digest, e) < 0)
         return -1;
-    if (store_put_begin(o->store, up->id, up->o.declared_size, &up->put, e) < 0) {
-        upload_free(up);
-        return e->kind == ERROR_CONFLICT ? taken(up, e) : -1;
-    }
-    if (take(up, e) < 0) {
+    if (put_begin(up, e) < 0 || take(up, e) < 0) {
         upload_free(up);
         return -1;
     }
     POINT("upload.begun");
-    if (o->inspect)
+    if (o->inspect || o->stage)
         up->inspect = inspect_begin();
     count(up, true);
     *ret = up;
@@ -229,6 +267,7 @@ struct facts {
     char md5[33], hash[STREAM_HASH_HEX_MAX];
     int64_t virtual_size;
     struct store_location location;
+    struct inspect_verdict verdict; /* of staged data; import judges */
 };
 
 static int decide(struct upload *up, struct facts *ret, struct error *e)
@@ -243,7 +282,9 @@ static int decide(struct upload *up, struct facts *ret, struct error *e)
     ret->virtual_size = -1;
     if (!up->inspect)
         return 0;
-    inspect_end(up->inspect, &verdict);
+    inspect_end(up->inspect, up->o.stage ? &ret->verdict : &verdict);
+    if (up->o.stage)
+        return 0;
     return inspect_decide(&verdict, up->disk_format, &up->o.inspect_policy, &ret->virtual_size, e);
 }
 
@@ -262,6 +303,39 @@ static int store_commit(struct upload *up, struct facts *ret, struct error *e)
     return -1;
 }
 
+static int staged_rows(struct upload *up, struct db_conn *c, struct arena *a, struct image *im,
+                       const struct facts *f, struct error *e)
+{
+    char mark[STAGING_MARK_MAX];
+    const struct staged row = {
+        .image_id = up->id,
+        .host = up->o.stage_host,
+        .mark = mark,
+        .size = (int64_t)up->bytes,
+        .checksum = f->md5,
+        .os_hash_algo = up->o.hashing_algorithm,
+        .os_hash_value = f->hash,
+        .verdict = staging_verdict_text(a, &f->verdict),
+    };
+
+    im->size = (int64_t)up->bytes;
+    if (*up->o.stage_host)
+        image_property_set(a, im, IMAGE_STAGE_HOST, up->o.stage_host);
+    if (staging_mark_of(f->location.url, mark, e) < 0)
+        return -1;
+    return staged_set(c, &row, e);
+}
+
+static int stage_save(struct upload *up, struct db_conn *c, struct arena *a, struct image *im,
+                      const struct facts *f, struct error *e)
+{
+    if (staged_rows(up, c, a, im, f, e) < 0)
+        return -1;
+    if (image_save(c, im, IMAGE_UPLOADING, e) < 0 || lease_drop(c, up->id, up->holder, e) < 0)
+        return e->kind == ERROR_CONFLICT || e->kind == ERROR_NOT_FOUND ? gone(up, e) : -1;
+    return 0;
+}
+
 /* Into the image as it is now: it may have been changed while its bytes came. */
 static int save(struct upload *up, struct db_conn *c, const struct facts *f, struct error *e)
 {
@@ -271,6 +345,8 @@ static int save(struct upload *up, struct db_conn *c, const struct facts *f, str
 
     if (image_load_any(c, a, up->id, &im, e) < 0)
         return e->kind == ERROR_NOT_FOUND ? gone(up, e) : -1;
+    if (up->o.stage)
+        return stage_save(up, c, a, im, f, e);
     im->size = (int64_t)up->bytes;
     im->virtual_size = f->virtual_size;
     im->checksum = f->md5;
@@ -312,6 +388,22 @@ int upload_commit(struct upload **up, struct error *e)
 
 /* ---- abort ---- */
 
+/* Our lease ended with the transaction, or is still there. One that is neither was taken over. */
+static int staged_by(struct upload *up, struct db_conn *c, bool *ret, struct error *e)
+{
+    CLEANUP(arena_end) struct arena *a = arena_make(4096);
+    struct lease *all;
+    size_t n;
+
+    if (lease_list(c, a, &all, &n, e) < 0)
+        return -1;
+    *ret = true;
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(all[i].image_id, up->id))
+            *ret = false;
+    return 0;
+}
+
 /* After a commit whose answer was lost: did the image become active with our object? */
 static int published(struct upload *up, bool *ret, struct error *e)
 {
@@ -319,6 +411,8 @@ static int published(struct upload *up, bool *ret, struct error *e)
 
     if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0)
         return -1;
+    if (up->o.stage)
+        return staged_by(up, c, ret, e);
     return location_in_use(c, store_put_url(up->put), ret, e);
 }
 

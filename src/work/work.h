@@ -7,8 +7,12 @@
  *       ^                        |
  *       +------upload_abort------+   (also work_reap(), when the uploader is dead or its lease ran out)
  *
+ * Staging (upload_options.stage) is an upload into the staging store: queued -> uploading by upload_begin(),
+ * which it still is after upload_commit(), without the lease; upload_abort() and work_reap() as above.
+ *
  * Invariants:
- *  1 A row is `saving` through us only together with its lease, written in the same transaction.
+ *  1 A row is `saving` through us, or `uploading` without data, only together with its lease, written in the
+ * same transaction.
  *  2 The object is durable in the store before the row says active (data before row), the row before the
  * reply. 3 Whoever does not hold the lease any more changes neither row nor object. 4 An object without a row
  * is in glint_trash or under a lease: nothing is ever forgotten. */
@@ -21,6 +25,7 @@
 #include "model/model.h"
 #include "store/store.h"
 #include "stream/stream.h"
+#include "json/json.h"
 
 enum {
     LEASE_SECONDS = 180, /* how long an uploader is believed without a sign of life; well above the longest
@@ -41,6 +46,9 @@ struct upload_options {
     const char *quota_message; /* for the client when quota_left is exceeded */
     bool inspect;              /* container_format bare */
     struct inspect_policy inspect_policy;
+    bool stage;             /* into the staging store, for an import: see below */
+    const char *stage_dir;  /* of the staging store */
+    const char *stage_host; /* URL by which others reach this host's staging; "": none, or all have it */
 };
 
 /* queued -> saving with its lease (own transaction); ERROR_CONFLICT when it is not queued any more. */
@@ -137,7 +145,7 @@ struct plugin_settings {
 };
 struct import_settings {
     const char *staging_dir; /* of the staging store, without a slash at its end; NULL: none */
-    const char *host;        /* URL by which others reach this host, or ""; worker_self_reference_url */
+    struct hosts hosts;
     const char *hashing_algorithm;
     uint64_t size_cap; /* bytes */
     struct inspect_policy inspect;
@@ -149,8 +157,9 @@ struct import_settings {
     int64_t task_hours; /* for how long tasks are remembered */
     const struct config *config;
 };
+void inspect_policy_read(const struct config *c, struct inspect_policy *ret);
 int import_settings_read(const struct config *c, struct arena *a, struct import_settings *ret,
-                         struct error *e) MUST_CHECK;
+                         struct error *e) MUST_CHECK; /* but for staging_dir, which the stores know */
 
 struct jobs;
 struct jobs_options {
@@ -189,6 +198,25 @@ struct location_request {
  * it. */
 int location_job_add(struct db_conn *c, const struct image *im, const struct location_request *l,
                      struct error *e) MUST_CHECK;
+
+/* What POST /v2/images/{id}/import asks for, once it is allowed. */
+struct import_request {
+    const struct image *image; /* as the transaction has it */
+    const char *method;
+    json_t *body;              /* the client's */
+    const char *const *stores; /* by id; without several stores the default one */
+    size_t n_stores;
+    bool several, must_succeed;
+    const char *owner, *user_id, *request_id;
+    const char *const *roles;
+    size_t n_roles;
+    const char *place;     /* URL of the host that has the staged data; NULL: any can do it */
+    const char *token;     /* the client's, for glance-download; NULL: none */
+    int64_t storage_quota; /* bytes; 0: none */
+};
+/* Task, lock and job, within the caller's transaction; ERROR_CONFLICT: another task has the lock. */
+int import_job_add(struct db_conn *c, struct arena *a, const struct import_request *q,
+                   struct error *e) MUST_CHECK;
 
 struct reap_counts {
     size_t uploads, objects, files, tasks;

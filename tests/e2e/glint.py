@@ -262,6 +262,7 @@ class Server:
         self.directory = str(directory)
         self.program, self.trusted = program, trusted
         self.host, self.port, self.metrics_port = '127.0.0.1', free_port(), free_port()
+        self.staging = os.path.join(directory, 'staging')
         self.images = os.path.join(self.directory, 'images')
         self.database = os.path.join(self.directory, 'glance.sqlite')
         self.errors = os.path.join(self.directory, 'stderr.log')
@@ -276,7 +277,7 @@ class Server:
 
     def configure(self, config=None):
         sections = {
-            'DEFAULT': {'bind_host': self.host, 'bind_port': self.port},
+            'DEFAULT': {'bind_host': self.host, 'bind_port': self.port, 'node_staging_uri': 'file://' + self.staging},
             'glint': {'metrics_port': self.metrics_port},
             'database': {'connection': 'sqlite:///' + self.database},
             'glance_store': {'stores': 'file,http', 'default_store': 'file', 'filesystem_store_datadir': self.images},

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "work/import.h"
+
+void inspect_policy_read(const struct config *c, struct inspect_policy *ret)
+{
+    ret->require_match = config_bool(c, "image_format", "require_image_format_match");
+    ret->n_gpt_nonfatal = config_list(c, "image_format", "gpt_safety_checks_nonfatal", &ret->gpt_nonfatal);
+    ret->n_vmdk_types = config_list(c, "image_format", "vmdk_allowed_types", &ret->vmdk_types);
+}
+
+int import_settings_read(const struct config *c, struct arena *a UNUSED, struct import_settings *ret,
+                         struct error *e UNUSED)
+{
+    *ret = (struct import_settings){
+        .hashing_algorithm = config_str(c, "DEFAULT", "hashing_algorithm"),
+        .size_cap = (uint64_t)config_int(c, "DEFAULT", "image_size_cap"),
+        .max_parallel_stores = config_int(c, "image_import_opts", "max_parallel_stores"),
+        .task_hours = 48,
+        .config = c,
+    };
+    inspect_policy_read(c, &ret->inspect);
+    source_filter_read(c, &ret->sources);
+    hosts_read(c, &ret->hosts);
+    return 0;
+}
+
+int64_t import_expiry(const struct import_settings *s)
+{
+    return clock_now_us() + s->task_hours * 3600 * CLOCK_SECOND;
+}

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files of the staging store; staging.h says which there are.
+ *
+ * A file becomes the whole one like this: it is on the medium; then one transaction writes its facts under
+ * its mark and ends the step; then it is renamed, which changes no mark. Killed before the rename, the next
+ * look finds the mark at the old name, and renames. */
+#include "work/staging.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "work/import.h"
+#include "json/json.h"
+
+static const uint64_t flush_step = 8 * 1024 * 1024;
+
+static const char *const suffixes[] = { ".part", ".new" };
+
+struct staging_file {
+    struct import *im;
+    struct stream_digest *digest;
+    struct inspect *inspect;
+    struct stream_limit cap;
+    uint64_t bytes;   /* hashed so far */
+    uint64_t flushed; /* sent to the medium so far */
+    int fd;
+    char path[PATH_MAX];
+};
+
+static void fd_drop(int *fd) /* for CLEANUP */
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static int fd_take(int *fd)
+{
+    int taken = *fd;
+
+    *fd = -1;
+    return taken;
+}
+
+static int write_failed(struct error *e, int err, const char *path)
+{
+    if (err == ENOSPC || err == EDQUOT || err == EFBIG)
+        error_errno(
+            e, ERROR_TOO_LARGE, err,
+            "Image storage media is full: There is not enough disk space on the image storage media.");
+    else
+        error_errno(e, ERROR_INTERNAL, err, "The data could not be written to the staging directory.");
+    return error_detail(e, "%s", path);
+}
+
+static int path_make(const struct import_settings *o, const char *image_id, const char *suffix, char *ret,
+                     size_t size, struct error *e)
+{
+    int n;
+
+    if (!o->staging_dir)
+        return error_set(e, ERROR_INTERNAL, "There is no staging directory.");
+    n = snprintf(ret, size, "%s/%s%s", o->staging_dir, image_id, suffix);
+    if (n > 0 && (size_t)n < size && !strchr(image_id, '/') && image_id[0] != '.')
+        return 0;
+    return error_set(e, ERROR_INTERNAL, "\"%s\" cannot be the name of a staged file.", image_id);
+}
+
+int staging_path(const struct import_settings *o, const char *image_id, char *ret, size_t size,
+                 struct error *e)
+{
+    return path_make(o, image_id, "", ret, size, e);
+}
+
+int staging_mark(int fd, char ret[STAGING_MARK_MAX], struct error *e)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return error_errno(e, ERROR_INTERNAL, errno, "The staged file cannot be looked at.");
+    snprintf(ret, STAGING_MARK_MAX, "%llx:%llu:%llu:%lld.%09ld", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino, (unsigned long long)st.st_size, (long long)st.st_mtim.tv_sec,
+             st.st_mtim.tv_nsec);
+    return 0;
+}
+
+int staging_mark_of(const char *url, char ret[STAGING_MARK_MAX], struct error *e)
+{
+    CLEANUP(fd_drop) int fd = open(url + strlen("file://"), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+    return staging_mark(fd, ret, e);
+}
+
+/* ---- verdicts as text ---- */
+
+const char *staging_verdict_text(struct arena *a, const struct inspect_verdict *v)
+{
+    CLEANUP(str_done) struct str out = STR_INIT;
+    CLEANUP(json_drop) json_t *formats = json_array();
+    CLEANUP(json_drop) json_t *all = NULL;
+
+    for (size_t i = 0; i < v->n_formats; i++)
+        json_array_append_new(formats, json_string(v->formats[i]));
+    all = json_pack("{s:s?, s:O, s:I, s:I, s:b, s:b, s:b, s:s?}", "format", v->format, "formats", formats,
+                    "bytes", (json_int_t)v->bytes, "virtual_size", (json_int_t)v->virtual_size,
+                    "has_virtual_size", v->has_virtual_size, "safe", v->safe, "incomplete", v->incomplete,
+                    "unsafe_check", v->unsafe_check);
+    json_add_value(&out, all, true);
+    return arena_str(a, str_text(&out));
+}
+
+int staging_verdict(struct arena *a, const struct staged *s, struct inspect_verdict *ret, struct error *e)
+{
+    CLEANUP(json_drop) json_t *v = json_parse(s->verdict, strlen(s->verdict));
+    const json_t *formats = json_object_get(v, "formats");
+
+    if (!json_is_object(v))
+        return error_set(e, ERROR_INTERNAL, "What inspection said of the staged data cannot be read.");
+    *ret = (struct inspect_verdict){
+        .format = arena_str(a, json_string_value(json_object_get(v, "format"))),
+        .bytes = (uint64_t)json_integer_value(json_object_get(v, "bytes")),
+        .virtual_size = (uint64_t)json_integer_value(json_object_get(v, "virtual_size")),
+        .has_virtual_size = json_is_true(json_object_get(v, "has_virtual_size")),
+        .safe = json_is_true(json_object_get(v, "safe")),
+        .incomplete = json_is_true(json_object_get(v, "incomplete")),
+        .unsafe_check = arena_str(a, json_string_value(json_object_get(v, "unsafe_check"))),
+    };
+    for (size_t i = 0; i < json_array_size(formats) && i < COUNT(ret->formats); i++)
+        ret->formats[ret->n_formats++] = arena_str(a, json_string_value(json_array_get(formats, i)));
+    return 0;
+}
+
+/* ---- writing ---- */
+
+static void file_free(struct staging_file **fp)
+{
+    struct staging_file *f = TAKE(*fp);
+
+    if (!f)
+        return;
+    stream_digest_free(&f->digest);
+    inspect_free(&f->inspect);
+    fd_drop(&f->fd);
+    mem_free(f);
+}
+
+static int inspect_write(void *arg, const void *buf, size_t n, struct error *e UNUSED)
+{
+    inspect_feed(arg, buf, n);
+    return 0;
+}
+
+static ssize_t file_read(void *arg, void *buf, size_t n, struct error *e)
+{
+    ssize_t got;
+
+    do
+        got = read(*(int *)arg, buf, n);
+    while (got < 0 && errno == EINTR);
+    return got < 0 ? error_errno(e, ERROR_INTERNAL, errno, "The staged data cannot be read.") : got;
+}
+
+static int reread_alive(void *arg, uint64_t bytes UNUSED, struct error *e)
+{
+    return import_alive(arg, NULL, e);
+}
+
+/* Bytes that are there already, for the hashes. */
+static int reread(struct staging_file *f, struct error *e)
+{
+    const struct stream_source source = { file_read, &f->fd };
+    const struct stream_sink sinks[] = { stream_digest_sink(f->digest),
+                                         { .write = inspect_write, .arg = f->inspect } };
+
+    if (lseek(f->fd, 0, SEEK_SET) < 0)
+        return error_errno(e, ERROR_INTERNAL, errno, "The staged data cannot be read.");
+    posix_fadvise(f->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    return stream_pump(&source, sinks, COUNT(sinks), reread_alive, f->im, &f->bytes, e);
+}
+
+static int file_open(struct import *im, const char *suffix, int flags, struct staging_file **ret,
+                     struct error *e)
+{
+    CLEANUP(file_free) struct staging_file *f = mem_new(sizeof *f);
+
+    f->im = im;
+    f->fd = -1;
+    f->cap = (struct stream_limit){ im->settings->size_cap, 0,
+                                    "The incoming image is too large: The provided image is too large." };
+    if (path_make(im->settings, im->image_id, suffix, f->path, sizeof f->path, e) < 0 ||
+        stream_digest_begin(im->settings->hashing_algorithm, &f->digest, e) < 0)
+        return -1;
+    f->inspect = inspect_begin();
+    f->fd = open(f->path, flags | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (f->fd < 0 && errno == ENOENT && !(flags & O_CREAT))
+        return error_set(e, ERROR_NOT_FOUND, "There is no staged data of image %s.", im->image_id);
+    if (f->fd < 0)
+        return write_failed(e, errno, f->path);
+    *ret = TAKE(f);
+    return 0;
+}
+
+int staging_begin(struct import *im, const char *suffix, bool keep, struct staging_file **ret,
+                  uint64_t *ret_at, struct error *e)
+{
+    CLEANUP(file_free) struct staging_file *f = NULL;
+
+    if (file_open(im, suffix, O_RDWR | O_CREAT | (keep ? 0 : O_TRUNC), &f, e) < 0 ||
+        (keep && reread(f, e) < 0))
+        return -1;
+    f->cap.seen = f->flushed = *ret_at = f->bytes;
+    *ret = TAKE(f);
+    return 0;
+}
+
+static int file_write(void *arg, const void *buf, size_t n, struct error *e)
+{
+    struct staging_file *f = arg;
+
+    inspect_feed(f->inspect, buf, n);
+    for (size_t done = 0; done < n;) {
+        ssize_t got = pwrite(f->fd, (const char *)buf + done, n - done, (off_t)f->bytes);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return write_failed(e, errno, f->path);
+        done += (size_t)got;
+        f->bytes += (uint64_t)got;
+    }
+    if (f->bytes - f->flushed >= flush_step) { /* so that the fsync at the end is short */
+        sync_file_range(f->fd, (off_t)f->flushed, (off_t)(f->bytes - f->flushed), SYNC_FILE_RANGE_WRITE);
+        f->flushed = f->bytes;
+    }
+    return 0;
+}
+
+size_t staging_sinks(struct staging_file *f, struct stream_sink ret[STAGING_SINKS])
+{
+    ret[0] = stream_limit_sink(&f->cap);
+    ret[1] = stream_digest_sink(f->digest);
+    ret[2] = (struct stream_sink){ .write = file_write, .arg = f };
+    return STAGING_SINKS;
+}
+
+int staging_write(struct staging_file *f, const void *buf, size_t n, struct error *e)
+{
+    struct stream_sink sinks[STAGING_SINKS];
+    size_t count = staging_sinks(f, sinks), done = 0;
+
+    while (done < count && sinks[done].write(sinks[done].arg, buf, n, e) == 0)
+        done++;
+    for (size_t i = 0; i < done; i++)
+        if (sinks[i].settle)
+            sinks[i].settle(sinks[i].arg, buf);
+    return done < count ? -1 : 0;
+}
+
+const char *staging_file_path(const struct staging_file *f)
+{
+    return f->path;
+}
+
+/* ---- what is known of a file ---- */
+
+struct facts {
+    char mark[STAGING_MARK_MAX], md5[33], hash[STREAM_HASH_HEX_MAX];
+    struct staged row;
+};
+
+static int facts_make(struct staging_file *f, struct facts *ret, struct error *e)
+{
+    struct inspect_verdict verdict;
+
+    if (staging_mark(f->fd, ret->mark, e) < 0 || stream_digest_end(f->digest, ret->md5, ret->hash, e) < 0)
+        return -1;
+    inspect_end(f->inspect, &verdict);
+    ret->row = (struct staged){
+        .image_id = f->im->image_id,
+        .host = f->im->settings->hosts.place,
+        .mark = ret->mark,
+        .size = (int64_t)f->bytes,
+        .checksum = ret->md5,
+        .os_hash_algo = f->im->settings->hashing_algorithm,
+        .os_hash_value = ret->hash,
+        .verdict = staging_verdict_text(f->im->run->arena, &verdict),
+    };
+    return 0;
+}
+
+/* In one transaction with the end of the step, or with another sign of life where none ends. */
+static int facts_write(struct import *im, const struct facts *f, const char *step, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    const struct job_run *r = im->run;
+
+    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
+        (step ? job_step(c, r->job->id, r->holder, step, e)
+              : job_renew(c, r->job->id, r->holder, lease_expiry(), e)) < 0 ||
+        staged_set(c, &f->row, e) < 0)
+        return -1;
+    return db_commit(c, e);
+}
+
+static int put_in_place(struct import *im, const char *from, struct error *e)
+{
+    CLEANUP(fd_drop) int dir = -1;
+    char whole[PATH_MAX];
+
+    if (staging_path(im->settings, im->image_id, whole, sizeof whole, e) < 0)
+        return -1;
+    if (rename(from, whole) < 0)
+        return write_failed(e, errno, from);
+    dir = open(im->settings->staging_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return dir < 0 || fsync(dir) < 0 ? write_failed(e, errno, im->settings->staging_dir) : 0;
+}
+
+int staging_commit(struct staging_file **fp, struct error *e)
+{
+    struct staging_file *f = *fp;
+    struct facts facts;
+
+    if (f->bytes == 0 && reread(f, e) < 0)
+        return -1;
+    if (f->bytes > f->cap.max)
+        return error_set(e, ERROR_TOO_LARGE, "%s", f->cap.message);
+    if (fsync(f->fd) < 0)
+        return write_failed(e, errno, f->path);
+    if (facts_make(f, &facts, e) < 0 || facts_write(f->im, &facts, f->im->step, e) < 0 ||
+        put_in_place(f->im, f->path, e) < 0)
+        return -1;
+    file_free(fp);
+    return 0;
+}
+
+void staging_abort(struct staging_file **fp)
+{
+    if (*fp)
+        unlink((*fp)->path);
+    file_free(fp);
+}
+
+void staging_leave(struct staging_file **fp)
+{
+    file_free(fp);
+}
+
+/* ---- the whole file ---- */
+
+/* Opens the file of this name if it is the one that is known; -1 without an error when it is not. */
+static int open_known(const struct import *im, const char *path, const struct staged *known)
+{
+    CLEANUP(fd_drop) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    char mark[STAGING_MARK_MAX];
+    struct error ignored;
+
+    if (fd < 0 || staging_mark(fd, mark, &ignored) < 0 || !str_eq(mark, known->mark) ||
+        !str_eq(known->os_hash_algo, im->settings->hashing_algorithm))
+        return -1;
+    return fd_take(&fd);
+}
+
+/* Also the one that was not renamed any more. */
+static int find_known(struct import *im, const struct staged *known, struct error *e)
+{
+    char path[PATH_MAX];
+    int fd;
+
+    if (staging_path(im->settings, im->image_id, path, sizeof path, e) < 0)
+        return -1;
+    fd = open_known(im, path, known);
+    for (size_t i = 0; fd < 0 && i < COUNT(suffixes); i++) {
+        if (path_make(im->settings, im->image_id, suffixes[i], path, sizeof path, e) < 0)
+            return -1;
+        fd = open_known(im, path, known);
+        if (fd >= 0 && put_in_place(im, path, e) < 0)
+            fd_drop(&fd);
+    }
+    return fd;
+}
+
+static int known_load(struct import *im, struct staged **ret, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+
+    if (db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0)
+        return -1;
+    return staged_get(c, im->run->arena, im->image_id, ret, e);
+}
+
+/* Nobody wrote down what this file is: it was staged by Glance, or touched. */
+static int find_out(struct import *im, int *ret_fd, struct staged **ret, struct error *e)
+{
+    CLEANUP(file_free) struct staging_file *f = NULL;
+    struct facts facts;
+
+    if (file_open(im, "", O_RDONLY, &f, e) < 0 || reread(f, e) < 0 || facts_make(f, &facts, e) < 0 ||
+        facts_write(im, &facts, NULL, e) < 0 || known_load(im, ret, e) < 0)
+        return -1;
+    *ret_fd = fd_take(&f->fd);
+    return *ret ? 0 : error_set(e, ERROR_NOT_FOUND, "There is no staged data of image %s.", im->image_id);
+}
+
+int staging_open(struct import *im, int *ret_fd, struct staged **ret, struct error *e)
+{
+    if (known_load(im, ret, e) < 0)
+        return -1;
+    error_clear(e);
+    *ret_fd = *ret ? find_known(im, *ret, e) : -1;
+    if (*ret_fd >= 0)
+        return 0;
+    return e->kind ? -1 : find_out(im, ret_fd, ret, e);
+}
+
+void staging_unlink(const struct import *im)
+{
+    const char *const all[] = { "", suffixes[0], suffixes[1] };
+    char path[PATH_MAX];
+    struct error e;
+
+    for (size_t i = 0; i < COUNT(all); i++)
+        if (path_make(im->settings, im->image_id, all[i], path, sizeof path, &e) == 0)
+            unlink(path);
+}
+
+int staging_remove(struct import *im, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+
+    staging_unlink(im);
+    if (db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
+        staged_drop(c, im->image_id, e) < 0)
+        return -1;
+    return db_commit(c, e);
+}

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Staging and imports: PUT /v2/images/{image_id}/stage, POST /v2/images/{image_id}/import, and what becomes of the image."""
+import os
+import signal
+
+import pytest
+from glint import Client, Server, digests, eventually, pattern
+
+OCTETS = {'Content-Type': 'application/octet-stream'}
+DATA = pattern(3 * 1024 * 1024 + 17)
+
+
+@pytest.fixture(scope='module')
+def several(tmp_path_factory):
+    directory = str(tmp_path_factory.mktemp('stores'))
+    server = Server(directory, trusted=True, config={
+        'DEFAULT': {'enabled_backends': 'fast:file,slow:file,third:file,web:http'},
+        'glance_store': {'default_backend': 'fast', 'stores': None, 'default_store': None, 'filesystem_store_datadir': None},
+        'os_glance_staging_store': {'filesystem_store_datadir': directory + '/staging'},
+        **{name: {'filesystem_store_datadir': directory + '/' + name} for name in ('fast', 'slow', 'third')}})
+    yield server
+    server.stop()
+
+
+def stage(client, image, data=DATA, **kw):
+    return client.put('/v2/images/%s/stage' % image, data, headers=OCTETS, **kw)
+
+
+def bring(client, image, method='glance-direct', of=None, **more):
+    return client.post('/v2/images/%s/import' % image, json={'method': {'name': method, **(of or {})}, **more})
+
+
+def settled(client, image, seconds=20):
+    """The image when no task works on it any more."""
+    return eventually(lambda: (lambda im: im if 'os_glance_import_task' not in im else None)(client.show(image)), seconds)
+
+
+def staged(client, data=DATA, **fields):
+    image = client.create(**fields)['id']
+    assert stage(client, image, data).status == 204
+    return image
+
+
+def test_staged_data_become_the_image(trusted, member):
+    image = staged(member)
+    shown = member.show(image)
+    assert (shown['status'], shown['size'], shown['os_hash_value']) == ('uploading', len(DATA), None)
+    assert set(os.listdir(trusted.staging)) == {'.glint', image}
+    assert member.download(image).status == 204
+    answer = bring(member, image)
+    assert (answer.status, answer.body) == (202, b'')
+    shown = settled(member, image)
+    assert shown['status'] == 'active' and shown['size'] == len(DATA)
+    assert (shown['checksum'], shown['os_hash_value']) == digests(DATA)
+    assert (shown['os_glance_importing_to_stores'], shown['os_glance_failed_import']) == ('', '')
+    assert member.download(image).body == DATA
+    assert os.listdir(trusted.staging) == ['.glint']
+    task = trusted.sql("SELECT type, status, owner, image_id FROM tasks WHERE image_id = ?", image)
+    assert task == [('api_image_import', 'success', 'project-1', image)]
+
+
+def test_what_was_staged_is_not_copied(trusted, member):
+    image = staged(member)
+    inode = os.stat(os.path.join(trusted.staging, image)).st_ino
+    assert bring(member, image).status == 202
+    settled(member, image)
+    assert os.stat(trusted.object_of(image)).st_ino == inode
+
+
+def test_only_a_staged_image_is_imported_and_only_once(member):
+    image = member.create()['id']
+    answer = bring(member, image)
+    assert answer.status == 409 and "Image needs to be staged before 'glance-direct' method can be used" in answer.text
+    assert stage(member, image).status == 204
+    assert stage(member, image).status == 409
+    assert bring(member, image).status == 202
+    assert bring(member, image).status == 409
+    settled(member, image)
+    answer = bring(member, image)
+    assert answer.status == 409 and 'Image with status active cannot be target for import' in answer.text
+
+
+def test_data_that_are_not_what_the_image_says(trusted, member):
+    """The image can be staged and imported again, with other data."""
+    image = staged(member, disk_format='qcow2')
+    assert bring(member, image).status == 202
+    assert settled(member, image)['status'] == 'queued'
+    assert os.listdir(trusted.staging) == ['.glint']
+    (message,) = trusted.sql('SELECT i.message FROM task_info i JOIN tasks t ON t.id = i.task_id WHERE t.image_id = ?', image)[0]
+    assert 'does not match stream data raw' in message
+    assert stage(member, image).status == 204
+    assert trusted.sql('SELECT COUNT(*) FROM glint_job_notes') == [(0,)]
+    assert member.delete('/v2/images/' + image).status == 204
+
+
+def test_a_store_that_cannot_be_written_leaves_what_was_staged(trusted, member):
+    image = staged(member)
+    with open(os.path.join(trusted.images, image), 'w') as f:      # somebody's file has the name
+        f.write('x')
+    assert bring(member, image).status == 202
+    shown = settled(member, image)
+    assert (shown['status'], shown['size']) == ('uploading', len(DATA))
+    os.unlink(os.path.join(trusted.images, image))
+    assert bring(member, image).status == 202
+    assert settled(member, image)['status'] == 'active'
+    assert member.download(image).body == DATA
+
+
+def test_several_stores(several):
+    member = Client(several.host, several.port, 'member')
+    image = staged(member)
+    assert bring(member, image, stores=['slow', 'fast', 'slow']).status == 202
+    shown = settled(member, image)
+    assert (shown['status'], sorted(shown['stores'].split(','))) == ('active', ['fast', 'slow'])
+    for store in ('fast', 'slow'):
+        with open(os.path.join(several.directory, store, image), 'rb') as f:
+            assert f.read() == DATA
+    image = staged(member)
+    assert bring(member, image, all_stores=True).status == 202
+    assert sorted(settled(member, image)['stores'].split(',')) == ['fast', 'slow', 'third']
+
+
+def test_copies(several):
+    member, admin = Client(several.host, several.port, 'member'), Client(several.host, several.port, 'admin')
+    image = member.active(DATA)
+    assert bring(member, image, 'copy-image', stores=['slow']).status == 403
+    assert bring(admin, image, 'copy-image', stores=['slow', 'third']).status == 202
+    shown = settled(member, image)
+    assert (shown['status'], shown['stores']) == ('active', 'fast,slow,third')
+    answer = bring(admin, image, 'copy-image', stores=['slow'])
+    assert answer.status == 400 and "Image is already present at store 'slow'" in answer.text
+    assert bring(admin, image, 'copy-image', all_stores=True).status == 202
+    assert settled(member, image)['stores'] == 'fast,slow,third'
+    assert os.listdir(several.directory + '/staging') == ['.glint']
+
+
+@pytest.mark.parametrize('must', (True, False))
+def test_one_store_of_several_fails(several, must):
+    member = Client(several.host, several.port, 'member')
+    image = staged(member)
+    with open(os.path.join(several.directory, 'slow', image), 'w') as f:
+        f.write('x')
+    assert bring(member, image, stores=['fast', 'slow', 'third'], all_stores_must_succeed=must).status == 202
+    shown = settled(member, image)
+    assert shown['os_glance_importing_to_stores'] == '' and 'slow' in shown['os_glance_failed_import']
+    if must:
+        assert (shown['status'], shown['stores'] if 'stores' in shown else '') == ('uploading', '')
+        assert not os.path.exists(os.path.join(several.directory, 'fast', image))
+    else:
+        assert (shown['status'], shown['stores']) == ('active', 'fast,third')
+
+
+def test_a_worker_that_is_killed_is_followed_by_one_that_goes_on(glint_server, tmp_path):
+    server = glint_server(str(tmp_path / 's'), trusted=True)
+    member = Client(server.host, server.port, 'member')
+    images = [staged(member) for _ in range(4)]
+    for image in images:
+        assert bring(member, image).status == 202
+    for pid in server.proc().tree():
+        if pid != server.proc().pid:
+            os.kill(pid, signal.SIGKILL)
+    for image in images:
+        assert settled(member, image)['status'] == 'active'
+        assert member.download(image).body == DATA
+
+
+def test_a_delete_ends_it(trusted, member):
+    image = staged(member)
+    assert member.delete('/v2/images/' + image).status == 204
+    assert eventually(lambda: os.listdir(trusted.staging) == ['.glint'])
+    image = staged(member)
+    assert bring(member, image).status == 202
+    assert member.delete('/v2/images/' + image).status in (204, 409)
+    assert eventually(lambda: os.listdir(trusted.staging) == ['.glint'])
+    assert eventually(lambda: trusted.sql("SELECT 1 FROM glint_jobs WHERE state IN ('waiting', 'running')") == [])
