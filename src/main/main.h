@@ -18,7 +18,7 @@ struct command_line {
     const char *files[WORDS_MAX], *dirs[WORDS_MAX], *overrides[WORDS_MAX];
     const char *asked[WORDS_MAX]; /* "rule=NAME" and so on: switches of glint policy and check-deploy */
     size_t n_words, n_files, n_dirs, n_overrides, n_asked;
-    bool all, help, insecure, version, manage; /* manage: called as glance-manage */
+    bool all, force, help, insecure, json, version, manage; /* manage: called as glance-manage */
 };
 
 /* 0, or EXIT_USAGE after it said what is wrong. */
@@ -33,6 +33,7 @@ int worker_main(const struct command_line *cl);
 int db_main(const struct command_line *cl);
 int config_main(const struct command_line *cl);
 int policy_main(const struct command_line *cl);
+int jobs_main(const struct command_line *cl);
 int check_deploy_main(const struct command_line *cl);
 int usage(const char *command); /* prints the help to standard output */
 

@@ -11,7 +11,7 @@ static const struct {
     { "glint",
       "usage: glint COMMAND [OPTION...]\n\n"
       "  serve            serve the Images API\n"
-      "  worker           clean up after interrupted uploads (glint serve starts it by itself)\n"
+      "  worker           do jobs, clean up after interrupted uploads (glint serve starts it by itself)\n"
       "  db sync          make or complete the database's tables\n"
       "  db check         say whether the database is up to date (status 0), or what it needs (3, 4, 5)\n"
       "  db version       print the schema's version\n"
@@ -21,6 +21,8 @@ static const struct {
       "  policy list      print the rules in force and where each came from\n"
       "  policy sample    print a commented policy file\n"
       "  policy check     say what the rules let somebody do\n"
+      "  jobs list        list the work that goes on behind the requests, and what failed; also show, retry, "
+      "cancel\n"
       "  check-deploy URL try everything through the web server before the service, and say what to mend\n\n"
       "  --config-file FILE, --config-dir DIR   read these instead of /etc/glance/glance-api.conf; may be "
       "repeated\n"
@@ -63,6 +65,16 @@ static const struct {
       "…;\n"
       "           without it a private image of the caller's project\n"
       "  --file   rules to try instead of the policy files that the configuration names\n" },
+    { "jobs",
+      "usage: glint jobs list [--all] [--json] | show ID [--json] | retry ID... | cancel [--force] ID...\n"
+      "       [--config-file FILE]... [--config-dir DIR]... [--set GROUP.OPTION=VALUE]...\n\n"
+      "  list     the jobs that wait, run or failed, the oldest first; --all: also those that are done\n"
+      "  show     all about one\n"
+      "  retry    do the work of a failed job again, as a new job, if the image is still as it has to be\n"
+      "  cancel   undo what a waiting or running job did; the worker does it. --force: also a worker of "
+      "another\n"
+      "           host than the one that has the job's data\n\n"
+      "What ended is remembered for two days.\n" },
     { "check-deploy",
       "usage: glint check-deploy [--header 'NAME: VALUE']... [--insecure] URL\n\n"
       "Asks the service at URL, the address that clients use, for all that web servers get in the way of, "
@@ -166,6 +178,10 @@ static bool try_plain(struct command_line *cl, const char *word)
         return cl->all = true;
     if (str_eq(word, "--insecure"))
         return cl->insecure = true;
+    if (str_eq(word, "--json"))
+        return cl->json = true;
+    if (str_eq(word, "--force"))
+        return cl->force = true;
     if (str_eq(word, "--debug") || str_eq(word, "-d"))
         return push(cl->overrides, &cl->n_overrides, "DEFAULT.debug=true");
     for (size_t i = 0; cl->manage && i < COUNT(ignored); i++)

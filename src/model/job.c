@@ -78,6 +78,24 @@ struct change {
     bool anywhere;
 };
 
+/* The project has had its turn. */
+static int turn(struct db_conn *c, const char *owner, struct error *e)
+{
+    struct db_stmt *s;
+
+    if (db_prepare(c, "DELETE FROM glint_job_turns WHERE owner = ?1", &s, e) < 0)
+        return -1;
+    db_bind_text(s, 1, owner);
+    if (db_run(s, NULL, e) < 0 ||
+        db_prepare(c,
+                   "INSERT INTO glint_job_turns (owner, turn) SELECT ?1, COALESCE(MAX(turn), 0) + 1 FROM "
+                   "glint_job_turns",
+                   &s, e) < 0)
+        return -1;
+    db_bind_text(s, 1, owner);
+    return db_run(s, NULL, e);
+}
+
 static int take(struct db_conn *c, void *arg, struct error *e)
 {
     const struct change *ch = arg;
@@ -98,7 +116,7 @@ static int take(struct db_conn *c, void *arg, struct error *e)
     if (run_one(s, ch->seen->id, e) < 0)
         return -1;
     if (ch->seen->state != JOB_RUNNING)
-        return 0;
+        return turn(c, ch->seen->owner ? ch->seen->owner : "", e);
     snprintf(takeovers, sizeof takeovers, "%lld", (long long)ch->seen->takeovers + 1);
     return job_note_set(c, ch->seen->id, "takeovers", takeovers, e);
 }
@@ -255,6 +273,11 @@ int job_end(struct db_conn *c, const char *id, const char *holder, enum job_stat
 
 static int prune(struct db_conn *c, void *arg, struct error *e)
 {
+    static const char *const with_them[] = {
+        "DELETE FROM glint_job_notes WHERE job_id NOT IN (SELECT id FROM glint_jobs)",
+        "DELETE FROM glint_job_turns WHERE owner NOT IN (SELECT value FROM glint_job_notes WHERE name = "
+        "'owner')",
+    };
     const struct change *ch = arg;
     struct db_stmt *s;
 
@@ -262,10 +285,9 @@ static int prune(struct db_conn *c, void *arg, struct error *e)
         0)
         return -1;
     db_bind_time(s, 1, ch->time_us);
-    if (db_run(s, NULL, e) < 0 ||
-        db_prepare(c, "DELETE FROM glint_job_notes WHERE job_id NOT IN (SELECT id FROM glint_jobs)", &s, e) <
-            0)
-        return -1;
+    for (size_t i = 0; i < COUNT(with_them); i++)
+        if (db_run(s, NULL, e) < 0 || db_prepare(c, with_them[i], &s, e) < 0)
+            return -1;
     return db_run(s, NULL, e);
 }
 

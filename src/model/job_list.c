@@ -5,10 +5,10 @@
 #include <stdlib.h>
 
 #define NOTE(called) "(SELECT value FROM glint_job_notes WHERE job_id = id AND name = '" called "')"
+#define JOB_NOTES    NOTE("place") ", " NOTE("owner") ", " NOTE("stores") ", " NOTE("method")
 #define JOB_SELECT                                                                                           \
     "SELECT id, kind, image_id, state, step, attempt, holder, expires_at, next_run_at, arguments, message, " \
-    "created_at, updated_at, " NOTE("place") ", " NOTE("owner") ", " NOTE("stores") ", " NOTE(               \
-        "method") ", " NOTE("giving_up") ", " NOTE("takeovers") " FROM glint_jobs "
+    "created_at, updated_at, " JOB_NOTES ", " NOTE("giving_up") ", " NOTE("takeovers") " FROM glint_jobs "
 
 /* Nobody puts a job back for longer. */
 #define LONGEST_WAIT (3600 * CLOCK_SECOND)
@@ -94,11 +94,7 @@ int job_load(struct db_conn *c, struct arena *a, const char *id, struct job **re
 }
 
 /* What never failed is due whatever the clocks of those say who wrote and who read it. */
-#define DUE(job)                                                                                             \
-    job ".state = 'waiting' AND (" job ".attempt = 0 OR " job ".next_run_at <= ?1 OR " job                   \
-        ".next_run_at > ?2)"
-#define NOTES_OF(job, called)                                                                                \
-    "LEFT JOIN glint_job_notes " called " ON " called ".job_id = " job ".id AND " called
+#define DUE "w.state = 'waiting' AND (w.attempt = 0 OR w.next_run_at <= ?1 OR w.next_run_at > ?2) "
 
 static void bind_due(struct db_stmt *s)
 {
@@ -109,25 +105,25 @@ static void bind_due(struct db_stmt *s)
 }
 
 /* line: the job's place among its project's. */
+static const char waiting_sql[] =
+    JOB_SELECT "JOIN (SELECT w.id AS queued, COALESCE(o.value, '') AS whose, "
+               "ROW_NUMBER() OVER (PARTITION BY COALESCE(o.value, '') ORDER BY w.next_run_at, w.id) AS line "
+               "FROM glint_jobs w "
+               "LEFT JOIN glint_job_notes o ON o.job_id = w.id AND o.name = 'owner' "
+               "LEFT JOIN glint_job_notes p ON p.job_id = w.id AND p.name = 'place' "
+               "WHERE " DUE "AND (p.value IS NULL OR p.value = ?3)) q ON queued = id "
+               "LEFT JOIN (SELECT COALESCE(o.value, '') AS theirs, COUNT(*) AS n FROM glint_jobs r "
+               "LEFT JOIN glint_job_notes o ON o.job_id = r.id AND o.name = 'owner' "
+               "WHERE r.state = 'running' GROUP BY 1) b ON theirs = whose "
+               "LEFT JOIN glint_job_turns t ON t.owner = whose "
+               "ORDER BY line + COALESCE(n, 0), COALESCE(turn, 0), next_run_at, id LIMIT ?4 OFFSET ?5";
+
 int job_waiting(struct db_conn *c, struct arena *a, const char *place, int64_t first, int64_t limit,
                 struct job **ret, size_t *ret_n, struct error *e)
 {
     struct db_stmt *s;
 
-    if (db_prepare(
-            c,
-            JOB_SELECT
-            "JOIN (SELECT w.id AS queued, COALESCE(o.value, '') AS whose, ROW_NUMBER() OVER "
-            "(PARTITION "
-            "BY COALESCE(o.value, '') ORDER BY w.next_run_at, w.id) AS line FROM glint_jobs "
-            "w " NOTES_OF("w", "o") ".name = 'owner' " NOTES_OF("w", "p") ".name = 'place' WHERE " DUE(
-                "w") " AND (p.value IS NULL OR p.value = ?3)) q ON queued = id "
-                     "LEFT JOIN (SELECT COALESCE(o.value, '') AS theirs, COUNT(*) AS n FROM "
-                     "glint_jobs r " NOTES_OF(
-                         "r", "o") ".name = 'owner' WHERE r.state = 'running' GROUP BY 1) b ON theirs = "
-                                   "whose "
-                                   "ORDER BY line + COALESCE(n, 0), next_run_at, id LIMIT ?4 OFFSET ?5",
-            &s, e) < 0)
+    if (db_prepare(c, waiting_sql, &s, e) < 0)
         return -1;
     bind_due(s);
     db_bind_text(s, 3, place);
@@ -162,7 +158,7 @@ static int oldest(struct db_conn *c, int64_t *ret, struct error *e)
     CLEANUP(stmt_reset) struct db_stmt *s = NULL;
     int row;
 
-    if (db_prepare(c, "SELECT MIN(w.created_at) FROM glint_jobs w WHERE " DUE("w"), &s, e) < 0)
+    if (db_prepare(c, "SELECT MIN(w.created_at) FROM glint_jobs w WHERE " DUE, &s, e) < 0)
         return -1;
     bind_due(s);
     row = db_step(s, e);
@@ -182,8 +178,8 @@ int job_count(struct db_conn *c, struct arena *a, struct job_count **ret, size_t
 
     if (oldest(c, ret_oldest_us, e) < 0 ||
         db_prepare(c,
-                   "SELECT j.kind, COALESCE(m.value, ''), j.state, COUNT(*) FROM glint_jobs j " NOTES_OF(
-                       "j", "m") ".name = 'method' GROUP BY 1, 2, 3",
+                   "SELECT j.kind, COALESCE(m.value, ''), j.state, COUNT(*) FROM glint_jobs j "
+                   "LEFT JOIN glint_job_notes m ON m.job_id = j.id AND m.name = 'method' GROUP BY 1, 2, 3",
                    &s, e) < 0)
         return -1;
     while ((row = db_step(s, e)) > 0)

@@ -278,8 +278,8 @@ struct job {
 /* Within the transaction that makes the work necessary. Needs id, kind, image_id and arguments. */
 int job_add(struct db_conn *c, const struct job *j, struct error *e) MUST_CHECK;
 /* Waiting ones that are due and have no place but this one, limit of them from `first` on. Projects take
- * turns: each one's next job, and before them those of projects for which less runs. A wait that nobody would
- * have set came from a clock that was wrong, and is over. */
+ * turns: first each one's next job, and of these those of projects for which least runs, then of who was not
+ * served for longest. A wait that nobody would have set came from a clock that was wrong, and is over. */
 int job_waiting(struct db_conn *c, struct arena *a, const char *place, int64_t first, int64_t limit,
                 struct job **ret, size_t *ret_n, struct error *e) MUST_CHECK;
 /* All that run, also elsewhere: whose holders live is for the caller to find out. */

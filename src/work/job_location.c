@@ -22,19 +22,19 @@ struct wanted {
     int64_t location_quota, storage_quota;
 };
 
-static const char *text_of(struct job_run *r, const json_t *arguments, const char *name)
+static const char *text_of(struct arena *a, const json_t *arguments, const char *name)
 {
-    return arena_str(r->arena, json_string_value(json_object_get(arguments, name)));
+    return arena_str(a, json_string_value(json_object_get(arguments, name)));
 }
 
-static int wanted_read(struct job_run *r, struct wanted *ret, struct error *e)
+static int wanted_read(struct arena *a, const struct job *j, struct wanted *ret, struct error *e)
 {
-    CLEANUP(json_drop) json_t *arguments = json_parse(r->job->arguments, strlen(r->job->arguments));
+    CLEANUP(json_drop) json_t *arguments = json_parse(j->arguments, strlen(j->arguments));
 
     *ret = (struct wanted){
-        .url = text_of(r, arguments, "url"),
-        .algorithm = text_of(r, arguments, "algorithm"),
-        .value = text_of(r, arguments, "value"),
+        .url = text_of(a, arguments, "url"),
+        .algorithm = text_of(a, arguments, "algorithm"),
+        .value = text_of(a, arguments, "value"),
         .hash = json_is_true(json_object_get(arguments, "hash")),
         .location_quota = json_integer_value(json_object_get(arguments, "location_quota")),
         .storage_quota = json_integer_value(json_object_get(arguments, "storage_quota")),
@@ -84,11 +84,13 @@ int location_job_add(struct db_conn *c, const struct image *im, const struct loc
     json_add_value(&text, arguments, true);
     if (image_lock_take(c, im, id, e) < 0)
         return -1;
-    return job_add(
-        c,
-        &(struct job){
-            .id = id, .kind = job_location.name, .image_id = im->id, .arguments = str_text(&text) },
-        e);
+    return job_add(c,
+                   &(struct job){ .id = id,
+                                  .kind = job_location.name,
+                                  .image_id = im->id,
+                                  .owner = im->owner,
+                                  .arguments = str_text(&text) },
+                   e);
 }
 
 /* ---- attach ---- */
@@ -262,7 +264,7 @@ static int run(struct job_run *r, struct error *e)
 {
     struct wanted w;
 
-    if (wanted_read(r, &w, e) < 0)
+    if (wanted_read(r->arena, r->job, &w, e) < 0)
         return -1;
     if (!str_eq(r->job->step, step_attached) && attach(r, &w, e) < 0)
         return -1;
@@ -299,7 +301,7 @@ static int give_up(struct job_run *r, const struct error *why, struct error *e)
     struct wanted w = { .url = NULL };
     struct error ignored;
 
-    if (wanted_read(r, &w, &ignored) < 0)
+    if (wanted_read(r->arena, r->job, &w, &ignored) < 0)
         log_debug("job %s: %s", r->job->id, ignored.message);
     if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 || detach(r, c, w.url, e) < 0 ||
         end(r, c, JOB_FAILED, why->message, e) < 0)
@@ -307,4 +309,43 @@ static int give_up(struct job_run *r, const struct error *why, struct error *e)
     return db_commit(c, e);
 }
 
-const struct job_kind job_location = { "location_import", run, give_up };
+/* ---- once more ---- */
+
+/* From which step on; NULL: what was wanted came true, or something else did. */
+static const char *step_again(const struct image *im, const struct wanted *w)
+{
+    if (im->status == IMAGE_QUEUED)
+        return "";
+    return im->status == IMAGE_ACTIVE && w->hash && !w->value && !im->os_hash_value &&
+                   location_find(im, w->url)
+               ? step_attached
+               : NULL;
+}
+
+static int again(struct db_conn *c, struct arena *a, const struct job *failed, const char **ret_id,
+                 struct error *e)
+{
+    char *id = arena_alloc(a, UUID_TEXT_MAX);
+    struct job j = *failed;
+    struct wanted w;
+    struct image *im;
+
+    if (wanted_read(a, failed, &w, e) < 0)
+        return -1;
+    if (image_load_any(c, a, failed->image_id, &im, e) < 0)
+        return e->kind == ERROR_NOT_FOUND ? error_set(e, ERROR_CONFLICT, "The image is gone.") : -1;
+    if (im->deleted)
+        return error_set(e, ERROR_CONFLICT, "The image was deleted.");
+    j.step = step_again(im, &w);
+    if (!j.step)
+        return error_set(e, ERROR_CONFLICT, "The image is %s, nothing is left to do.",
+                         image_status_name(im->status));
+    uuid_make(id);
+    j.id = id;
+    if (image_lock_take(c, im, id, e) < 0 || job_add(c, &j, e) < 0)
+        return -1;
+    *ret_id = id;
+    return 0;
+}
+
+const struct job_kind job_location = { "location_import", run, give_up, again };

@@ -68,7 +68,7 @@ bool lease_over(struct lease_watch *w, const char *id, const char *holder, int64
         s->expires_us = expires_us;
         s->since_us = clock_mono_us();
     }
-    return clock_mono_us() - s->since_us >= w->patience_us || holder_dead(holder);
+    return expires_us == 0 || clock_mono_us() - s->since_us >= w->patience_us || holder_dead(holder);
 }
 
 static void seen_done(struct lease_seen *s)

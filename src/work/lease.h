@@ -24,7 +24,8 @@ struct lease_watch {
     size_t n, cap;
     int64_t patience_us; /* how long a lease lasts */
 };
-/* Whether the lease of that id is over: its holder is dead, or it stood unchanged for patience_us. */
+/* Whether the lease of that id is over: its holder is dead, or it stood unchanged for patience_us. One that
+ * expires at 0 was ended by hand. */
 bool lease_over(struct lease_watch *w, const char *id, const char *holder, int64_t expires_us);
 /* Forgets what lease_over() was not asked about since the last call. */
 void lease_watch_tidy(struct lease_watch *w);

@@ -9,4 +9,11 @@ CREATE TABLE IF NOT EXISTS glint_counters (
     value BIGINT NOT NULL,
     PRIMARY KEY (name, label1, label2, label3)
 );
+
+-- Whose turn it was: of the projects with waiting jobs the one with the smallest number is next.
+CREATE TABLE IF NOT EXISTS glint_job_turns (
+    owner VARCHAR(255) NOT NULL,
+    turn BIGINT NOT NULL,
+    PRIMARY KEY (owner)
+);
 INSERT INTO glint_schema (version) SELECT 5 WHERE NOT EXISTS (SELECT 1 FROM glint_schema WHERE version = 5);

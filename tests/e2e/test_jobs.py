@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs, by those that POST /locations makes: how soon they start, whose turn it is, who may end them, what glint jobs says."""
+import contextlib
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from glint import SANITIZED, TOP, eventually
+from test_locations import LOCATED, ask, settled
+
+sys.path.insert(0, os.path.join(TOP, 'tests'))
+import origin  # noqa: E402
+
+PROOF = {'os_hash_algo': 'md5', 'os_hash_value': hashlib.md5(origin.content(1000)).hexdigest()}
+NOBODY = '00000000-0000-4000-8000-000000000000'
+
+
+@pytest.fixture(scope='module')
+def web():
+    server = origin.start()
+    yield server
+    server.shutdown()
+
+
+@pytest.fixture
+def server(glint_server):
+    """options: of [glint]."""
+    def make(**options):
+        return glint_server(trusted=True, config={**LOCATED, 'glint': options})
+    return make
+
+
+def listed(s, *more):
+    return json.loads(s.tool('jobs', 'list', '--json', *more).stdout)
+
+
+def shown(s, job_id):
+    return json.loads(s.tool('jobs', 'show', job_id, '--json').stdout)
+
+
+def opened(web, name):
+    urllib.request.urlopen(web.url + '/open/' + name).read()
+
+
+def started(client, url, **proof):
+    """A new image with a job for this location."""
+    image_id = client.create()['id']
+    assert ask(client, image_id, url, **proof).status == 202
+    return image_id
+
+
+@contextlib.contextmanager
+def worker(s):
+    """A worker that no server looks after."""
+    with open(s.errors, 'ab') as log:
+        process = subprocess.Popen([s.program, 'worker', '--config-file', s.conf], env=s.environment(), stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+# ---------------------------------------------------------------- how soon
+
+@pytest.mark.skipif(SANITIZED, reason='measures time')
+def test_work_begins_at_once(server, web):
+    s = server()
+    member = s.client()
+    seconds = []
+    for n in range(9):
+        image_id = member.create()['id']
+        assert ask(member, image_id, web.url + '/name/soon%d/100' % n).status == 202
+        begin = time.monotonic()
+        assert eventually(lambda: member.show(image_id)['status'] == 'active', every=0.005)
+        seconds.append(time.monotonic() - begin)
+    assert sorted(seconds)[4] < 0.25, seconds
+
+
+@pytest.mark.skipif(SANITIZED, reason='measures time')
+def test_a_waiting_worker_costs_nothing(server):
+    s = server(supervise_worker='false')
+    with worker(s) as process:
+        def ticks():
+            with open('/proc/%d/stat' % process.pid) as f:
+                return sum(int(n) for n in f.read().rsplit(')', 1)[1].split()[11:13])
+        time.sleep(1)
+        before = ticks()
+        time.sleep(5)
+        assert ticks() - before <= 5 * 100 * 0.02, 'of a core'
+
+
+# ---------------------------------------------------------------- whose turn
+
+def test_a_crowd_of_one_project_does_not_keep_another_waiting(server, web):
+    s = server(jobs_at_once=1)
+    one, two = s.client(), s.client('other')
+    crowd = [started(one, web.url + '/gate/crowd%d/1000' % n, **PROOF) for n in range(4)]
+    other = started(two, web.url + '/ok/1000', **PROOF)
+    assert eventually(lambda: one.show(crowd[0])['status'] == 'importing')
+    time.sleep(0.3)
+    assert sorted(job['state'] for job in listed(s)) == ['running'] + ['waiting'] * 4
+    opened(web, 'crowd0')
+    assert settled(two, other)['status'] == 'active'
+    assert [one.show(i)['status'] for i in crowd[2:]] == ['queued'] * 2
+    for n in range(1, 4):
+        opened(web, 'crowd%d' % n)
+    assert [settled(one, i)['status'] for i in crowd] == ['active'] * 4
+
+
+def test_no_more_at_once_than_configured(server, web):
+    s = server(jobs_at_once=3)
+    member = s.client()
+    images = [started(member, web.url + '/gate/width/1000', **PROOF) for _ in range(7)]
+    assert eventually(lambda: sum(job['state'] == 'running' for job in listed(s)) == 3)
+    time.sleep(0.5)
+    assert sum(job['state'] == 'running' for job in listed(s)) == 3
+    opened(web, 'width')
+    assert [settled(member, i)['status'] for i in images] == ['active'] * 7
+
+
+# ---------------------------------------------------------------- glint jobs
+
+def test_a_job_is_listed_and_shown(server, web):
+    s = server()
+    member = s.client()
+    assert listed(s) == []
+    image_id = started(member, web.url + '/gate/listed/1000')
+    job = eventually(lambda: [j for j in listed(s) if j['state'] == 'running' and j['step'] == 'attached'])[0]
+    assert (job['kind'], job['image_id'], job['project']) == ('location_import', image_id, 'project-1')
+    assert job['lease_until'] and job['holder'] and job['due_at'] is None
+    assert shown(s, job['id'])['id'] == job['id']
+    text = s.tool('jobs', 'show', job['id']).stdout
+    assert 'image_id     ' + image_id in text
+    lines = s.tool('jobs', 'list').stdout.splitlines()
+    assert len(lines) == 2 and lines[0].split() == 'ID KIND METHOD STATE STEP FAILURES AGE IMAGE PROJECT MESSAGE'.split()
+    assert lines[1].split()[:6] == [job['id'], 'location_import', '-', 'running', 'attached', '0']
+    opened(web, 'listed')
+    settled(member, image_id)
+    assert listed(s) == [] and [j['state'] for j in listed(s, '--all')] == ['done']
+
+
+@pytest.mark.parametrize('words,status,said', [
+    (['list', 'x'], 2, 'takes no job'), (['show'], 2, 'takes the id'), (['dance'], 2, 'needs an action'), ([], 2, 'needs an action'),
+    (['show', NOBODY], 1, 'No job'), (['retry', NOBODY], 1, 'No job'), (['cancel', NOBODY], 1, 'No job')])
+def test_what_is_no_command(server, words, status, said):
+    done = server().tool('jobs', *words, check=False)
+    assert done.returncode == status and said in done.stderr, done
+
+
+def test_a_failed_job_is_done_again(server, web):
+    s = server()
+    member = s.client()
+    free, checked = started(member, web.url + '/flaky/againf/3/1000'), started(member, web.url + '/flaky/againc/3/1000', **PROOF)
+    assert [settled(member, i)['status'] for i in (free, checked)] == ['active', 'queued']
+    failed = {job['image_id']: job for job in listed(s)}
+    assert {job['state'] for job in failed.values()} == {'failed'} and failed[free]['message']
+    done = s.tool('jobs', 'retry', failed[free]['id'], failed[checked]['id'])
+    assert done.stdout.count('is done again as') == 2
+    for image_id in (free, checked):
+        image = settled(member, image_id)
+        assert (image['status'], image['checksum']) == ('active', PROOF['os_hash_value'])
+    # now there is nothing left to do
+    done = s.tool('jobs', 'retry', failed[free]['id'], failed[checked]['id'], check=False)
+    assert done.returncode == 1 and done.stderr.count('The image is active, nothing is left to do.') == 2
+    new = [job for job in listed(s, '--all') if job['state'] == 'done']
+    assert [job['project'] for job in new] == ['project-1'] * 2
+    done = s.tool('jobs', 'retry', new[0]['id'], check=False)
+    assert done.returncode == 1 and 'is done, not failed' in done.stderr
+
+
+def test_an_image_that_is_gone_is_not_worked_on_again(server, web):
+    s = server()
+    member = s.client()
+    image_id = started(member, web.url + '/flaky/gone/3/1000', **PROOF)
+    settled(member, image_id)
+    assert member.delete('/v2/images/' + image_id).status == 204
+    done = s.tool('jobs', 'retry', listed(s)[0]['id'], check=False)
+    assert done.returncode == 1 and 'was deleted' in done.stderr
+
+
+def test_a_running_job_is_cancelled(server, web):
+    s = server()
+    member = s.client()
+    image_id = started(member, web.url + '/slow/cancelled/1000', **PROOF)
+    assert eventually(lambda: member.show(image_id)['status'] == 'importing')
+    done = s.tool('jobs', 'cancel', listed(s)[0]['id'])
+    assert 'is cancelled' in done.stdout
+    image = member.show(image_id)
+    assert (image['status'], image['locations']) == ('queued', []) and 'os_glance_import_task' not in image
+    assert [(job['state'], job['message']) for job in listed(s)] == [('failed', 'Cancelled by the operator.')]
+    done = s.tool('jobs', 'cancel', listed(s)[0]['id'], check=False)
+    assert done.returncode == 1 and 'has ended' in done.stderr
+
+
+def test_a_waiting_job_is_cancelled(server, web):
+    s = server(supervise_worker='false')
+    member = s.client()
+    image_id = started(member, web.url + '/name/unwanted/1000')
+    done = s.tool('jobs', 'cancel', listed(s)[0]['id'])
+    assert 'when a worker takes it' in done.stdout
+    assert s.tool('jobs', 'list').stdout.splitlines()[1].split()[3] == 'undoing'
+    with worker(s):
+        image = settled(member, image_id)
+    assert image['status'] == 'queued' and origin.Handler.counts['unwanted'] == 0
+    assert listed(s)[0]['state'] == 'failed'
+
+
+def test_work_of_another_host_waits_for_it(server, web):
+    s = server(supervise_worker='false')
+    member = s.client()
+    theirs, ours = [started(member, web.url + '/ok/1000') for _ in range(2)]
+    job = [j for j in listed(s) if j['image_id'] == theirs][0]
+    s.sql("INSERT INTO glint_job_notes (job_id, name, value) VALUES (?, 'place', 'http://elsewhere')", job['id'])
+    with worker(s):
+        assert settled(member, ours)['status'] == 'active'
+        time.sleep(1.5)
+        assert shown(s, job['id'])['state'] == 'waiting'
+        assert 'when a worker of http://elsewhere takes it' in s.tool('jobs', 'cancel', job['id']).stdout
+        assert 'is cancelled' in s.tool('jobs', 'cancel', '--force', job['id']).stdout
+        assert settled(member, theirs)['status'] == 'queued'
+
+
+# ---------------------------------------------------------------- many workers
+
+def test_many_workers_and_many_kills(server, web):
+    """Four workers, killed at random and replaced: each job is done, and its effect is there once."""
+    s = server(supervise_worker='false')
+    member = s.client()
+    count, seed = 300 if not SANITIZED else 60, random.randrange(1 << 32)
+    chance = random.Random(seed)
+    images = [started(member, web.url + '/name/m%d/%d' % (n, 100 + n)) for n in range(count)]
+
+    def launch():
+        return subprocess.Popen([s.program, 'worker', '--config-file', s.conf], env=s.environment(),
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def left():
+        return s.sql("SELECT COUNT(*) FROM glint_jobs WHERE state IN ('waiting', 'running')")[0][0]
+    workers, kills, end = [launch() for _ in range(4)], 0, time.monotonic() + 200
+    try:
+        while left() and time.monotonic() < end:
+            time.sleep(chance.uniform(0.02, 0.15))
+            if kills < 60:
+                at = chance.randrange(4)
+                workers[at].send_signal(signal.SIGKILL)
+                workers[at].wait()
+                workers[at] = launch()
+                kills += 1
+        assert left() == 0, 'seed %d: not done' % seed
+    finally:
+        for each in workers:
+            each.terminate()
+        for each in workers:
+            each.wait(20)
+    assert kills >= 20
+    assert s.sql('SELECT state, COUNT(*) FROM glint_jobs GROUP BY 1') == [('done', count)], 'seed %d' % seed
+    for n, image_id in enumerate(images):
+        image = member.show(image_id)
+        right = hashlib.md5(origin.content(100 + n)).hexdigest()
+        assert (image['status'], image['checksum'], len(image['locations'])) == ('active', right, 1), (seed, n, image)
+        assert 'os_glance_import_task' not in image
+    assert s.sql("SELECT COUNT(*) FROM glint_job_notes WHERE name NOT IN ('owner', 'place', 'stores', 'method')") == [(0,)]
