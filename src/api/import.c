@@ -330,13 +330,16 @@ int image_import(struct request *rq, struct error *e)
 {
     struct asked q;
     struct image *im;
+    bool done = false;
 
     if (body_check(rq, &q, e) < 0 || request_writes(rq, e) < 0 || target_check(rq, &q, &im, e) < 0 ||
         stores_choose(rq, &q, im, e) < 0 || source_check(rq, &q, e) < 0)
         return -1;
     if (is(&q, "copy-image") && q.all_stores && q.n_stores == 0) /* every store has it */
         return respond_empty(rq, 202, "text/html; charset=UTF-8");
-    if (job_write(rq, &q, e) < 0)
+    if (is(&q, "glance-direct") && request_elsewhere(rq, im, &done, e) < 0)
+        return -1;
+    if (!done && job_write(rq, &q, e) < 0)
         return -1;
     return respond_empty(rq, 202, "text/html; charset=UTF-8");
 }

@@ -45,6 +45,20 @@ def deleted(server, image_id, headers=TOKEN, who=None, path='/v2/images/'):
     return server.client(who).delete(path + image_id, headers=headers)
 
 
+def imported(server, image_id, headers=TOKEN, who=None, body=None, path='/v2/images/%s/import'):
+    return server.client(who).post(path % image_id, json=body or {'method': {'name': 'glance-direct'}}, headers=headers)
+
+
+def staged_there(server, url):
+    """An image that this host has staged, and says that another one did."""
+    image_id = staged_at(server, url)
+    server.sql("DELETE FROM image_properties WHERE image_id = ?", image_id)
+    answer = server.client().put('/v2/images/%s/stage' % image_id, b'0123456789', headers={'Content-Type': 'application/octet-stream'})
+    assert answer.status == 204, answer
+    server.sql("UPDATE image_properties SET value = ? WHERE image_id = ? AND name = 'os_glance_stage_host'", url, image_id)
+    return image_id
+
+
 def told(name):
     return origin.Handler.told.pop(name, [])
 
@@ -105,6 +119,64 @@ def test_no_request_follows_a_trick(host, peer, trick):
         with pytest.raises(socket.timeout):
             listener.accept()
     assert host.client().get('/v2/images/' + image_id).status == 404
+
+
+def test_an_import_is_passed_on(host, peer):
+    image_id = staged_there(host, peer.url + '/peer/200/import')
+    body = {'method': {'name': 'glance-direct', 'x': 'é'}, 'all_stores_must_succeed': True, 'more': [1, None]}
+    answer = imported(host, image_id, {**TOKEN, 'X-Image-Meta-Store': 'slow'}, body=body, path='/v2.6/images/%s/import?a=b')
+    assert (answer.status, answer.body, answer.header('x-openstack-request-id')) == (202, b'', 'req-of-the-peer')
+    assert told('import') == [{'method': 'POST', 'path': '/v2/images/%s/import' % image_id, 'body': body,
+                               'headers': [('content-type', 'application/json'), ('x-auth-token', 'secret'), ('x-image-meta-store', 'slow')]}]
+    assert host.client().show(image_id)['status'] == 'uploading'
+    assert host.sql('SELECT COUNT(*) FROM glint_jobs WHERE image_id = ?', image_id) == [(0,)]
+
+
+def test_an_import_here_is_not_passed_on(host):
+    image_id = staged_there(host, OWN + '/')
+    assert imported(host, image_id).status == 202
+    assert eventually(lambda: host.client().show(image_id)['status'] == 'active')
+    assert host.client().download(image_id).body == b'0123456789'
+    assert host.sql("SELECT COUNT(*) FROM image_properties WHERE image_id = ? AND name = 'os_glance_stage_host' AND NOT deleted", image_id) == [(0,)]
+
+
+@pytest.mark.parametrize('how, status', [('400', 400), ('403', 403), ('404', 404), ('409', 409), ('413', 413), ('500', 500), ('502', 502), ('503', 503), ('504', 504)])
+def test_a_refused_import_is_passed_back(host, peer, how, status):
+    image_id = staged_there(host, '%s/peer/%s/refusal' % (peer.url, how))
+    answer = imported(host, image_id)
+    assert answer.status == status and answer.header('x-openstack-request-id') == 'req-of-the-peer', answer
+    assert host.client().show(image_id)['status'] == 'uploading' and len(told('refusal')) == 1
+
+
+@pytest.mark.parametrize('how, status', [('drop', 504), ('junk', 502), ('cut', 502), ('loop', 502), ('301', 502), ('304', 502)])
+def test_an_import_without_an_answer(host, peer, how, status):
+    image_id = staged_there(host, '%s/peer/%s/silent' % (peer.url, how))
+    answer = imported(host, image_id)
+    assert answer.status == status and 'Stage host is unavailable' in answer.text and answer.header('x-openstack-request-id') != 'req-of-the-peer', answer
+    assert host.client().show(image_id)['status'] == 'uploading' and len(told('silent')) == 1
+
+
+@pytest.mark.parametrize('url, status', [('http://127.0.0.1:1', 504), ('http://nowhere.invalid', 504), ('worker', 502), ('ftp://127.0.0.1', 502), ('http://a@127.0.0.1', 502)])
+def test_an_import_where_nobody_is(host, url, status):
+    image_id = staged_there(host, url)
+    answer = imported(host, image_id)
+    assert answer.status == status and 'Stage host is unavailable' in answer.text, answer
+    assert host.client().show(image_id)['status'] == 'uploading'
+
+
+def test_an_import_that_was_passed_on_wrongly(host, peer):
+    image_id = staged_there(host, peer.url + '/peer/202/wrong')
+    assert imported(host, image_id, {**TOKEN, 'X-Glint-Passed-On': 'http://first.test'}).status == 502
+    assert told('wrong') == []
+
+
+def test_what_is_refused_here_is_not_passed_on(host, peer):
+    image_id = staged_there(host, peer.url + '/peer/202/refused')
+    assert imported(host, image_id, who='reader').status == 403
+    assert imported(host, image_id, who='other').status == 404
+    assert imported(host, image_id, body={'method': {'name': 'web-download', 'uri': 'http://10.0.0.1/'}}).status == 409
+    assert imported(host, image_id, body={'method': {'name': 'glance-direct'}, 'all_stores_must_succeed': False}).status == 400
+    assert told('refused') == []
 
 
 def asked_raw(server, headers, **create):
