@@ -271,6 +271,20 @@ int job_end(struct db_conn *c, const char *id, const char *holder, enum job_stat
     return within(c, end, &ch, e);
 }
 
+int job_anywhere(struct db_conn *c, const char *image_id, struct error *e)
+{
+    struct db_stmt *s;
+
+    if (db_prepare(
+            c,
+            "DELETE FROM glint_job_notes WHERE name = 'place' AND job_id IN (SELECT id FROM glint_jobs "
+            "WHERE image_id = ?1 AND state IN ('waiting', 'running'))",
+            &s, e) < 0)
+        return -1;
+    db_bind_text(s, 1, image_id);
+    return db_run(s, NULL, e);
+}
+
 static int prune(struct db_conn *c, void *arg, struct error *e)
 {
     static const char *const with_them[] = {

@@ -319,6 +319,9 @@ struct job_count {
 int job_count(struct db_conn *c, struct arena *a, struct job_count **ret, size_t *ret_n,
               int64_t *ret_oldest_us, struct error *e) MUST_CHECK;
 
+/* What is left to do for the image, which goes away with what its host has, any host can do. */
+int job_anywhere(struct db_conn *c, const char *image_id, struct error *e) MUST_CHECK;
+
 /* What a job has to remember beside its row. All but place, owner, stores and method are forgotten in the
  * transaction that ends the job. */
 struct job_note {

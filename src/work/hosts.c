@@ -16,8 +16,9 @@ void hosts_read(const struct config *c, struct hosts *ret)
     ret->shared = config_bool(c, "glint", "staging_shared");
     ret->n_peers = config_list(c, "glint", "peers", &ret->peers);
     ret->ca_file = config_str(c, "glint", "peer_ca_file");
+    ret->name = own ? own : "";
     ret->self = own && *own ? own : all ? all : "";
-    ret->place = own && !ret->shared ? own : "";
+    ret->place = ret->shared ? "" : ret->name;
     if (ret->shared)
         ret->self = "";
 }

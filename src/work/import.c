@@ -337,13 +337,37 @@ static int step_end(struct import *im, struct error *e)
     return job_step(c, im->run->job->id, im->run->holder, im->step, e);
 }
 
+/* Where this try begins. What another host has fetched is not here when this one goes on; it is fetched
+ * again. (What a client has staged has a job with a place.) */
+static int plan_start(struct import *im, const struct method *m, const struct plan *p, size_t *ret,
+                      struct error *e)
+{
+    const char *step = im->run->job->step;
+    size_t last = 0;
+    bool here = true;
+
+    *ret = plan_next(p, m, step);
+    while (m->steps[last + 1].name)
+        last++;
+    if (m->steps == glance_direct || *ret <= last || str_eq(step, "stored"))
+        return 0;
+    if (staging_here(im, &here, e) < 0)
+        return -1;
+    if (!here)
+        *ret = last;
+    return 0;
+}
+
 static int run_steps(struct import *im, struct error *e)
 {
     const struct method *m = method_find(im->method);
     struct plan plan;
+    size_t i;
 
     plan_make(im, m, &plan);
-    for (size_t i = plan_next(&plan, m, im->run->job->step); i < plan.n; i++) {
+    if (plan_start(im, m, &plan, &i, e) < 0)
+        return -1;
+    for (; i < plan.n; i++) {
         const struct import_step *s = &plan.steps[i];
 
         im->step = s->name;

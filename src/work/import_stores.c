@@ -355,6 +355,8 @@ static int data_check(struct storing *s, struct error *e)
     struct inspect_verdict v;
 
     s->virtual_size = -1;
+    if (im->n_locations > 0 && im->checksum && !str_eq(im->checksum, s->staged->checksum))
+        return error_set(e, ERROR_INTERNAL, "The data are not those that the image has already.");
     if (!str_eq(im->container_format, "bare") || im->n_locations > 0)
         return 0;
     if (staging_verdict(s->im->run->arena, s->staged, &v, e) < 0)

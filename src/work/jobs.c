@@ -127,7 +127,7 @@ static bool end_those_over(struct jobs *all)
 
 static const char *host(const struct jobs *all)
 {
-    return all->o.imports && all->o.imports->hosts.self ? all->o.imports->hosts.self : "";
+    return all->o.imports && all->o.imports->hosts.name ? all->o.imports->hosts.name : "";
 }
 
 /* Whether a comma-joined list has this item of n bytes. */

@@ -107,7 +107,8 @@ static int delete_rows(struct db_conn *c, struct arena *a, const struct image *s
         return error_set(e, ERROR_FORBIDDEN, "Image %s is protected and cannot be deleted.", im->id);
     if (check && check(arg, im, e) < 0)
         return -1;
-    if (note(c, a, im, ret, e) < 0 || image_delete(c, im->id, im->status, e) < 0)
+    if (note(c, a, im, ret, e) < 0 || job_anywhere(c, im->id, e) < 0 ||
+        image_delete(c, im->id, im->status, e) < 0)
         return -1;
     return db_commit(c, e);
 }

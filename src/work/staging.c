@@ -393,6 +393,20 @@ static int known_load(struct import *im, struct staged **ret, struct error *e)
     return staged_get(c, im->run->arena, im->image_id, ret, e);
 }
 
+int staging_here(struct import *im, bool *ret, struct error *e)
+{
+    struct staged *known;
+    int fd;
+
+    if (known_load(im, &known, e) < 0)
+        return -1;
+    error_clear(e);
+    fd = known ? find_known(im, known, e) : -1;
+    *ret = fd >= 0;
+    fd_drop(&fd);
+    return e->kind ? -1 : 0;
+}
+
 /* Nobody wrote down what this file is: it was staged by Glance, or touched. */
 static int find_out(struct import *im, int *ret_fd, struct staged **ret, struct error *e)
 {

@@ -45,6 +45,8 @@ enum { STAGING_MARK_MAX = 96 };
 int staging_mark(int fd, char ret[STAGING_MARK_MAX], struct error *e) MUST_CHECK;
 int staging_mark_of(const char *url, char ret[STAGING_MARK_MAX], struct error *e) MUST_CHECK;
 const char *staging_verdict_text(struct arena *a, const struct inspect_verdict *v);
+/* Whether the whole file that is known is on this host. */
+int staging_here(struct import *im, bool *ret, struct error *e) MUST_CHECK;
 /* What inspection said of it; ret's texts are static or the arena's. */
 int staging_verdict(struct arena *a, const struct staged *s, struct inspect_verdict *ret,
                     struct error *e) MUST_CHECK;

@@ -107,6 +107,7 @@ int image_remove(struct db *db, struct stores *stores, const struct image *im, i
 #define IMAGE_HASH_HOST  "os_glance_hash_op_host"
 
 struct hosts {         /* texts are the config's */
+    const char *name;  /* URL of this host alone; "": it has none */
     const char *self;  /* what IMAGE_STAGE_HOST says of images that are staged here; "": it is not written */
     const char *place; /* of jobs that need data which are here alone (struct job); "": every host has them */
     bool shared;       /* one staging store for all */

@@ -108,12 +108,48 @@ static void test_a_job_has_them_while_it_lasts(void **state UNUSED)
     fixture_close(&f);
 }
 
+/* The host that had the data of a deleted image need not come back for its jobs to end. */
+static void test_what_is_left_to_do_for_an_image_needs_no_place(void **state UNUSED)
+{
+    static const char *const ids[] = { "j1", "j2", "j3" }, *const images[] = { "i1", "i2", "i1" };
+    struct job *j;
+    struct fixture f;
+
+    fixture_open(&f);
+    OK(&f, db_begin_write(f.c, &f.e));
+    for (size_t i = 0; i < COUNT(ids); i++)
+        OK(&f, job_add(f.c,
+                       &(struct job){ .id = ids[i],
+                                      .kind = "k",
+                                      .image_id = images[i],
+                                      .arguments = "{}",
+                                      .place = "http://a:1",
+                                      .owner = "p1" },
+                       &f.e));
+    OK(&f, db_commit(f.c, &f.e));
+    OK(&f, job_load(f.c, f.a, "j3", &j, &f.e));
+    OK(&f, job_take(f.c, j, "me", 5, &f.e));
+    OK(&f, job_end(f.c, "j3", "me", JOB_FAILED, "", &f.e));
+    OK(&f, db_begin_write(f.c, &f.e));
+    OK(&f, job_anywhere(f.c, "i1", &f.e));
+    OK(&f, db_commit(f.c, &f.e));
+    OK(&f, job_load(f.c, f.a, "j1", &j, &f.e));
+    assert_null(j->place);
+    assert_string_equal(j->owner, "p1");
+    OK(&f, job_load(f.c, f.a, "j2", &j, &f.e));
+    assert_string_equal(j->place, "http://a:1"); /* of another image */
+    OK(&f, job_load(f.c, f.a, "j3", &j, &f.e));
+    assert_string_equal(j->place, "http://a:1"); /* over: that is where it was done */
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_notes_are_kept_by_job_and_name),
         cmocka_unit_test(test_a_prefix_chooses),
         cmocka_unit_test(test_a_job_has_them_while_it_lasts),
+        cmocka_unit_test(test_what_is_left_to_do_for_an_image_needs_no_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,18 +23,19 @@ static struct config *config_of(const char *const *overrides, struct hosts *ret)
     return c;
 }
 
+#define A      "http://a:9292"
 #define OWN    "DEFAULT.worker_self_reference_url=http://a:9292"
 #define PUBLIC "DEFAULT.public_endpoint=http://all/image/"
 #define SHARED "glint.staging_shared=true"
 
 static const struct {
-    const char *name, *overrides[4], *self, *place;
+    const char *name, *overrides[4], *own, *self, *place;
 } settings[] = {
-    { "nothing is told", { NULL }, "", "" },
-    { "its own name is also the place of its jobs", { OWN, NULL }, "http://a:9292", "http://a:9292" },
-    { "a name that all have is no place", { PUBLIC, NULL }, "http://all/image/", "" },
-    { "its own name goes first", { PUBLIC, OWN, NULL }, "http://a:9292", "http://a:9292" },
-    { "who shares has neither", { PUBLIC, OWN, SHARED, NULL }, "", "" },
+    { "nothing is told", { NULL }, "", "", "" },
+    { "its own name is also the place of its jobs", { OWN, NULL }, A, A, A },
+    { "a name that all have is no place", { PUBLIC, NULL }, "", "http://all/image/", "" },
+    { "its own name goes first", { PUBLIC, OWN, NULL }, A, A, A },
+    { "who shares still takes the jobs that have its place", { PUBLIC, OWN, SHARED, NULL }, A, "", "" },
 };
 
 static void what_is_told_of_this_host(void **state)
@@ -44,7 +45,8 @@ static void what_is_told_of_this_host(void **state)
         struct hosts h = { 0 };
         struct config *c = config_of(settings[i].overrides, &h);
 
-        CHECK_CASE(settings[i].name, str_eq(h.self, settings[i].self) && str_eq(h.place, settings[i].place));
+        CHECK_CASE(settings[i].name, str_eq(h.name, settings[i].own) && str_eq(h.self, settings[i].self) &&
+                                         str_eq(h.place, settings[i].place));
         config_free(c);
     }
 }
