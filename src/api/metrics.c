@@ -30,6 +30,29 @@ static struct metric images = {
     .type = METRIC_GAUGE,
     .labels = { "status" },
 };
+static struct metric jobs = {
+    .name = "glint_jobs",
+    .help = "Jobs that are remembered, by state; what ended for two days.",
+    .type = METRIC_GAUGE,
+    .labels = { "kind", "method", "state" },
+};
+static struct metric oldest_job = {
+    .name = "glint_jobs_oldest_waiting_seconds",
+    .help = "For how long the job waits that is due for longest; 0: none is.",
+    .type = METRIC_GAUGE,
+};
+/* What the workers counted, added up in the database: the same from every server. */
+static struct metric counted[] = {
+    { .name = "glint_jobs_total",
+      .help = "What became of jobs: done, failed; tried (once more, later) and taken_over (from a worker "
+              "that died).",
+      .type = METRIC_COUNTER,
+      .labels = { "kind", "method", "result" } },
+    { .name = "glint_job_bytes_total",
+      .help = "Bytes that jobs moved.",
+      .type = METRIC_COUNTER,
+      .labels = { "kind", "method" } },
+};
 static struct metric resident = {
     .name = "process_resident_memory_bytes",
     .help = "Resident memory of the server process.",
@@ -111,6 +134,45 @@ static void sample_images(struct api *api)
         metric_set(metric_series(&images, image_status_name((enum image_status)i), NULL, NULL), counts[i]);
 }
 
+static void set_jobs(const struct job_count *list, size_t n, int64_t oldest_us)
+{
+    int64_t age = oldest_us ? (clock_now_us() - oldest_us) / CLOCK_SECOND : 0;
+
+    metric_clear(&jobs);
+    for (size_t i = 0; i < n; i++)
+        metric_set(metric_series(&jobs, list[i].kind, list[i].method, job_state_name(list[i].state)),
+                   list[i].n);
+    metric_set(metric_series(&oldest_job, NULL, NULL, NULL), age > 0 ? age : 0);
+}
+
+static void set_counted(const struct counter *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < COUNT(counted); k++)
+            if (str_eq(list[i].name, counted[k].name))
+                metric_set(
+                    metric_series(&counted[k], list[i].labels[0], list[i].labels[1], list[i].labels[2]),
+                    list[i].value);
+}
+
+static void sample_jobs(struct api *api, struct arena *a)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct counter *counters;
+    struct job_count *list;
+    size_t n, n_counters;
+    int64_t oldest_us;
+    struct error e;
+
+    if (db_acquire(api->db, DB_WAIT, &c, &e) < 0 || job_count(c, a, &list, &n, &oldest_us, &e) < 0 ||
+        counter_list(c, a, &counters, &n_counters, &e) < 0) {
+        log_warning("metrics: jobs are not counted: %s %s", e.message, e.detail);
+        return;
+    }
+    set_jobs(list, n, oldest_us);
+    set_counted(counters, n_counters);
+}
+
 static void sample_process(void)
 {
     struct timespec t;
@@ -123,6 +185,18 @@ static void sample_process(void)
         fclose(f);
     if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0)
         metric_set(metric_series(&cpu, NULL, NULL, NULL), t.tv_sec * CLOCK_SECOND + t.tv_nsec / 1000);
+}
+
+/* One at a time: what is set here is seen by who writes. */
+static void scrape(struct api *api, struct arena *a, struct str *body)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    WITH_MUTEX(&lock);
+
+    sample_images(api);
+    sample_jobs(api, a);
+    sample_process();
+    metrics_write(body);
 }
 
 static int metrics_serve(void *arg, struct http_request *http)
@@ -138,9 +212,7 @@ static int metrics_serve(void *arg, struct http_request *http)
         status = 405;
         headers_add(http->arena, &h, "Allow", "GET, HEAD");
     } else {
-        sample_images(arg);
-        sample_process();
-        metrics_write(&body);
+        scrape(arg, http->arena, &body);
     }
     headers_add(http->arena, &h, "Content-Type",
                 status == 200 ? "text/plain; version=0.0.4; charset=utf-8" : "text/plain; charset=utf-8");

@@ -79,6 +79,14 @@ void metric_set(struct metric_series *s, int64_t value)
     atomic_store_explicit(&s->value, value, memory_order_relaxed);
 }
 
+void metric_clear(struct metric *m)
+{
+    WITH_MUTEX(&lock);
+
+    for (struct metric_series *s = m->series; s; s = s->next)
+        metric_set(s, 0);
+}
+
 void metric_observe(struct metric_series *s, int64_t us)
 {
     int i = 0;

@@ -36,6 +36,7 @@ struct metric_series *metric_series(struct metric *m, const char *v1, const char
 void metric_add(struct metric_series *s, int64_t n);      /* counter, gauge */
 void metric_set(struct metric_series *s, int64_t value);  /* gauge */
 void metric_observe(struct metric_series *s, int64_t us); /* histogram */
+void metric_clear(struct metric *m);                      /* sets every series of a gauge to 0 */
 int64_t metric_value(const struct metric_series *s);      /* counter, gauge; a histogram's count */
 
 void metrics_write(struct str *out); /* every registered family, sorted by name */

@@ -226,11 +226,12 @@ static int wait_for_end(struct tool *t, const char *id, struct job **ret, struct
 
 static int cancel_one(struct tool *t, const char *id, struct error *e)
 {
+    struct error why;
     struct job *j;
 
+    error_set(&why, ERROR_CONFLICT, "Cancelled by the operator.");
     if (job_load(t->conn, t->cl->arena, id, &j, e) < 0 ||
-        job_condemn(t->conn, id, "Cancelled by the operator.", t->cl->force, e) < 0 ||
-        wait_for_end(t, id, &j, e) < 0)
+        job_condemn(t->conn, id, &why, t->cl->force, e) < 0 || wait_for_end(t, id, &j, e) < 0)
         return -1;
     if (j->state == JOB_FAILED)
         printf("%s is cancelled\n", id);

@@ -231,9 +231,12 @@ static int condemn(struct db_conn *c, void *arg, struct error *e)
     return job_note_set(c, ch->id, "giving_up", ch->text, e);
 }
 
-int job_condemn(struct db_conn *c, const char *id, const char *why, bool anywhere, struct error *e)
+int job_condemn(struct db_conn *c, const char *id, const struct error *why, bool anywhere, struct error *e)
 {
-    return within(c, condemn, &(struct change){ .id = id, .text = why, .anywhere = anywhere }, e);
+    char text[ERROR_MESSAGE_MAX + 64];
+
+    snprintf(text, sizeof text, "%s %s", error_kinds[why->kind].name, why->message);
+    return within(c, condemn, &(struct change){ .id = id, .text = text, .anywhere = anywhere }, e);
 }
 
 static int end(struct db_conn *c, void *arg, struct error *e)

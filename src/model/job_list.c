@@ -3,6 +3,7 @@
 #include "model/rows.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define NOTE(called) "(SELECT value FROM glint_job_notes WHERE job_id = id AND name = '" called "')"
 #define JOB_NOTES    NOTE("place") ", " NOTE("owner") ", " NOTE("stores") ", " NOTE("method")
@@ -33,6 +34,20 @@ static enum job_state state_of(const char *name)
     return JOB_FAILED; /* of a release that knows more: not ours to run */
 }
 
+/* "kind message", as job_condemn() writes it. */
+static void giving_up_read(struct arena *a, const char *text, struct job *ret)
+{
+    size_t n = text ? strcspn(text, " ") : 0;
+
+    if (!text)
+        return;
+    ret->giving_up_kind = ERROR_CONFLICT;
+    for (int i = 0; i < ERROR_KINDS; i++)
+        if (strlen(error_kinds[i].name) == n && strncmp(error_kinds[i].name, text, n) == 0)
+            ret->giving_up_kind = (enum error_kind)i;
+    ret->giving_up = arena_str(a, text[n] ? text + n + 1 : text);
+}
+
 static void row_read(struct db_stmt *s, struct arena *a, struct job *ret)
 {
     const char *takeovers = db_text(s, 18);
@@ -55,9 +70,9 @@ static void row_read(struct db_stmt *s, struct arena *a, struct job *ret)
         .owner = arena_str(a, db_text(s, 14)),
         .stores = arena_str(a, db_text(s, 15)),
         .method = arena_str(a, db_text(s, 16)),
-        .giving_up = arena_str(a, db_text(s, 17)),
         .takeovers = takeovers ? strtoll(takeovers, NULL, 10) : 0,
     };
+    giving_up_read(a, db_text(s, 17), ret);
 }
 
 static int rows_read(struct db_stmt *s, struct arena *a, struct job **ret, size_t *ret_n, struct error *e)

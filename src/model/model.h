@@ -273,7 +273,8 @@ struct job {
     const char *stores;    /* ids of those it writes into, comma-joined */
     const char *method;    /* what its kind tells apart, for people and metrics */
     const char *giving_up; /* why what it did is being undone, or will be by who has it next */
-    int64_t takeovers;     /* how often it was taken from the dead since its last progress */
+    enum error_kind giving_up_kind;
+    int64_t takeovers; /* how often it was taken from the dead since its last progress */
 };
 /* Within the transaction that makes the work necessary. Needs id, kind, image_id and arguments. */
 int job_add(struct db_conn *c, const struct job *j, struct error *e) MUST_CHECK;
@@ -303,7 +304,7 @@ int job_put_back(struct db_conn *c, const char *id, const char *holder, int64_t 
                  const char *message, struct error *e) MUST_CHECK;
 /* Whoever has it, or takes it next, undoes it. anywhere: also on another host than its place. ERROR_CONFLICT:
  * it has ended. */
-int job_condemn(struct db_conn *c, const char *id, const char *why, bool anywhere,
+int job_condemn(struct db_conn *c, const char *id, const struct error *why, bool anywhere,
                 struct error *e) MUST_CHECK;
 int job_end(struct db_conn *c, const char *id, const char *holder, enum job_state state, const char *message,
             struct error *e) MUST_CHECK;

@@ -418,8 +418,10 @@ static int undo_image(struct import *im, struct db_conn *c, struct image *now, c
     for (size_t i = 0; i < im->n_stores; i++)
         if (import_told(im, now, im->stores[i]))
             import_tell_store(im, now, im->stores[i], false, !fetched);
-    if (from != IMAGE_IMPORTING || now->n_locations > 0)
+    if (from != IMAGE_IMPORTING || now->n_locations > 0) {
+        *ret_stay = from == IMAGE_UPLOADING; /* it was given up before it began */
         return image_save(c, now, from, e);
+    }
     *ret_stay = data_stay(im, now, why);
     no_data(now);
     if (*ret_stay) {
@@ -483,8 +485,6 @@ static int give_up(struct job_run *r, const struct error *why, struct error *e)
     return result;
 }
 
-const struct job_kind job_import = { "import", run, give_up };
-
 /* ---- accepting ---- */
 
 static json_t *texts_array(const char *const *texts, size_t n)
@@ -513,7 +513,17 @@ static const char *task_input(struct arena *a, const struct import_request *q)
     return arena_str(a, str_text(&out));
 }
 
-int import_job_add(struct db_conn *c, struct arena *a, const struct import_request *q, struct error *e)
+static const char *names_join(struct arena *a, const char *const *names, size_t n)
+{
+    CLEANUP(str_done) struct str out = STR_INIT;
+
+    for (size_t i = 0; i < n; i++)
+        str_addf(&out, "%s%s", i ? "," : "", names[i]);
+    return arena_str(a, str_text(&out));
+}
+
+static int add(struct db_conn *c, struct arena *a, const struct import_request *q, char id[UUID_TEXT_MAX],
+               struct error *e)
 {
     CLEANUP(json_drop)
     json_t *arguments =
@@ -521,7 +531,6 @@ int import_job_add(struct db_conn *c, struct arena *a, const struct import_reque
                   texts_array(q->stores, q->n_stores), "roles", texts_array(q->roles, q->n_roles), "several",
                   q->several, "must_succeed", q->must_succeed, "storage_quota", (json_int_t)q->storage_quota);
     CLEANUP(str_done) struct str text = STR_INIT;
-    char id[UUID_TEXT_MAX];
     struct task task = {
         .id = id,
         .type = "api_image_import",
@@ -542,8 +551,85 @@ int import_job_add(struct db_conn *c, struct arena *a, const struct import_reque
                                .image_id = q->image->id,
                                .arguments = str_text(&text),
                                .place = q->place,
-                               .owner = q->owner },
+                               .owner = q->owner,
+                               .method = q->method,
+                               .stores = names_join(a, q->stores, q->n_stores) },
                 e) < 0)
         return -1;
     return q->token ? job_note_set(c, id, "token", q->token, e) : 0;
 }
+
+int import_job_add(struct db_conn *c, struct arena *a, const struct import_request *q, struct error *e)
+{
+    char id[UUID_TEXT_MAX];
+
+    return add(c, a, q, id, e);
+}
+
+/* ---- once more ---- */
+
+static int may_again(struct import *im, struct db_conn *c, struct image **ret, struct error *e)
+{
+    enum image_status wanted = copies(im)                            ? IMAGE_ACTIVE
+                               : str_eq(im->method, "glance-direct") ? IMAGE_UPLOADING
+                                                                     : IMAGE_QUEUED;
+
+    if (str_eq(im->method, "glance-download"))
+        return error_set(e, ERROR_CONFLICT, "The token of who asked for it is not kept.");
+    if (image_load_any(c, im->run->arena, im->image_id, ret, e) < 0)
+        return e->kind == ERROR_NOT_FOUND ? error_set(e, ERROR_CONFLICT, "The image was purged.") : -1;
+    if ((*ret)->deleted)
+        return error_set(e, ERROR_CONFLICT, "The image was deleted.");
+    if ((*ret)->status != wanted)
+        return error_set(e, ERROR_CONFLICT, "The image is %s, and %s wants one that is %s.",
+                         image_status_name((*ret)->status), im->method, image_status_name(wanted));
+    return 0;
+}
+
+static int add_again(struct import *im, struct db_conn *c, const struct job *failed, char id[UUID_TEXT_MAX],
+                     struct error *e)
+{
+    struct task *task = NULL;
+    struct image *now;
+
+    if (may_again(im, c, &now, e) < 0 ||
+        (task_load(c, im->run->arena, failed->id, &task, e) < 0 && e->kind != ERROR_NOT_FOUND))
+        return -1;
+    return add(c, im->run->arena,
+               &(struct import_request){
+                   .image = now,
+                   .method = im->method,
+                   .body = json_object_get(im->arguments, "request"),
+                   .stores = im->stores,
+                   .n_stores = im->n_stores,
+                   .several = im->several,
+                   .must_succeed = im->must_succeed,
+                   .owner = failed->owner,
+                   .user_id = task ? task->user_id : NULL,
+                   .request_id = task ? task->request_id : NULL,
+                   .roles = im->roles,
+                   .n_roles = im->n_roles,
+                   .place = failed->place,
+                   .storage_quota = im->storage_quota,
+               },
+               id, e);
+}
+
+static int again(struct db_conn *c, struct arena *a, const struct job *failed, const char **ret_id,
+                 struct error *e)
+{
+    char *id = arena_alloc(a, UUID_TEXT_MAX);
+    struct job j = *failed;
+    struct job_run r = { .arena = a, .job = &j, .o = &(struct jobs_options){ .db = NULL } };
+    struct import im;
+    int result;
+
+    if (import_open(&r, &im, e) < 0)
+        return -1;
+    result = add_again(&im, c, failed, id, e);
+    import_close(&im);
+    *ret_id = id;
+    return result;
+}
+
+const struct job_kind job_import = { "import", run, give_up, again };

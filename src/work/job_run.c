@@ -19,7 +19,7 @@ static int condemned(struct job_run *r, struct db_conn *c, struct arena *a, stru
 
     if (job_load(c, a, r->job->id, &now, e) < 0)
         return -1;
-    return now->giving_up ? error_set(e, ERROR_CONFLICT, "%s", now->giving_up) : 0;
+    return now->giving_up ? error_set(e, now->giving_up_kind, "%s", now->giving_up) : 0;
 }
 
 int job_alive(struct job_run *r, struct error *e)
@@ -63,7 +63,7 @@ static int condemn(struct job_run *r, const struct error *why, struct error *e)
         return 0;
     if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
         job_renew(c, r->job->id, r->holder, lease_expiry(), e) < 0 ||
-        job_condemn(c, r->job->id, why->message, false, e) < 0 || db_commit(c, e) < 0)
+        job_condemn(c, r->job->id, why, false, e) < 0 || db_commit(c, e) < 0)
         return -1;
     r->job->giving_up = arena_str(r->arena, why->message);
     atomic_store(&r->condemned, false);
@@ -127,7 +127,7 @@ static int settle(struct job_run *r, const struct job_kind *kind, const struct e
 static int refused(const struct job *j, struct error *e)
 {
     if (j->giving_up)
-        return error_set(e, ERROR_CONFLICT, "%s", j->giving_up);
+        return error_set(e, j->giving_up_kind, "%s", j->giving_up);
     if (j->takeovers < TAKEOVERS_MAX)
         return 0;
     return error_set(e, ERROR_INTERNAL, "The process that did it died %lld times after step \"%s\".",

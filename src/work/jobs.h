@@ -24,7 +24,7 @@ struct job_run {
  * is tried again later, up to jobs_options.retries; ERROR_ABORTED: the worker stops, at once by the next;
  * ERROR_GONE: the job is not ours any more; else, and after the last try, and when too many processes died
  * doing it, `give_up` undoes what `run` did and ends the job. From then on the job is never run again: a
- * give_up() that fails or dies is called again later, with the same message and ERROR_CONFLICT.
+ * give_up() that fails or dies is called again later, with the same message and kind of failure.
  *
  * `again` does the work of a failed job once more, within the caller's transaction: it writes a new job
  * (whose id it returns), or says why that cannot be (ERROR_CONFLICT). NULL: it never can. */

@@ -229,6 +229,107 @@ def test_work_of_another_host_waits_for_it(server, web):
         assert settled(member, theirs)['status'] == 'queued'
 
 
+# ---------------------------------------------------------------- imports
+
+DATA = b'0123456789' * 1000
+
+
+def staged(member):
+    image_id = member.create()['id']
+    answer = member.put('/v2/images/%s/stage' % image_id, DATA, headers={'Content-Type': 'application/octet-stream'})
+    assert answer.status == 204, answer
+    return image_id
+
+
+def imported(member, image_id):
+    answer = member.post('/v2/images/%s/import' % image_id, json={'method': {'name': 'glance-direct'}})
+    assert answer.status == 202, answer
+
+
+@pytest.mark.skipif(SANITIZED, reason='measures time')
+def test_imports_are_quick(server):
+    s = server()
+    member = s.client()
+    seconds = []
+    for _ in range(7):
+        image_id = staged(member)
+        begin = time.monotonic()
+        imported(member, image_id)
+        assert eventually(lambda: member.show(image_id)['status'] == 'active', every=0.005)
+        seconds.append(time.monotonic() - begin)
+    assert sorted(seconds)[3] < 0.5, seconds
+
+
+def test_a_cancelled_import_is_done_again(server):
+    s = server(supervise_worker='false')
+    member = s.client()
+    image_id = staged(member)
+    imported(member, image_id)
+    job = listed(s)[0]
+    assert (job['kind'], job['method'], job['stores'], job['project']) == ('import', 'glance-direct', 'file', 'project-1')
+    assert 'when a worker' in s.tool('jobs', 'cancel', job['id']).stdout
+    with worker(s):
+        assert settled(member, image_id)['status'] == 'uploading'
+        task = member.get('/v2/tasks/' + job['id'])
+        assert task.status in (403, 404) or (task.json['status'], task.json['message']) == ('failure', 'Cancelled by the operator.')
+        assert 'is done again' in s.tool('jobs', 'retry', job['id']).stdout
+        image = settled(member, image_id)
+    assert (image['status'], image['checksum']) == ('active', hashlib.md5(DATA).hexdigest())
+    assert s.sql('SELECT status FROM tasks ORDER BY created_at') == [('failure',), ('success',)]
+    done = s.tool('jobs', 'retry', job['id'], check=False)
+    assert done.returncode == 1 and 'The image is active, and glance-direct wants one that is uploading' in done.stderr
+
+
+def test_one_job_at_a_time_writes_into_a_store(server):
+    s = server(jobs_per_store=1, supervise_worker='false')
+    member = s.client()
+    images = [staged(member) for _ in range(6)]
+    for image_id in images:
+        imported(member, image_id)
+    s.sql("UPDATE glint_jobs SET state = 'running', expires_at = 1 WHERE image_id = ?", images[0])  # somewhere else
+    with worker(s):
+        for image_id in images[1:]:
+            assert settled(member, image_id)['status'] == 'active'
+    times = s.sql("SELECT created_at, updated_at FROM glint_jobs WHERE state = 'done' ORDER BY updated_at")
+    assert len(times) == 5
+
+
+# ---------------------------------------------------------------- what is counted
+
+def total(metrics, name, **labels):
+    wanted = ['%s="%s"' % item for item in labels.items()]
+    return sum(value for series, value in metrics.items()
+               if series.partition('{')[0] == name and all(w in series for w in wanted))
+
+
+def test_jobs_are_counted(server, web):
+    s = server(supervise_worker='false')
+    member = s.client()
+    good, bad = started(member, web.url + '/ok/1000'), started(member, web.url + '/flaky/counted/99/1000', **PROOF)
+    time.sleep(1.1)
+    m = s.metrics()
+    assert total(m, 'glint_jobs', kind='location_import', state='waiting') == 2
+    assert 1 <= total(m, 'glint_jobs_oldest_waiting_seconds') < 60
+    with worker(s) as process:
+        assert [settled(member, i)['status'] for i in (good, bad)] == ['active', 'queued']
+        assert eventually(lambda: total(s.metrics(), 'glint_jobs_total', result='done') == 1)     # while it runs
+        third = started(member, web.url + '/slow/counted2/1000', **PROOF)
+        assert eventually(lambda: total(s.metrics(), 'glint_jobs', state='running') == 1)
+        process.kill()
+        process.wait()
+        with worker(s):
+            assert settled(member, third)['status'] == 'active'
+        m = s.metrics()
+    assert {state: total(m, 'glint_jobs', state=state) for state in ('waiting', 'running', 'done', 'failed')} == {
+        'waiting': 0, 'running': 0, 'done': 2, 'failed': 1}
+    assert total(m, 'glint_jobs_oldest_waiting_seconds') == 0
+    assert {result: total(m, 'glint_jobs_total', kind='location_import', result=result)
+            for result in ('done', 'failed', 'tried', 'taken_over')} == {'done': 2, 'failed': 1, 'tried': 2, 'taken_over': 1}
+    s.stop()
+    s.start()
+    assert total(s.metrics(), 'glint_jobs_total', result='done') == 2
+
+
 # ---------------------------------------------------------------- many workers
 
 def test_many_workers_and_many_kills(server, web):

@@ -228,7 +228,7 @@ class World(glint.Server):
                  ('an upload lease', 'SELECT image_id, holder FROM glint_leases'),
                  ('trash', 'SELECT store, url, attempts FROM glint_trash'),
                  ('a saving image', "SELECT id, status FROM images WHERE status IN ('saving', 'importing') AND NOT deleted"),
-                 ('a note of a job', 'SELECT * FROM glint_job_notes'),
+                 ('a note of a job', "SELECT * FROM glint_job_notes WHERE name NOT IN ('place', 'owner', 'stores', 'method')"),
                  ('a task at work', "SELECT id, status FROM tasks WHERE status IN ('pending', 'processing') AND NOT deleted"))
 
     def files(self):

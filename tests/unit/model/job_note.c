@@ -73,7 +73,7 @@ static void test_a_prefix_chooses(void **state UNUSED)
     fixture_close(&f);
 }
 
-/* Some are the job's own columns to who loads it, and all go with its end. */
+/* Some are the job's own columns to who loads it, and the others go with its end. */
 static void test_a_job_has_them_while_it_lasts(void **state UNUSED)
 {
     struct fixture f;
@@ -101,7 +101,9 @@ static void test_a_job_has_them_while_it_lasts(void **state UNUSED)
     OK(&f, job_load(f.c, f.a, "j1", &j, &f.e));
     OK(&f, job_take(f.c, j, "me", 5, &f.e));
     OK(&f, job_end(f.c, "j1", "me", JOB_DONE, "", &f.e));
-    assert_string_equal(ask(&f, "SELECT COUNT(*) FROM glint_job_notes WHERE job_id = 'j1'", NULL), "0");
+    assert_string_equal(ask(&f, "SELECT COUNT(*) FROM glint_job_notes WHERE job_id = 'j1'", NULL), "2");
+    OK(&f, job_load(f.c, f.a, "j1", &j, &f.e));
+    assert_string_equal(j->owner, "p1"); /* of whom it was is remembered as long as it is */
     OK(&f, job_load(f.c, f.a, "j2", &j, &f.e));
     assert_null(j->place);
     assert_null(j->owner);
