@@ -22,6 +22,8 @@
 
 static const struct option store_test_options[] = {
     { "DEFAULT", "enabled_backends", OPTION_DICT },
+    { "DEFAULT", "enabled_import_methods", OPTION_LIST, "" },
+    { "DEFAULT", "node_staging_uri", OPTION_STRING },
     { "glance_store", "default_backend", OPTION_STRING },
     { "glance_store", "stores", OPTION_LIST, "file,http", .flags = OPTION_ANY_GROUP },
     { "glance_store", "default_store", OPTION_STRING, "file" },
