@@ -33,12 +33,15 @@ static int run(const struct command_line *cl, const char *name)
 
 int main(int argc, char **argv)
 {
-    CLEANUP(command_line_done) struct command_line cl;
+    CLEANUP(command_line_done) struct command_line cl = { 0 };
     const char *slash = strrchr(argv[0] ? argv[0] : "glint", '/');
     const char *name = slash ? slash + 1 : argv[0] ? argv[0] : "glint";
     bool manage = str_eq(name, "glance-manage");
-    int wrong = command_line_parse(&cl, argc, argv, manage);
+    int wrong;
 
+    if (argc > 2 && str_eq(argv[1], "helper"))
+        return helper_main(argc - 2, argv + 2);
+    wrong = command_line_parse(&cl, argc, argv, manage);
     if (wrong)
         return wrong;
     if (cl.version) {

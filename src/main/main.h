@@ -35,6 +35,8 @@ int config_main(const struct command_line *cl);
 int policy_main(const struct command_line *cl);
 int jobs_main(const struct command_line *cl);
 int check_deploy_main(const struct command_line *cl);
+/* What follows `glint helper` on its command line, which is no command line like the others. */
+int helper_main(int argc, char **argv);
 int usage(const char *command); /* prints the help to standard output */
 
 /* ---- start.c: what serve, worker and db begin with ---- */
