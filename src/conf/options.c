@@ -328,8 +328,9 @@ const struct option conf_options[] = {
       .flags = OPTION_RESTART,
       .help = "What image_decompression takes for compressed; Glance knows gzip and zip." },
     { "glint", "decompress_ratio", OPTION_INT, "1100", .min = 0, .max = INT64_MAX, .flags = OPTION_RESTART,
-      .help = "How many times their size data may grow beyond 1 GiB in image_decompression; 0: without such "
-              "a limit. image_size_cap is one in any case. gzip and zip can grow 1032-fold." },
+      .help =
+          "How many times their size data may grow beyond 256 MiB in image_decompression; 0: without such "
+          "a limit. image_size_cap is one in any case. gzip and zip can grow 1032-fold." },
     { "glint", "decompress_memory", OPTION_QUOTA, "128MB", .flags = OPTION_RESTART,
       .help = "Memory that image_decompression may use for one image; xz and zstd data may ask for more, "
               "and are refused then." },

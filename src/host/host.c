@@ -8,6 +8,7 @@
 #include "db/db.h"
 #include "model/model.h"
 #include "store/store.h"
+#include "work/work.h"
 
 struct host {
     struct conf_request source;
@@ -28,6 +29,17 @@ static void collect(void *arg, const char *text)
     str_addc(arg, '\n');
 }
 
+/* The worker reads them; who starts it says first that it will not be able to. */
+static int check_imports(const struct config *c, struct error *e)
+{
+    struct arena *a = arena_make(1024);
+    struct import_settings settings;
+    int r = import_settings_read(c, a, &settings, e);
+
+    arena_free(a);
+    return r;
+}
+
 int host_load(const struct conf_request *rq, struct host **ret, struct error *e)
 {
     struct host *h = mem_new(sizeof *h);
@@ -35,7 +47,8 @@ int host_load(const struct conf_request *rq, struct host **ret, struct error *e)
     h->source = *rq;
     h->unsupported = (struct str)STR_INIT;
     if (conf_load(rq, &h->config, e) < 0 || conf_check(h->config, collect, &h->unsupported, e) < 0 ||
-        pipeline_load(h->config, &h->pipeline, e) < 0 || api_open(h->config, h->pipeline, &h->api, e) < 0) {
+        check_imports(h->config, e) < 0 || pipeline_load(h->config, &h->pipeline, e) < 0 ||
+        api_open(h->config, h->pipeline, &h->api, e) < 0) {
         host_free(h);
         return -1;
     }

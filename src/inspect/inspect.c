@@ -60,6 +60,16 @@ void inspect_feed(struct inspect *in, const void *buf, size_t n)
     }
 }
 
+uint64_t inspect_unwanted(const struct inspect *in)
+{
+    return in->wake > in->seen.total ? in->wake - in->seen.total : 0;
+}
+
+void inspect_skip(struct inspect *in, uint64_t n)
+{
+    in->seen.total += n;
+}
+
 void inspect_free(struct inspect **in)
 {
     if (!*in)

@@ -17,6 +17,10 @@ struct inspect;
 
 struct inspect *inspect_begin(void) __attribute__((returns_nonnull));
 void inspect_feed(struct inspect *in, const void *buf, size_t n);
+/* For who need not read everything: how many of the next bytes nobody here looks at; these are passed over.
+ */
+uint64_t inspect_unwanted(const struct inspect *in);
+void inspect_skip(struct inspect *in, uint64_t n);
 void inspect_free(struct inspect **in); /* takes NULL */
 
 struct inspect_verdict {

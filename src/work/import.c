@@ -406,6 +406,17 @@ static void no_data(struct image *now)
     now->checksum = now->os_hash_algo = now->os_hash_value = NULL;
 }
 
+static int undo_plugins(struct import *im, struct db_conn *c, struct image *now, bool stays, struct error *e)
+{
+    for (size_t i = im->settings->n_plugins; i > 0; i--) {
+        const struct import_plugin *p = im->settings->plugins[i - 1];
+
+        if (p->undo && p->undo(im, c, now, stays, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int undo_image(struct import *im, struct db_conn *c, struct image *now, const struct error *why,
                       struct leftovers *left, bool *ret_stay, struct error *e)
 {
@@ -423,6 +434,8 @@ static int undo_image(struct import *im, struct db_conn *c, struct image *now, c
         return image_save(c, now, from, e);
     }
     *ret_stay = data_stay(im, now, why);
+    if (undo_plugins(im, c, now, *ret_stay, e) < 0)
+        return -1;
     no_data(now);
     if (*ret_stay) {
         struct staged *s;

@@ -8,8 +8,8 @@ void inspect_policy_read(const struct config *c, struct inspect_policy *ret)
     ret->n_vmdk_types = config_list(c, "image_format", "vmdk_allowed_types", &ret->vmdk_types);
 }
 
-int import_settings_read(const struct config *c, struct arena *a UNUSED, struct import_settings *ret,
-                         struct error *e UNUSED)
+int import_settings_read(const struct config *c, struct arena *a, struct import_settings *ret,
+                         struct error *e)
 {
     *ret = (struct import_settings){
         .hashing_algorithm = config_str(c, "DEFAULT", "hashing_algorithm"),
@@ -21,7 +21,7 @@ int import_settings_read(const struct config *c, struct arena *a UNUSED, struct 
     inspect_policy_read(c, &ret->inspect);
     source_filter_read(c, &ret->sources);
     hosts_read(c, &ret->hosts);
-    return 0;
+    return import_plugins_read(c, a, ret, e);
 }
 
 int64_t import_expiry(const struct import_settings *s)
