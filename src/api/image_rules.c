@@ -155,7 +155,7 @@ int image_formats_check(const struct image *im, struct error *e)
     return 0;
 }
 
-static bool tag_present(const struct image *im, const char *tag)
+bool image_tag_present(const struct image *im, const char *tag)
 {
     for (size_t i = 0; i < im->n_tags; i++)
         if (str_eq(im->tags[i], tag))
@@ -173,7 +173,7 @@ static int tags_set(struct request *rq, struct image *im, const json_t *value, s
         for (const unsigned char *p = (const unsigned char *)tag; *p; p++)
             if (*p >= 0xF0)
                 return error_set(e, ERROR_INVALID, "Param values can't contain 4 byte unicode.");
-        if (!tag_present(im, tag))
+        if (!image_tag_present(im, tag))
             *ARENA_PUSH(rq->arena, im->tags, im->n_tags, im->cap_tags) = arena_str(rq->arena, tag);
     }
     return 0;

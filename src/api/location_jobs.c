@@ -92,6 +92,10 @@ static int request_read(struct request *rq, struct location_request *ret, struct
         .hash = rq->settings->secure_hash,
         .location_quota = rq->settings->location_quota,
         .storage_quota = rq->settings->storage_quota,
+        .proof = proof,
+        .owner = rq->identity.project ? rq->identity.project : "",
+        .user_id = rq->identity.user,
+        .request_id = rq->request_id,
     };
     if (scheme_check(rq, ret->url, e) < 0 || hash_check(ret->algorithm, ret->value, e) < 0)
         return -1;

@@ -166,6 +166,9 @@ handler image_import;                                                /* import.c
 handler schema_image_show, schema_images_show, schema_document_show; /* schemas.c */
 
 handler task_list_handle, task_show, task_delete, image_tasks_show; /* tasks.c */
+handler task_create;                                                /* task_import.c */
+/* 201 and the task as it is at first. */
+int task_created(struct request *rq, const struct task *t);
 
 handler info_import_show, info_stores_show, info_stores_detail_show, info_usage_show; /* stores.c */
 handler store_image_delete;
@@ -199,6 +202,7 @@ int image_set_base(struct request *rq, struct image *im, const char *name, const
  * name.
  */
 int text_storable(const char *text, const char *name, struct error *e) MUST_CHECK;
+bool image_tag_present(const struct image *im, const char *tag);
 /* How many properties count against image_property_quota: also those that this caller cannot see, and none of
  * the service's own. */
 size_t image_properties_counted(const struct image *im);

@@ -28,6 +28,7 @@ const struct route routes[] = {
     { "DELETE", "/v2/images/{image_id}/tags/{tag}",       tag_delete,           BODY_NONE,    false, false, "modify_image" },
     { "GET",    "/v2/images/{image_id}/tasks",            image_tasks_show,     BODY_NONE,    true,  false, "get_image" },
     { "GET",    "/v2/tasks",                              task_list_handle,     BODY_IGNORED, false, false, "tasks_api_access" },
+    { "POST",   "/v2/tasks",                              task_create,          BODY_STREAM,  false, false, "tasks_api_access" },
     { "GET",    "/v2/tasks/{task_id}",                    task_show,            BODY_NONE,    true,  false, "tasks_api_access" },
     { "DELETE", "/v2/tasks/{task_id}",                    task_delete,          BODY_NONE,    true,  false, "tasks_api_access" },
     { "DELETE", "/v2/stores/{store_id}/{image_id}",       store_image_delete,   BODY_NONE,    false, false, "delete_image_location" },

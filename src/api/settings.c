@@ -89,6 +89,7 @@ static void read_options(struct settings *s)
     s->max_request_id = config_int(c, "DEFAULT", "max_request_id_length");
     s->limit_default = config_int(c, "DEFAULT", "limit_param_default");
     s->limit_max = config_int(c, "DEFAULT", "api_limit_max");
+    s->task_hours = config_int(c, "task", "task_time_to_live");
     s->property_quota = config_int(c, "DEFAULT", "image_property_quota");
     s->tag_quota = config_int(c, "DEFAULT", "image_tag_quota");
     s->location_quota = config_int(c, "DEFAULT", "image_location_quota");

@@ -32,6 +32,7 @@ struct settings {
     const char *import_methods;  /* comma-joined, as the header shows them; "" */
     const char *hashing_algorithm;
     int64_t max_request_id, limit_default, limit_max;
+    int64_t task_hours; /* for how long what has ended is remembered */
     int64_t property_quota, tag_quota, location_quota, storage_quota;
     uint64_t size_cap;
     bool access_log, standalone, head_image_data;

@@ -79,6 +79,16 @@ int task_show(struct request *rq, struct error *e)
     return respond_document(rq, &body, e);
 }
 
+int task_created(struct request *rq, const struct task *t)
+{
+    CLEANUP(str_done) struct str body = STR_INIT;
+
+    task_write(&body, t, true);
+    headers_addf(rq->arena, &rq->headers, "Location", "%s/v2/tasks/%s", request_base(rq), t->id);
+    request_version_add(rq, document_tag(rq, &body));
+    return respond_json(rq, 201, &body);
+}
+
 /* ---- DELETE /v2/tasks/{task_id} ---- */
 
 int task_delete(struct request *rq, struct error *e)

@@ -50,8 +50,7 @@
     ACCEPTED("DEFAULT", "scrubber_datadir"), ACCEPTED("DEFAULT", "secure_proxy_ssl_header"),
     ACCEPTED("DEFAULT", "send_identity_headers"), ACCEPTED("DEFAULT", "sql_idle_timeout"),
     ACCEPTED("DEFAULT", "store_type_preference"), ACCEPTED("DEFAULT", "syslog_log_facility"),
-    ACCEPTED("DEFAULT", "task_time_to_live"), ACCEPTED("DEFAULT", "tcp_keepidle"),
-    ACCEPTED("DEFAULT", "transport_url"), ACCEPTED("DEFAULT", "use_journal"),
+    ACCEPTED("DEFAULT", "tcp_keepidle"), ACCEPTED("DEFAULT", "transport_url"), ACCEPTED("DEFAULT", "use_journal"),
     ACCEPTED("DEFAULT", "use_json"), ACCEPTED("DEFAULT", "use_stderr"), ACCEPTED("DEFAULT", "use_syslog"),
     ACCEPTED("DEFAULT", "use_syslog_rfc_format"), ACCEPTED("DEFAULT", "use_user_token"),
     ACCEPTED("DEFAULT", "verbose"), ACCEPTED("DEFAULT", "wakeup_time"),
@@ -304,7 +303,7 @@
 
     ACCEPTED("store_type_location_strategy", "store_type_preference"),
 
-    ACCEPTED("task", "task_executor"), ACCEPTED("task", "task_time_to_live"), ACCEPTED("task", "work_dir"),
+    ACCEPTED("task", "task_executor"),
 
     ACCEPTED("taskflow_executor", "conversion_format"), ACCEPTED("taskflow_executor", "engine_mode"),
     ACCEPTED("taskflow_executor", "max_workers"),

@@ -109,6 +109,12 @@ const struct option conf_options[] = {
     { "image_import_opts", "max_parallel_stores", OPTION_INT, "1", .min = 1, .max = 64,
       .flags = OPTION_RESTART,
       .help = "How many stores an import writes at once, from one reading of its data." },
+    { "task", "task_time_to_live", OPTION_INT, "48", .min = 0, .max = 24 * 366 * 100,
+      .help = "Hours for which a task that has ended is shown.", .old = "DEFAULT/task_time_to_live" },
+    { "task", "work_dir", OPTION_STRING, NULL, .flags = OPTION_RESTART,
+      .help = "Directory for the data of tasks of type import on their way. Where it is set, or there are "
+              "several stores, what the data are found to be becomes the image's disk_format. Unset: where "
+              "imports are staged." },
     { "image_format", "disk_formats", OPTION_LIST, "ami,ari,aki,vhd,vhdx,vmdk,raw,qcow2,vdi,iso,ploop",
       .help = "Values that disk_format may have.", .old = "DEFAULT/disk_formats" },
     { "image_format", "container_formats", OPTION_LIST, "ami,ari,aki,bare,ovf,ova,docker,compressed",

@@ -67,6 +67,8 @@ int schema_check_image(const struct schema *s, const json_t *object, struct erro
 
 /* The body of POST /v2/images/{id}/locations, in the same way. */
 int schema_check_location(const json_t *body, struct error *e) MUST_CHECK;
+/* The body of POST /v2/tasks. */
+int schema_check_task(const json_t *body, struct error *e) MUST_CHECK;
 
 /* ---- JSON-patch, Glance's two dialects ---- */
 

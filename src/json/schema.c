@@ -373,15 +373,26 @@ static void check_object(struct check *c, const json_t *schema, const json_t *in
     check_dependent(c, json_object_get(schema, "dependentRequired"), instance);
 }
 
+/* The one that the schema says first is told. */
+static void check_kind(struct check *c, const json_t *schema, const json_t *instance)
+{
+    const char *key;
+    json_t *rule;
+
+    json_object_foreach((json_t *)(uintptr_t)schema, key, rule)
+    {
+        if (str_eq(key, "type"))
+            check_type(c, rule, instance);
+        else if (str_eq(key, "enum"))
+            check_enum(c, rule, instance);
+    }
+}
+
 static void check_value(struct check *c, const json_t *schema, const json_t *instance)
 {
-    const json_t *type = json_object_get(schema, "type"), *list = json_object_get(schema, "enum");
     const json_t *items = json_object_get(schema, "items");
 
-    if (type)
-        check_type(c, type, instance);
-    if (list)
-        check_enum(c, list, instance);
+    check_kind(c, schema, instance);
     if (json_is_string(instance))
         check_text(c, schema, instance);
     if (json_is_number(instance))
@@ -415,4 +426,12 @@ int schema_check_location(const json_t *body, struct error *e)
     CLEANUP(json_drop) json_t *schema = json_loads(json_location_schema, 0, NULL);
 
     return check_against(schema, "location", body, e);
+}
+
+int schema_check_task(const json_t *body, struct error *e)
+{
+    CLEANUP(json_drop) json_t *schema = json_loads(schema_document("task"), 0, NULL);
+
+    json_object_set_new(schema, "additionalProperties", json_false());
+    return check_against(schema, "task", body, e);
 }

@@ -286,12 +286,12 @@ static const char *const *texts_of(struct arena *a, const json_t *list, size_t *
     return texts;
 }
 
-static void import_close(struct import *im)
+void import_close(struct import *im)
 {
     json_drop(&im->arguments);
 }
 
-static int import_open(struct job_run *r, struct import *ret, struct error *e)
+int import_open(struct job_run *r, struct import *ret, struct error *e)
 {
     json_t *arguments = json_parse(r->job->arguments, strlen(r->job->arguments));
 
@@ -358,25 +358,29 @@ static int plan_start(struct import *im, const struct method *m, const struct pl
     return 0;
 }
 
+int import_steps_run(struct import *im, const struct import_step *steps, size_t n, size_t first,
+                     struct error *e)
+{
+    for (size_t i = first; i < n; i++) {
+        im->step = steps[i].name;
+        if (image_now(im, e) < 0 || steps[i].run(im, e) < 0)
+            return -1;
+        if (i + 1 < n && step_end(im, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int run_steps(struct import *im, struct error *e)
 {
     const struct method *m = method_find(im->method);
     struct plan plan;
-    size_t i;
+    size_t first;
 
     plan_make(im, m, &plan);
-    if (plan_start(im, m, &plan, &i, e) < 0)
+    if (plan_start(im, m, &plan, &first, e) < 0)
         return -1;
-    for (; i < plan.n; i++) {
-        const struct import_step *s = &plan.steps[i];
-
-        im->step = s->name;
-        if (image_now(im, e) < 0 || s->run(im, e) < 0)
-            return -1;
-        if (s->run != finish && step_end(im, e) < 0)
-            return -1;
-    }
-    return 0;
+    return import_steps_run(im, plan.steps, plan.n, first, e);
 }
 
 static int run(struct job_run *r, struct error *e)

@@ -41,6 +41,13 @@ struct import_step {
     int (*run)(struct import *im, struct error *e);
 };
 
+/* The import that a job's row tells of; its texts are the run's. */
+int import_open(struct job_run *r, struct import *ret, struct error *e) MUST_CHECK;
+void import_close(struct import *im); /* for CLEANUP */
+/* From steps[first] on; the last one ends the job by itself. */
+int import_steps_run(struct import *im, const struct import_step *steps, size_t n, size_t first,
+                     struct error *e) MUST_CHECK;
+
 /* Changes the image as it is now, in one transaction with the step's end (step NULL: the step goes on).
  * ERROR_CONFLICT: it was deleted meanwhile. */
 typedef int import_change(struct import *im, struct db_conn *c, struct image *now, void *arg,

@@ -15,7 +15,7 @@ int import_settings_read(const struct config *c, struct arena *a, struct import_
         .hashing_algorithm = config_str(c, "DEFAULT", "hashing_algorithm"),
         .size_cap = (uint64_t)config_int(c, "DEFAULT", "image_size_cap"),
         .max_parallel_stores = config_int(c, "image_import_opts", "max_parallel_stores"),
-        .task_hours = 48,
+        .task_hours = config_int(c, "task", "task_time_to_live"),
         .config = c,
     };
     inspect_policy_read(c, &ret->inspect);

@@ -10,7 +10,7 @@
  * The image is locked from the request on until the job ends. */
 #include <string.h>
 
-#include "work/jobs.h"
+#include "work/import.h"
 #include "json/json.h"
 
 static const char step_attached[] = "attached";
@@ -44,12 +44,16 @@ static int wanted_read(struct arena *a, const struct job *j, struct wanted *ret,
     return error_set(e, ERROR_INTERNAL, "The job's arguments cannot be read.");
 }
 
-static int end(struct job_run *r, struct db_conn *c, enum job_state state, const char *message,
-               struct error *e)
+/* With its task: a client is told that a job was done or not, and the log why. */
+static int end(struct job_run *r, struct db_conn *c, bool success, const char *why, struct error *e)
 {
-    if (image_unlock(c, r->job->image_id, r->job->id, e) < 0)
+    const char *result = success ? arena_printf(r->arena, "{\"image_id\": \"%s\"}", r->job->image_id) : NULL;
+
+    if (image_unlock(c, r->job->image_id, r->job->id, e) < 0 ||
+        task_end(c, r->job->id, success, result, success ? "" : "Task failed due to Internal Error",
+                 import_expiry(r->o->imports), e) < 0)
         return -1;
-    return job_end(c, r->job->id, r->holder, state, message, e);
+    return job_end(c, r->job->id, r->holder, *why ? JOB_FAILED : JOB_DONE, why, e);
 }
 
 static int image_now(struct job_run *r, struct db_conn *c, struct image **ret, struct error *e)
@@ -69,6 +73,40 @@ static struct image_location *location_find(const struct image *im, const char *
 
 /* ---- beginning ---- */
 
+static const char *task_input(struct arena *a, const struct image *im, const struct location_request *l)
+{
+    CLEANUP(str_done) struct str out = STR_INIT;
+
+    str_add(&out, "{\"image_id\": ");
+    json_add_text(&out, im->id, true);
+    str_add(&out, ", \"loc_url\": ");
+    json_add_text(&out, l->url, true);
+    str_add(&out, ", \"validation_data\": ");
+    if (l->proof)
+        json_add_value(&out, l->proof, true);
+    else
+        str_add(&out, "{}");
+    str_addc(&out, '}');
+    return arena_str(a, str_text(&out));
+}
+
+static int task_write(struct db_conn *c, const char *id, const struct image *im,
+                      const struct location_request *l, struct error *e)
+{
+    CLEANUP(arena_end) struct arena *a = arena_make(4096);
+    struct task task = {
+        .id = id,
+        .type = job_location.name,
+        .owner = l->owner,
+        .image_id = im->id,
+        .request_id = l->request_id,
+        .user_id = l->user_id,
+        .input = task_input(a, im, l),
+    };
+
+    return task_add(c, &task, e);
+}
+
 int location_job_add(struct db_conn *c, const struct image *im, const struct location_request *l,
                      struct error *e)
 {
@@ -82,14 +120,14 @@ int location_job_add(struct db_conn *c, const struct image *im, const struct loc
 
     uuid_make(id);
     json_add_value(&text, arguments, true);
-    if (image_lock_take(c, im, id, e) < 0)
+    if (task_write(c, id, im, l, e) < 0 || image_lock_take(c, im, id, e) < 0)
         return -1;
     return job_add(c,
                    &(struct job){ .id = id,
                                   .kind = job_location.name,
                                   .image_id = im->id,
-                                  .owner = im->owner,
-                                  .arguments = str_text(&text) },
+                                  .arguments = str_text(&text),
+                                  .owner = l->owner },
                    e);
 }
 
@@ -138,7 +176,9 @@ static int attach_rows(struct job_run *r, struct db_conn *c, const struct wanted
         (struct image_location){ .url = w->url, .metadata = "{}", .status = "active" };
     if (image_save(c, im, IMAGE_QUEUED, e) < 0)
         return -1;
-    return w->hash ? job_step(c, r->job->id, r->holder, step_attached, e) : end(r, c, JOB_DONE, "", e);
+    if (!w->hash)
+        return end(r, c, true, "", e);
+    return task_begin(c, r->job->id, e) < 0 ? -1 : job_step(c, r->job->id, r->holder, step_attached, e);
 }
 
 static int attach(struct job_run *r, const struct wanted *w, struct error *e)
@@ -246,7 +286,7 @@ static int hash_rows(struct job_run *r, struct db_conn *c, const struct wanted *
         im->status = IMAGE_ACTIVE;
     if (image_save(c, im, from, e) < 0)
         return -1;
-    return end(r, c, JOB_DONE, "", e);
+    return end(r, c, true, "", e);
 }
 
 static int hash(struct job_run *r, const struct wanted *w, struct error *e)
@@ -295,16 +335,18 @@ static int detach(struct job_run *r, struct db_conn *c, const char *url, struct 
     return image_save(c, im, IMAGE_IMPORTING, e);
 }
 
+/* An image that lacks but hashes that nobody asked for has been given its location. */
 static int give_up(struct job_run *r, const struct error *why, struct error *e)
 {
     CLEANUP(db_release) struct db_conn *c = NULL;
+    bool attached = str_eq(r->job->step, step_attached) && why->kind != ERROR_CONFLICT;
     struct wanted w = { .url = NULL };
     struct error ignored;
 
     if (wanted_read(r->arena, r->job, &w, &ignored) < 0)
         log_debug("job %s: %s", r->job->id, ignored.message);
     if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 || detach(r, c, w.url, e) < 0 ||
-        end(r, c, JOB_FAILED, why->message, e) < 0)
+        end(r, c, attached && !w.value, why->message, e) < 0)
         return -1;
     return db_commit(c, e);
 }
@@ -320,6 +362,19 @@ static const char *step_again(const struct image *im, const struct wanted *w)
                    location_find(im, w->url)
                ? step_attached
                : NULL;
+}
+
+/* A task like that of the failed job, where it is still known. */
+static int task_again(struct db_conn *c, struct arena *a, const char *failed, const char *id, struct error *e)
+{
+    struct task *t;
+
+    if (task_load(c, a, failed, &t, e) < 0)
+        return e->kind == ERROR_NOT_FOUND ? 0 : -1;
+    t->id = id;
+    t->result = NULL;
+    t->message = "";
+    return task_add(c, t, e);
 }
 
 static int again(struct db_conn *c, struct arena *a, const struct job *failed, const char **ret_id,
@@ -342,7 +397,7 @@ static int again(struct db_conn *c, struct arena *a, const struct job *failed, c
                          image_status_name(im->status));
     uuid_make(id);
     j.id = id;
-    if (image_lock_take(c, im, id, e) < 0 || job_add(c, &j, e) < 0)
+    if (task_again(c, a, failed->id, id, e) < 0 || image_lock_take(c, im, id, e) < 0 || job_add(c, &j, e) < 0)
         return -1;
     *ret_id = id;
     return 0;

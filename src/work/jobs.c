@@ -25,7 +25,7 @@ enum {
 };
 
 /* Every kind. */
-static const struct job_kind *const kinds[] = { &job_location, &job_import };
+static const struct job_kind *const kinds[] = { &job_location, &job_import, &job_task };
 
 struct slot {
     struct job_run run;

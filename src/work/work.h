@@ -194,9 +194,11 @@ struct location_request {
     bool hash;                     /* read the data for it */
     int64_t location_quota;        /* negative: none */
     int64_t storage_quota;         /* bytes; 0: none */
+    const json_t *proof;           /* what the client said of the hash, as a document; NULL: nothing */
+    const char *owner, *user_id, *request_id; /* of the task; owner not NULL */
 };
-/* Locks the image and writes the job, within the caller's transaction; ERROR_CONFLICT when a task works on
- * it. */
+/* Locks the image and writes task and job, within the caller's transaction; ERROR_CONFLICT when a task works
+ * on it. */
 int location_job_add(struct db_conn *c, const struct image *im, const struct location_request *l,
                      struct error *e) MUST_CHECK;
 
@@ -218,6 +220,17 @@ struct import_request {
 /* Task, lock and job, within the caller's transaction; ERROR_CONFLICT: another task has the lock. */
 int import_job_add(struct db_conn *c, struct arena *a, const struct import_request *q,
                    struct error *e) MUST_CHECK;
+
+/* What a task of type import brings, beside its own row. */
+struct task_import {
+    const char *url;
+    const char *store;     /* id */
+    bool several;          /* clients know stores by id */
+    int64_t storage_quota; /* bytes; 0: none */
+};
+/* The image as it will be, locked; the task; and the job, within the caller's transaction. */
+int task_import_add(struct db_conn *c, struct image *im, struct task *t, const struct task_import *q,
+                    struct error *e) MUST_CHECK;
 
 struct reap_counts {
     size_t uploads, objects, files, tasks;

@@ -77,6 +77,7 @@ REQUESTS = [
     ('DELETE /v2/images/{image_id}/tags/{tag}', {'tag': 'there'}, {}, None),
     ('GET /v2/images/{image_id}/tasks', {}, {}, None),
     ('GET /v2/tasks', {}, {}, None),
+    ('POST /v2/tasks', {}, JSON, b'{"type": "import", "input": {}}'),
     ('GET /v2/tasks/{task_id}', {'task_id': NOBODYS}, {}, None),
     ('DELETE /v2/tasks/{task_id}', {'task_id': NOBODYS}, {}, None),
 ]

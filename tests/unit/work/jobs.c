@@ -8,8 +8,10 @@ static struct jobs *jobs;
 
 static struct jobs *worker(int64_t patience_us)
 {
-    return jobs_start(
-        &(struct jobs_options){ .db = w.db, .stores = w.stores, .retries = 2, .patience_us = patience_us });
+    static const struct import_settings imports = { .task_hours = 48 };
+
+    return jobs_start(&(struct jobs_options){
+        .db = w.db, .stores = w.stores, .retries = 2, .patience_us = patience_us, .imports = &imports });
 }
 
 static int setup(void **state UNUSED)
@@ -44,7 +46,7 @@ static const char *add(const char *url, const char *value, bool hash)
     struct arena *a = arena_make(4096);
     struct image *im = world_load(&w, a, id);
     const struct location_request l = {
-        .url = url, .algorithm = "sha512", .value = value, .hash = hash, .location_quota = 10
+        .url = url, .algorithm = "sha512", .value = value, .hash = hash, .location_quota = 10, .owner = "p"
     };
     struct error e;
 
@@ -188,7 +190,7 @@ static void unknown_kinds_are_left(void **state UNUSED)
 static void one_image_one_job(void **state UNUSED)
 {
     const char *id = add(object(ID_A, "some data"), NULL, true);
-    const struct location_request l = { .url = "file:///x", .algorithm = "md5" };
+    const struct location_request l = { .url = "file:///x", .algorithm = "md5", .owner = "p" };
     CLEANUP(db_release) struct db_conn *c = NULL;
     struct error e;
 
