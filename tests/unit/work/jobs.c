@@ -284,6 +284,162 @@ static void hashes_are_not_of_other_data(void **state UNUSED)
     assert_null(im->os_hash_value);
 }
 
+/* ---- giving up ---- */
+
+static struct job *job_of(const char *image_id)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct job *list;
+    struct error e;
+    size_t n;
+
+    MUST(db_acquire(w.db, DB_WAIT, &c, &e));
+    MUST(job_list(c, w.arena, true, &list, &n, &e));
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(list[i].image_id, image_id))
+            return &list[i];
+    return NULL;
+}
+
+static void note(const char *name, const char *value)
+{
+    world_sql(&w,
+              arena_printf(
+                  w.arena,
+                  "INSERT INTO glint_job_notes (job_id, name, value) SELECT id, '%s', '%s' FROM glint_jobs",
+                  name, value));
+}
+
+/* As twenty processes left it that died at the same step. */
+static void what_kills_its_workers_is_given_up(void **state UNUSED)
+{
+    const char *id = add(object(ID_A, "some data"), NULL, true);
+
+    world_sql(&w, "UPDATE glint_jobs SET state = 'running', holder = 'dead', expires_at = 0");
+    note("takeovers", "19");
+    work(id);
+    assert_true(world_queued(&w, id));
+    assert_int_equal(job_of(id)->state, JOB_FAILED);
+    assert_string_equal(job_of(id)->message, "The process that did it died 20 times after step \"\".");
+}
+
+static void nineteen_are_not_twenty(void **state UNUSED)
+{
+    const char *id = add(object(ID_A, "some data"), NULL, true);
+
+    world_sql(&w, "UPDATE glint_jobs SET state = 'running', holder = 'dead', expires_at = 0");
+    note("takeovers", "18");
+    work(id);
+    assert_true(world_active(&w, id, "some data", 9));
+}
+
+/* Those that would undo it died too: it does not take one worker after the other with it. */
+static void what_kills_for_ever_is_left_for_a_while(void **state UNUSED)
+{
+    const char *id = add(object(ID_A, "some data"), NULL, true);
+    struct error e;
+
+    world_sql(&w, "UPDATE glint_jobs SET state = 'running', holder = 'dead', expires_at = 0");
+    note("takeovers", "21");
+    for (int i = 0; i < 20; i++)
+        MUST(jobs_poll(jobs, &e));
+    assert_true(locked(id));
+    world_sql(&w, "UPDATE glint_jobs SET updated_at = '2026-01-01 00:00:00.000000'");
+    work(id);
+    assert_true(world_queued(&w, id));
+}
+
+static void what_is_to_be_given_up_is_not_run(void **state UNUSED)
+{
+    const char *id = add(object(ID_A, "some data"), NULL, true);
+
+    note("giving_up", "media it is none");
+    work(id);
+    assert_true(world_queued(&w, id));
+    assert_string_equal(job_of(id)->message, "it is none");
+}
+
+/* One call of the database after the other fails while a job fails: it is given up in the end. */
+static void giving_up_is_tried_again(void **state UNUSED)
+{
+    bool fired = true;
+    struct db *faulty;
+    struct error e;
+    char url[200];
+
+    jobs_stop(jobs);
+    snprintf(url, sizeof url, "fault+sqlite:///%s/glint.sqlite", w.dir);
+    MUST(db_open(url, false, 8, &faulty, &e));
+    for (long n = 1; fired; n += 3) {
+        char name[UUID_TEXT_MAX];
+        const char *id;
+
+        uuid_make(name);
+        id = add(object(name, "some data"), "ab", true);
+        world_sql(&w, "UPDATE glint_jobs SET step = 'attached' WHERE state = 'waiting'");
+        world_sql(&w, arena_printf(w.arena, "UPDATE images SET status = 'importing' WHERE id = '%s'", id));
+        jobs = jobs_start(&(struct jobs_options){
+            .db = faulty, .stores = w.stores, .retries = 2, .patience_us = CLOCK_SECOND / 2 });
+        db_fault_arm(n, ERROR_UNAVAILABLE);
+        for (int i = 0; i < 4000 && locked(id); i++) {
+            const struct timespec nap = { 0, 5000000 };
+
+            if (jobs_poll(jobs, &e) < 0)
+                assert_string_equal(e.message, "The database is not available");
+            nanosleep(&nap, NULL);
+        }
+        fired = db_fault_fired();
+        db_fault_arm(0, ERROR_UNAVAILABLE);
+        assert_true(world_queued(&w, id));
+        assert_int_equal(job_of(id)->state, JOB_FAILED);
+        jobs_stop(jobs);
+        assert_true(n < 200);
+    }
+    db_close(faulty);
+    jobs = worker(0);
+}
+
+/* ---- how many ---- */
+
+static size_t running(void)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct job *list;
+    struct error e;
+    size_t n;
+
+    MUST(db_acquire(w.db, DB_WAIT, &c, &e));
+    MUST(job_running(c, w.arena, &list, &n, &e));
+    return n;
+}
+
+/* Those that write into a store of which enough do so wait, and hide no other. */
+static void a_store_is_written_by_so_many(void **state UNUSED)
+{
+    const struct timespec nap = { 0, 2000000 };
+    size_t most = 0;
+    struct error e;
+
+    jobs_stop(jobs);
+    jobs = jobs_start(&(struct jobs_options){ .db = w.db, .stores = w.stores, .retries = 2, .per_store = 1 });
+    for (int i = 0; i < 130; i++) {
+        char name[UUID_TEXT_MAX];
+
+        uuid_make(name);
+        add(object(name, "some data"), NULL, true);
+    }
+    note("stores", "slow,fast");
+    add(object(ID_A, "some data"), NULL, true);
+    MUST(jobs_poll(jobs, &e));
+    assert_true(running() <= 2); /* one of each */
+    while (is_work_left()) {
+        MUST(jobs_poll(jobs, &e));
+        most = running() > most ? running() : most;
+        nanosleep(&nap, NULL);
+    }
+    assert_true(most <= 2);
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -303,6 +459,12 @@ int main(void)
         TEST(a_stop_gives_back),
         TEST(purged_images_end_their_jobs),
         TEST(hashes_are_not_of_other_data),
+        TEST(what_kills_its_workers_is_given_up),
+        TEST(nineteen_are_not_twenty),
+        TEST(what_kills_for_ever_is_left_for_a_while),
+        TEST(what_is_to_be_given_up_is_not_run),
+        TEST(giving_up_is_tried_again),
+        TEST(a_store_is_written_by_so_many),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
