@@ -57,11 +57,15 @@ def started(client, url, **proof):
     return image_id
 
 
-@contextlib.contextmanager
-def worker(s):
+def launch(s, **env):
     """A worker that no server looks after."""
     with open(s.errors, 'ab') as log:
-        process = subprocess.Popen([s.program, 'worker', '--config-file', s.conf], env=s.environment(), stdout=log, stderr=log)
+        return subprocess.Popen([s.program, 'worker', '--config-file', s.conf], env={**s.environment(), **env}, stdout=log, stderr=log)
+
+
+@contextlib.contextmanager
+def worker(s, **env):
+    process = launch(s, **env)
     try:
         yield process
     finally:
@@ -330,23 +334,91 @@ def test_jobs_are_counted(server, web):
     assert total(s.metrics(), 'glint_jobs_total', result='done') == 2
 
 
+# ---------------------------------------------------------------- hosts whose clocks are wrong
+
+@pytest.fixture(scope='session')
+def elsewhere(tmp_path_factory):
+    """elsewhere(host, ahead): the environment of a worker on that host, whose clock is so many seconds ahead."""
+    library = str(tmp_path_factory.mktemp('otherhost') / 'otherhost.so')
+    subprocess.run(['cc', '-shared', '-fPIC', '-D_GNU_SOURCE', '-o', library, os.path.join(TOP, 'tests/e2e/otherhost.c'), '-ldl'], check=True)
+    return lambda host, ahead=0: {'LD_PRELOAD': library, 'OTHERHOST': host, 'OTHERHOST_CLOCK': str(ahead)}
+
+
+@pytest.mark.skipif(SANITIZED, reason='a sanitizer wants to be loaded first')
+@pytest.mark.parametrize('ahead', [5 * 3600, -5 * 3600])
+def test_a_wrong_clock_takes_nobody_s_work(server, web, elsewhere, ahead):
+    """What runs on a host with the right time is not taken by one with another, nor the other way round."""
+    s = server(supervise_worker='false')
+    member = s.client()
+    name = 'clock%d' % ahead
+    with worker(s, **elsewhere('right')), worker(s, **elsewhere('wrong', ahead)):
+        images = [started(member, '%s/gate/%s/1000' % (web.url, name), **PROOF) for _ in range(12)]
+        assert eventually(lambda: sum(j['state'] == 'running' and j['step'] == 'attached' for j in listed(s)) == 12)
+        hosts = {job['id']: job['holder'] for job in listed(s)}
+        assert {holder.split('/')[0] for holder in hosts.values()} == {'right', 'wrong'}
+        time.sleep(3)
+        assert {job['id']: job['holder'] for job in listed(s)} == hosts
+        opened(web, name)
+        assert [settled(member, i)['status'] for i in images] == ['active'] * 12
+    assert s.sql('SELECT DISTINCT state, attempt FROM glint_jobs') == [('done', 0)]
+    assert origin.Handler.counts[name] == 12, 'each was read once'
+
+
+@pytest.mark.skipif(SANITIZED, reason='a sanitizer wants to be loaded first')
+def test_a_clock_that_jumps(server, web, elsewhere, tmp_path):
+    """Forth and back under running work and a lease that is renewed; what failed meanwhile is tried again soon."""
+    s = server(supervise_worker='false')
+    member = s.client()
+    clock = tmp_path / 'clock'
+    clock.write_text('0')
+    with worker(s, **elsewhere('right')), worker(s, **elsewhere('jumping', clock)):
+        slow = [started(member, web.url + '/gate/jumps/1000', **PROOF) for _ in range(12)]
+        assert eventually(lambda: sum(j['state'] == 'running' and j['step'] == 'attached' for j in listed(s)) == 12)
+        hosts = {job['id']: job['holder'] for job in listed(s)}
+        for ahead in (7200, -7200, 86400 * 30, 0):
+            clock.write_text(str(ahead))
+            image_id = started(member, web.url + '/flaky/jump%d/1/1000' % ahead, **PROOF)
+            assert settled(member, image_id)['status'] == 'active'
+            assert {job['id']: job['holder'] for job in listed(s)} == hosts
+        opened(web, 'jumps')
+        assert [settled(member, i)['status'] for i in slow] == ['active'] * 12
+    assert origin.Handler.counts['jumps'] == 12
+
+
+@pytest.mark.skipif(SANITIZED, reason='a sanitizer wants to be loaded first')
+def test_a_lease_of_another_host_ends(server, web, elsewhere):
+    """Its death is not seen from here; the lease is ended by hand for want of three minutes."""
+    s = server(supervise_worker='false')
+    member = s.client()
+    with worker(s, **elsewhere('gone')) as process:
+        image_id = started(member, web.url + '/slow/gone/1000', **PROOF)
+        assert eventually(lambda: origin.Handler.counts['gone'] == 1)
+        process.kill()
+        process.wait()
+    with worker(s):
+        time.sleep(2)
+        assert listed(s)[0]['holder'].startswith('gone/')
+        s.sql('UPDATE glint_jobs SET expires_at = 0')
+        assert settled(member, image_id)['status'] == 'active'
+
+
 # ---------------------------------------------------------------- many workers
 
-def test_many_workers_and_many_kills(server, web):
-    """Four workers, killed at random and replaced: each job is done, and its effect is there once."""
+def test_many_workers_and_many_kills(server, web, request):
+    """Four workers on three hosts, whose clocks are hours apart, killed at random and replaced: each job is done, and its
+    effect is there once."""
     s = server(supervise_worker='false')
     member = s.client()
     count, seed = 300 if not SANITIZED else 60, random.randrange(1 << 32)
     chance = random.Random(seed)
     images = [started(member, web.url + '/name/m%d/%d' % (n, 100 + n)) for n in range(count)]
 
-    def launch():
-        return subprocess.Popen([s.program, 'worker', '--config-file', s.conf], env=s.environment(),
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    elsewhere = request.getfixturevalue('elsewhere') if not SANITIZED else lambda host, ahead: {}
+    hosts = [{}, {}, elsewhere('early', -5 * 3600), elsewhere('late', 5 * 3600)]
 
     def left():
         return s.sql("SELECT COUNT(*) FROM glint_jobs WHERE state IN ('waiting', 'running')")[0][0]
-    workers, kills, end = [launch() for _ in range(4)], 0, time.monotonic() + 200
+    workers, kills, end = [launch(s, **host) for host in hosts], 0, time.monotonic() + 200
     try:
         while left() and time.monotonic() < end:
             time.sleep(chance.uniform(0.02, 0.15))
@@ -354,7 +426,7 @@ def test_many_workers_and_many_kills(server, web):
                 at = chance.randrange(4)
                 workers[at].send_signal(signal.SIGKILL)
                 workers[at].wait()
-                workers[at] = launch()
+                workers[at] = launch(s, **hosts[at])
                 kills += 1
         assert left() == 0, 'seed %d: not done' % seed
     finally:
