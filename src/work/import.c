@@ -168,7 +168,8 @@ static int finish_rows(struct import *im, struct db_conn *c, struct error *e)
     if (now->status != IMAGE_ACTIVE && !(copies(im) && now->status == IMAGE_DEACTIVATED))
         return error_set(e, ERROR_INTERNAL, "None of the uploads finished!");
     str_addf(&result, "{\"image_id\": \"%s\"}", im->image_id);
-    str_addf(&message, "Copied %lld MiB", (long long)(now->size >> 20));
+    if (now->size > 0)
+        str_addf(&message, "Copied %lld MiB", (long long)(now->size >> 20));
     if (task_end(c, r->job->id, true, str_text(&result), str_text(&message), import_expiry(im->settings), e) <
             0 ||
         staged_drop(c, im->image_id, e) < 0 || image_unlock(c, im->image_id, r->job->id, e) < 0)
