@@ -196,8 +196,8 @@ int member_remove(struct db_conn *c, const char *image_id, const char *project, 
 /* ---- upload leases (glint_leases) ----
  *
  * While an upload runs the image is `saving` and one row here says who moves its bytes, until when that is
- * believed, and which object the bytes will become. Whoever finds an expired row, or one whose process is
- * dead, may undo it. */
+ * believed, and which object the bytes will become. Whoever finds a row whose process is dead, or that was
+ * not renewed for as long as a lease lasts by the finder's own clock, may undo it. */
 
 struct lease {
     const char *image_id, *holder, *store, *url;

@@ -3,10 +3,11 @@
  *
  * An abandoned upload is first taken over: its lease becomes ours in one transaction that looks again whether
  * it is abandoned. So of several reapers one goes on, and an uploader that was only slow finds its lease gone
- * before it can publish. Trash names objects of deleted images, whose ids never come back: it may be removed
- * by several at once. */
+ * before it can publish. Whether it is abandoned no clock of another host decides: see lease_over(). Trash
+ * names objects of deleted images, whose ids never come back: it may be removed by several at once. */
 #include "work/work.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "work/lease.h"
@@ -26,9 +27,22 @@ struct reaper {
 
 /* ---- abandoned uploads ---- */
 
+/* What this process has seen of leases, in all rounds; under the lock. */
+static pthread_mutex_t watch_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lease_watch watch = { .patience_us = LEASE_SECONDS * CLOCK_SECOND };
+
 static bool abandoned(const struct lease *l)
 {
-    return l->expires_us < clock_now_us() || holder_dead(l->holder);
+    WITH_MUTEX(&watch_lock);
+
+    return lease_over(&watch, l->image_id, l->holder, l->expires_us);
+}
+
+static void watch_tidy(void)
+{
+    WITH_MUTEX(&watch_lock);
+
+    lease_watch_tidy(&watch);
 }
 
 static const struct lease *find(const struct lease *all, size_t n, const struct lease *wanted)
@@ -165,6 +179,7 @@ int work_reap(struct db *db, struct stores *stores, struct reap_counts *ret, str
     for (size_t i = 0; i < n_leases; i++)
         if (abandoned(&leases[i]) && reap_upload(&r, &leases[i], &one) < 0)
             note_failure(&r, leases[i].image_id, &one, &failed, e);
+    watch_tidy();
     if (trash_list(c, a, TRASH_ROUND, &trash, &n_trash, e) < 0)
         return -1;
     for (size_t i = 0; i < n_trash; i++)

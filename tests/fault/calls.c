@@ -72,7 +72,7 @@ static int upload(const char *id, const struct plan *p, bool *ret_fired, struct 
 
 static void settle_world(void)
 {
-    world_sql(&w, "UPDATE glint_leases SET expires_at = 1");
+    world_sql(&w, "UPDATE glint_leases SET expires_at = 0");
     world_reap(&w);
     assert_int_equal(world_leases(&w) + world_trash(&w) + world_temporaries(&w), 0);
 }
@@ -228,7 +228,7 @@ static void litter(const char **ret_id)
     struct lease l = { .image_id = *ret_id = world_image(&w, "raw"),
                        .holder = "elsewhere#1",
                        .store = "file",
-                       .expires_us = 1 };
+                       .expires_us = 0 };
     struct error e;
 
     MUST(test_put(world_store(&w), *ret_id, 3, "abc", 3, &loc, &e));

@@ -246,7 +246,7 @@ static void overtake(const char *id)
     struct stream_source src = stream_memory_source(&m);
     struct error e;
 
-    world_sql(&w, "UPDATE glint_leases SET expires_at = 1");
+    world_sql(&w, "UPDATE glint_leases SET expires_at = 0");
     assert_int_equal(world_reap(&w).uploads, 1);
     assert_true(world_queued(&w, id));
     MUST(world_upload(&w, id, &o, &src, &e));
@@ -275,7 +275,7 @@ static void overtake_slowly(const char *id)
     struct stream_source src = stream_memory_source(&m);
     struct error e;
 
-    world_sql(&w, "UPDATE glint_leases SET expires_at = 1");
+    world_sql(&w, "UPDATE glint_leases SET expires_at = 0");
     assert_int_equal(world_reap(&w).uploads, 1);
     MUST(upload_begin(w.arena, world_load(&w, w.arena, id), &o, &other, &e));
     MUST(upload_pump(other, &src, &e));
@@ -327,7 +327,7 @@ static void data_that_cannot_be_removed_is_not_forgotten(void **state UNUSED)
     assert_int_equal(e.kind, ERROR_UNAVAILABLE);
     assert_int_equal(world_status(&w, id), IMAGE_SAVING);
     assert_int_equal(world_leases(&w), 1);
-    world_sql(&w, "UPDATE glint_leases SET expires_at = 1");
+    world_sql(&w, "UPDATE glint_leases SET expires_at = 0");
     assert_int_equal(world_reap(&w).objects, 1);
     assert_true(world_queued(&w, id));
     assert_int_equal(world_leases(&w) + world_objects(&w), 0);
