@@ -222,10 +222,10 @@ class Server(http.server.ThreadingHTTPServer):
         pass                                        # a client that goes away in the middle is what tests do
 
 
-def start(port=0):
+def start(port=0, host='127.0.0.1'):
     """The server on a thread of this process; its url is .url."""
-    server = Server(('127.0.0.1', port), Handler)
-    server.url = 'http://127.0.0.1:%d' % server.server_port
+    server = Server((host, port), Handler)
+    server.url = 'http://%s:%d' % (host, server.server_port)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
