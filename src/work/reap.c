@@ -92,10 +92,12 @@ static int remove_object(struct reaper *r, const char *store, const char *url, s
 
 static int end_lease(struct reaper *r, const struct lease *l, const char *holder, struct error *e)
 {
+    enum image_status from = str_eq(l->store, STORE_STAGING) ? IMAGE_UPLOADING : IMAGE_SAVING;
+
     POINT("reap.removed");
     if (db_begin_write(r->c, e) < 0 || lease_drop(r->c, l->image_id, holder, e) < 0)
         return -1;
-    if (image_status_set(r->c, l->image_id, IMAGE_SAVING, IMAGE_QUEUED, e) < 0 && e->kind != ERROR_CONFLICT &&
+    if (image_status_set(r->c, l->image_id, from, IMAGE_QUEUED, e) < 0 && e->kind != ERROR_CONFLICT &&
         e->kind != ERROR_NOT_FOUND)
         return -1;
     return db_commit(r->c, e);
