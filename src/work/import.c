@@ -139,6 +139,8 @@ static int begin_rows(struct import *im, struct db_conn *c, struct image *now, v
         now->status = IMAGE_IMPORTING;
     }
     image_property_set(im->run->arena, now, IMPORTING_TO_STORES, ""); /* who has the lock is the only one */
+    if (!image_property_get(now, FAILED_IMPORT))
+        image_property_set(im->run->arena, now, FAILED_IMPORT, "");
     for (size_t i = 0; i < im->n_stores; i++)
         import_tell_store(im, now, im->stores[i], true, false);
     image_property_drop(now, IMAGE_STAGE_HOST);
@@ -169,7 +171,8 @@ static int finish_rows(struct import *im, struct db_conn *c, struct error *e)
         return error_set(e, ERROR_INTERNAL, "None of the uploads finished!");
     str_addf(&result, "{\"image_id\": \"%s\"}", im->image_id);
     if (now->size > 0)
-        str_addf(&message, "Copied %lld MiB", (long long)(now->size >> 20));
+        if (im->n_stores > 0 && now->size > 0)
+            str_addf(&message, "Copied %lld MiB", (long long)(now->size >> 20));
     if (task_end(c, r->job->id, true, str_text(&result), str_text(&message), import_expiry(im->settings), e) <
             0 ||
         staged_drop(c, im->image_id, e) < 0 || image_unlock(c, im->image_id, r->job->id, e) < 0)
