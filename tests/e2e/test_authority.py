@@ -32,7 +32,7 @@ STRANGERS = ('anonymous', 'service', 'accepted', 'pending', 'other', 'otherreade
 VISIBILITIES = ('public', 'community', 'shared', 'private')
 # status, deleted, protected, os_hidden
 STATES = {
-    'queued': ('queued', 0, 0, 0), 'saving': ('saving', 0, 0, 0), 'active': ('active', 0, 0, 0),
+    'queued': ('queued', 0, 0, 0), 'saving': ('saving', 0, 0, 0), 'uploading': ('uploading', 0, 0, 0), 'importing': ('importing', 0, 0, 0), 'active': ('active', 0, 0, 0),
     'deactivated': ('deactivated', 0, 0, 0), 'deleted': ('deleted', 1, 0, 0), 'protected': ('active', 0, 1, 0), 'hidden': ('active', 0, 0, 1),
 }
 DATA = b'data'
@@ -61,6 +61,9 @@ REQUESTS = [
     ('GET /v2/images/{image_id}/file', {}, {}, None),
     ('HEAD /v2/images/{image_id}/file', {}, {}, None),
     ('PUT /v2/images/{image_id}/file', {}, OCTETS, DATA),
+    ('PUT /v2/images/{image_id}/stage', {}, OCTETS, DATA),
+    ('POST /v2/images/{image_id}/import', {}, JSON, b'{"method": {"name": "glance-direct"}}'),
+    ('POST /v2/images/{image_id}/import', {'method': 'web-download'}, JSON, b'{"method": {"name": "web-download", "uri": "x"}}'),
     ('GET /v2/images/{image_id}/locations', {}, {}, None),
     ('POST /v2/images/{image_id}/locations', {}, JSON, b'{"url": "file:///nowhere"}'),
     ('DELETE /v2/stores/{store_id}/{image_id}', {'store_id': 'file'}, {}, None),
