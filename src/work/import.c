@@ -425,6 +425,22 @@ static int undo_plugins(struct import *im, struct db_conn *c, struct image *now,
     return 0;
 }
 
+/* As it was before the import. The job may have been ended by another host than the one that has the data. */
+static int stay_staged(struct import *im, struct db_conn *c, struct image *now, struct error *e)
+{
+    const char *host = im->settings->hosts.self;
+    struct staged *s;
+
+    if (staged_get(c, im->run->arena, im->image_id, &s, e) < 0)
+        return -1;
+    now->size = s ? s->size : -1;
+    if (s && *s->host)
+        host = s->host;
+    if (*host)
+        image_property_set(im->run->arena, now, IMAGE_STAGE_HOST, host);
+    return 0;
+}
+
 static int undo_image(struct import *im, struct db_conn *c, struct image *now, const struct error *why,
                       struct leftovers *left, bool *ret_stay, struct error *e)
 {
@@ -445,15 +461,8 @@ static int undo_image(struct import *im, struct db_conn *c, struct image *now, c
     if (undo_plugins(im, c, now, *ret_stay, e) < 0)
         return -1;
     no_data(now);
-    if (*ret_stay) {
-        struct staged *s;
-
-        if (staged_get(c, im->run->arena, im->image_id, &s, e) < 0)
-            return -1;
-        now->size = s ? s->size : -1;
-        if (*im->settings->hosts.self)
-            image_property_set(im->run->arena, now, IMAGE_STAGE_HOST, im->settings->hosts.self);
-    }
+    if (*ret_stay && stay_staged(im, c, now, e) < 0)
+        return -1;
     now->status = *ret_stay ? IMAGE_UPLOADING : IMAGE_QUEUED;
     return image_save(c, now, from, e);
 }

@@ -74,9 +74,12 @@ def status(host, image_id):
 
 
 def becomes_active(host, image_id, data=DATA, seconds=30):
-    assert eventually(lambda: status(host, image_id) == 'active', seconds), (host.client().show(image_id), host.log()[-3000:])
-    image = host.client().show(image_id)
-    assert image['checksum'] == hashlib.md5(data).hexdigest() and 'os_glance_import_task' not in image
+    def done():
+        image = host.client().show(image_id)
+        return image if image['status'] == 'active' and 'os_glance_import_task' not in image else None
+    image = eventually(done, seconds)
+    assert image, (host.client().show(image_id), host.log()[-3000:])
+    assert image['checksum'] == hashlib.md5(data).hexdigest()
     assert host.client().download(image_id).body == data
 
 
@@ -271,6 +274,27 @@ def test_the_job_of_a_deleted_image_waits_for_nobody(world):
     assert b.client().delete('/v2/images/' + image_id).status == 204
     at_rest(b)
     assert b.sql('SELECT state FROM glint_jobs') == [('failed',)]
+
+
+def test_a_job_that_waits_in_vain_can_be_ended(world):
+    a, b = world.host('a', {'glint': {'supervise_worker': 'false'}}), world.host('b')
+    image_id = staged(a)
+    assert bring(a, image_id).status == 202
+    a.kill()
+    job, = b.sql('SELECT id FROM glint_jobs')[0]
+    b.tool('jobs', 'cancel', '--force', job)
+    assert eventually(lambda: 'os_glance_import_task' not in b.client().show(image_id))
+    image = b.client().show(image_id)
+    assert (image['status'], image['size']) == ('uploading', len(DATA))
+    a.start()
+    assert bring(b, image_id).status == 202         # it still knows who has the data
+    assert b.sql("SELECT COUNT(*) FROM glint_job_notes WHERE name = 'place' AND value = ?", a.url) == [(1,)]
+    a.added['glint'] = {'supervise_worker': 'true'}
+    a.configure()
+    assert a.stop() == 0
+    a.start()
+    becomes_active(b, image_id)
+    at_rest(b)
 
 
 def test_a_shared_staging_store_makes_them_one(world):
