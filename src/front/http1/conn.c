@@ -65,6 +65,8 @@ static void conn_watch(struct conn *c, short events)
     epoll_ctl(c->loop->epoll, op, c->wire.fd, &ev);
 }
 
+static void conn_read(struct conn *c);
+
 void conn_open(struct loop *l, struct listener *from, int fd, SSL *ssl, const char *peer)
 {
     struct conn *c = mem_new(sizeof *c);
@@ -75,10 +77,13 @@ void conn_open(struct loop *l, struct listener *from, int fd, SSL *ssl, const ch
     c->listener = from;
     str_copy(c->peer, sizeof c->peer, peer);
     list_add(c, ssl ? CONN_HANDSHAKE : CONN_IDLE);
-    conn_watch(c, POLLIN);
     l->conns++;
     metric_add(l->h->connections, 1);
     metric_add(l->h->accepted, 1);
+    if (from->protocol == HTTP1_UWSGI)
+        conn_read(c); /* the request is there already, or will be in no time: most need no watching */
+    else
+        conn_watch(c, POLLIN);
 }
 
 void conn_close(struct conn *c)
@@ -118,12 +123,17 @@ static void conn_linger(struct conn *c)
     conn_watch(c, POLLIN);
 }
 
-/* Closing with bytes unread makes the kernel send a reset, which may overtake the answer. */
+/* Closing with bytes unread makes the kernel send a reset, which may overtake the answer. By the uwsgi
+ * protocol nothing may come after a request that was all that came. */
 static bool has_unread(struct conn *c)
 {
     int unread = 0;
 
-    return c->in.len > c->in.off || (ioctl(c->wire.fd, FIONREAD, &unread) == 0 && unread > 0);
+    if (c->in.len > c->in.off)
+        return true;
+    if (c->emptied && c->listener->protocol == HTTP1_UWSGI)
+        return false;
+    return ioctl(c->wire.fd, FIONREAD, &unread) == 0 && unread > 0;
 }
 
 static void conn_part(struct conn *c)
@@ -173,12 +183,13 @@ void conn_finish(struct conn *c, enum verdict v)
 
 /* ---- sending what was answered inline ---- */
 
-/* Sends of s what the socket takes. 0: all is sent, else WIRE_WAIT or WIRE_GONE. */
-static ssize_t push(struct wire *w, const struct str *s, size_t *sent)
+/* Sends of s what the socket takes. 0: all is sent, else WIRE_WAIT or WIRE_GONE. last: the end of the
+ * connection follows at once, and goes with the last bytes. */
+static ssize_t push(struct wire *w, const struct str *s, size_t *sent, bool last)
 {
     while (*sent < s->len) {
         struct iovec iov = { s->data + *sent, s->len - *sent };
-        ssize_t n = wire_write(w, &iov, 1, false);
+        ssize_t n = wire_write(w, &iov, 1, last);
 
         if (n < 0)
             return n;
@@ -207,7 +218,7 @@ static void conn_answer(struct conn *c, enum verdict v)
 {
     struct loop *l = c->loop;
     size_t sent = 0;
-    ssize_t result = push(&c->wire, &l->out, &sent);
+    ssize_t result = push(&c->wire, &l->out, &sent, v == VERDICT_CLOSE);
 
     if (result == WIRE_WAIT) {
         str_addn(&c->out, l->out.data + sent, l->out.len - sent);
@@ -227,7 +238,7 @@ static void conn_answer(struct conn *c, enum verdict v)
 static void conn_send(struct conn *c)
 {
     size_t before = c->out_sent;
-    ssize_t result = push(&c->wire, &c->out, &c->out_sent);
+    ssize_t result = push(&c->wire, &c->out, &c->out_sent, c->verdict == VERDICT_CLOSE);
 
     if (result == WIRE_GONE) {
         conn_close(c);
@@ -307,7 +318,8 @@ static void hand_over(struct conn *c, struct input *in, const char *head, size_t
 
     arena_reset(l->arena);
     keep_rest(c, in);
-    result = push(&c->wire, &l->out, &sent);
+    c->emptied = false;
+    result = push(&c->wire, &l->out, &sent, false);
     if (result == WIRE_WAIT)
         str_addn(&g->own, l->out.data + sent, l->out.len - sent);
     out_clear(l);
@@ -328,8 +340,6 @@ static void hand_over(struct conn *c, struct input *in, const char *head, size_t
     conn_refuse(c, 503, "the server has no thread for this request");
     conn_answer(c, VERDICT_LINGER);
 }
-
-static void conn_read(struct conn *c);
 
 /* The head is not whole yet. */
 static void await_head(struct conn *c)
@@ -425,6 +435,7 @@ static void conn_read(struct conn *c)
         conn_close(c);
     } else {
         in->len += (uint32_t)got;
+        c->emptied = in->len < in->cap;
         conn_serve(c, in);
     }
 }

@@ -87,6 +87,7 @@ struct conn {
     uint8_t verdict;  /* enum verdict: after SEND, or from the worker */
     uint8_t interest; /* poll events in the epoll set; 0: not in it */
     bool armed;       /* closing it would be a break: the answer is not whole */
+    bool emptied;     /* the last read of a head took all there was */
     struct wire wire;
     struct loop *loop;
     struct listener *listener;

@@ -224,6 +224,15 @@ static int tcp_socket(const struct addrinfo *a, bool reuse_port)
     return -1;
 }
 
+/* By the uwsgi protocol a client has only one thing to say, and at once: the kernel wakes us when it is
+ * there. After that time, in seconds, it hands over also who says nothing. */
+static void defer_accept(int fd)
+{
+    int seconds = 5;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds);
+}
+
 static uint16_t *port_of(struct sockaddr *a)
 {
     return a->sa_family == AF_INET6 ? &((struct sockaddr_in6 *)a)->sin6_port
@@ -259,6 +268,8 @@ static int listen_address(struct http1 *h, enum http1_protocol p, const char *ho
             close_fd(&fd);
             return -1;
         }
+        if (p == HTTP1_UWSGI)
+            defer_accept(fd);
         if (i == 0) {
             /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): getsockname() filled it */
             *port_of(a->ai_addr) = *port_of((struct sockaddr *)&bound);
@@ -398,6 +409,8 @@ int http1_listen_fd(struct http1 *h, enum http1_protocol p, int fd, struct error
         uint16_t port = ntohs(*port_of((struct sockaddr *)&a));
 
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        if (p == HTTP1_UWSGI)
+            defer_accept(fd);
         from->tls = h->tls && p == HTTP1_HTTP;
         from->port = port;
         snprintf(from->host, sizeof from->host, "localhost:%u", port);
