@@ -14,7 +14,7 @@ const struct route routes[] = {
     { "HEAD",   "/v2/images/{image_id}/file",             image_download,       BODY_NONE,    false, false, "download_image" },
     { "PUT",    "/v2/images/{image_id}/file",             image_upload,         BODY_STREAM,  false, true,  "upload_image" },
     { "PUT",    "/v2/images/{image_id}/stage",            image_stage,          BODY_STREAM,  false, true,  "modify_image" },
-    { "POST",   "/v2/images/{image_id}/import",           image_import,         BODY_JSON,    false, false },
+    { "POST",   "/v2/images/{image_id}/import",           image_import,         BODY_JSON,    false, false, "modify_image" },
     { "POST",   "/v2/images/{image_id}/actions/deactivate", image_deactivate,     BODY_NONE,    false, false, "deactivate" },
     { "POST",   "/v2/images/{image_id}/actions/reactivate", image_reactivate,     BODY_NONE,    false, false, "reactivate" },
     { "GET",    "/v2/images/{image_id}/locations",        location_list,        BODY_NONE,    false, false, "fetch_image_location" },

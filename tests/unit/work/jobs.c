@@ -4,12 +4,11 @@
 #include "setup.h"
 
 static struct world w;
+static const struct import_settings imports = { .task_hours = 48 };
 static struct jobs *jobs;
 
 static struct jobs *worker(int64_t patience_us)
 {
-    static const struct import_settings imports = { .task_hours = 48 };
-
     return jobs_start(&(struct jobs_options){
         .db = w.db, .stores = w.stores, .retries = 2, .patience_us = patience_us, .imports = &imports });
 }
@@ -378,8 +377,11 @@ static void giving_up_is_tried_again(void **state UNUSED)
         id = add(object(name, "some data"), "ab", true);
         world_sql(&w, "UPDATE glint_jobs SET step = 'attached' WHERE state = 'waiting'");
         world_sql(&w, arena_printf(w.arena, "UPDATE images SET status = 'importing' WHERE id = '%s'", id));
-        jobs = jobs_start(&(struct jobs_options){
-            .db = faulty, .stores = w.stores, .retries = 2, .patience_us = CLOCK_SECOND / 2 });
+        jobs = jobs_start(&(struct jobs_options){ .db = faulty,
+                                                  .stores = w.stores,
+                                                  .retries = 2,
+                                                  .patience_us = CLOCK_SECOND / 2,
+                                                  .imports = &imports });
         db_fault_arm(n, ERROR_UNAVAILABLE);
         for (int i = 0; i < 4000 && locked(id); i++) {
             const struct timespec nap = { 0, 5000000 };
@@ -421,7 +423,8 @@ static void a_store_is_written_by_so_many(void **state UNUSED)
     struct error e;
 
     jobs_stop(jobs);
-    jobs = jobs_start(&(struct jobs_options){ .db = w.db, .stores = w.stores, .retries = 2, .per_store = 1 });
+    jobs = jobs_start(&(struct jobs_options){
+        .db = w.db, .stores = w.stores, .retries = 2, .per_store = 1, .imports = &imports });
     for (int i = 0; i < 130; i++) {
         char name[UUID_TEXT_MAX];
 
