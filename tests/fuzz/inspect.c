@@ -40,7 +40,10 @@ static void look(const uint8_t *image, size_t size, unsigned seed, struct inspec
         seed = seed * 1103515245u + 12345u;
         piece = at < 4096 ? 1 + (seed >> 16) % 700 : 1 + (seed >> 10) % 200000;
         piece = piece < size - at ? piece : size - at;
-        inspect_feed(in, image + at, piece);
+        if (seed & 1 << 20 && inspect_unwanted(in) >= piece)
+            inspect_skip(in, piece);
+        else
+            inspect_feed(in, image + at, piece);
     }
     inspect_end(in, ret);
 }
