@@ -21,10 +21,11 @@
 enum { ARG_PARENT, ARG_CPU, ARG_MEMORY, ARG_FILE_SIZE, ARG_READ, ARG_WRITE, ARG_PROGRAM };
 enum { EXIT_SANDBOX = 126, LIKELY_VICTIM = 1000, NICE = 10 };
 
-static int give_up(const char *what)
+/* At once: too much was given away already to end in order. */
+static __attribute__((noreturn)) void give_up(const char *what)
 {
     fprintf(stderr, "glint helper: %s: %s\n", what, strerror(errno));
-    return EXIT_SANDBOX;
+    _exit(EXIT_SANDBOX);
 }
 
 /* When memory runs out, this goes first. */
@@ -39,20 +40,23 @@ static void volunteer(void)
     close(fd);
 }
 
-/* From the worker's ways, but for its death. */
-static int detach(int64_t parent)
+/* From the worker's ways. */
+static int detach(void)
 {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-        return -1;
-    if (getppid() != (pid_t)parent) { /* it ended before that took hold */
-        errno = ESRCH;
-        return -1;
-    }
     (void)setsid();
     (void)nice(NICE);
     (void)umask(077);
     volunteer();
     return chdir("/");
+}
+
+/* Last: a change of credentials takes it back. */
+static int die_with(int64_t parent)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        return -1;
+    errno = ESRCH;
+    return getppid() == (pid_t)parent ? 0 : -1; /* it ended before that took hold */
 }
 
 int helper_main(int argc, char **argv)
@@ -69,17 +73,17 @@ int helper_main(int argc, char **argv)
         fprintf(stderr, "glint helper is started by glint worker\n");
         return EXIT_USAGE;
     }
-    if (detach(parent) < 0)
-        return give_up("its parent is gone");
-    if (close_range(STDERR_FILENO + 1, ~0u, 0) < 0 || sandbox_limits_set(&limits) < 0)
-        return give_up("limits");
+    if (detach() < 0 || close_range(STDERR_FILENO + 1, ~0u, 0) < 0 || sandbox_limits_set(&limits) < 0)
+        give_up("limits");
     sandbox_leave();
     if (sandbox_weaken() < 0)
-        return give_up("privileges");
+        give_up("privileges");
+    if (die_with(parent) < 0)
+        give_up("its parent is gone");
     if (sandbox_files(argv[ARG_PROGRAM], argv[ARG_READ], *argv[ARG_WRITE] ? argv[ARG_WRITE] : NULL) < 0)
-        return give_up("files");
+        give_up("files");
     if (sandbox_calls(argv[ARG_PROGRAM]) < 0)
-        return give_up("system calls");
+        give_up("system calls");
     execve(argv[ARG_PROGRAM], argv + ARG_PROGRAM, environment);
-    return give_up(argv[ARG_PROGRAM]);
+    give_up(argv[ARG_PROGRAM]);
 }

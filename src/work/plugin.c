@@ -106,10 +106,10 @@ static bool may_inject(const char *pair)
 /* Glance leaves those that begin with os_glance out without a word, and so do we. */
 static int read_inject(const struct config *c, struct arena *a, struct plugin_settings *ret, struct error *e)
 {
-    const char *const *pairs, **list;
+    const char *const *pairs;
     size_t n = config_list(c, "inject_metadata_properties", "inject", &pairs);
+    const char **list = arena_array(a, const char *, n ? n : 1);
 
-    list = arena_array(a, const char *, n ? n : 1);
     for (size_t i = 0; i < n; i++) {
         if (!may_inject(pairs[i]))
             return error_set(e, ERROR_INVALID,

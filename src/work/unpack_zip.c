@@ -38,7 +38,8 @@ struct zip {
 
 static int broken(struct error *e, const char *why)
 {
-    return unpack_broken(e, &unpack_zip, why);
+    unpack_broken(e, &unpack_zip, why);
+    return -1;
 }
 
 static unsigned u16(const uint8_t *p)
@@ -218,7 +219,7 @@ static int entry_supported(const struct entry *en, struct error *e)
 static int zip_open(void *state, struct unpack_input *in, uint64_t memory UNUSED, struct error *e)
 {
     struct zip *s = state;
-    struct directory d = { 0 };
+    struct directory d;
 
     if (!unpack_zlib())
         return unpack_no_library(&unpack_zip, e);

@@ -11,10 +11,11 @@ import signal
 import stat
 import struct
 import subprocess
+import tempfile
 import zipfile
 
 import pytest
-from glint import SLOW, eventually, pattern
+from glint import GLINT, SLOW, eventually, pattern
 from test_import import bring, settled, stage, staged
 
 DATA = pattern(300000)
@@ -125,7 +126,6 @@ def test_properties_are_injected_unless_a_role_spares_the_image(unpacks):
     ({**plugins('inject_image_metadata'), 'inject_metadata_properties': {'inject': 'status:active'}}, 'is no property'),
     ({**plugins('image_conversion'), 'image_conversion': {'output_format': 'vdi'}}, 'qcow2, raw, vmdk')])
 def test_what_cannot_be_meant_stops_the_start(tmp_path, config, says):
-    from glint import GLINT
     conf = tmp_path / 'glance.conf'
     conf.write_text(''.join('[%s]\n%s\n' % (section, ''.join('%s = %s\n' % pair for pair in options.items())) for section, options in config.items())
                     + '[database]\nconnection = sqlite:///%s/x.sqlite\n' % tmp_path)
@@ -469,3 +469,48 @@ def test_it_does_not_hold_the_stop(faked):
     assert server.stop() == 0
     assert not fakes(server)
     assert json.loads(server.sql('SELECT arguments FROM glint_jobs WHERE image_id = ?', image)[0][0])['method'] == 'glance-direct'
+
+
+PARENT = '''
+import os, subprocess, sys, time
+d = sys.argv[1]
+p = subprocess.Popen([d + '/glint', 'helper', str(os.getpid()), '60', str(1 << 30), '0', d + '/in', '', d + '/fake'],
+                     stdout=subprocess.PIPE, text=True)
+print(p.pid, p.stdout.readline(), flush=True)
+time.sleep(1000)
+'''
+ALONE = '''#!/usr/bin/python3 -I
+import os, socket, time
+said = []
+for name, call in [('passwd', lambda: open('/etc/passwd')), ('inet', lambda: socket.socket()), ('fork', os.fork), ('read', lambda: open('%s').read())]:
+    try:
+        call()
+        said.append(name)
+    except OSError:
+        pass
+print(' '.join(said), flush=True)
+time.sleep(1000)
+'''
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='every other test is one without privileges then')
+def test_the_sandbox_of_a_service_without_privileges():
+    directory = tempfile.mkdtemp(dir='/tmp')
+    try:
+        os.chmod(directory, 0o755)
+        shutil.copy(os.path.realpath(GLINT), directory + '/glint')
+        for name, text in [('in', 'x'), ('fake', ALONE % (directory + '/in'))]:
+            with open(os.path.join(directory, name), 'w') as f:
+                f.write(text)
+            os.chmod(f.name, 0o755)
+        parent = subprocess.Popen(['/usr/bin/python3', '-c', PARENT, directory], user=65534, group=65534, extra_groups=[], stdout=subprocess.PIPE, text=True)
+        pid, *said = parent.stdout.readline().split()
+        assert said == ['read']
+        spaces = [os.readlink('/proc/%s/ns/net' % who) for who in (pid, 'self')]
+        may = subprocess.run(['unshare', '-Un', 'true'], user=65534, group=65534, extra_groups=[], capture_output=True).returncode == 0
+        assert not may or spaces[0] != spaces[1]
+        parent.kill()
+        parent.wait()
+        assert eventually(lambda: not os.path.exists('/proc/%s/exe' % pid) or not os.readlink('/proc/%s/exe' % pid))
+    finally:
+        shutil.rmtree(directory)
