@@ -126,25 +126,33 @@ static const char waiting_sql[] =
                "FROM glint_jobs w "
                "LEFT JOIN glint_job_notes o ON o.job_id = w.id AND o.name = 'owner' "
                "LEFT JOIN glint_job_notes p ON p.job_id = w.id AND p.name = 'place' "
-               "WHERE " DUE "AND (p.value IS NULL OR p.value = ?3)) q ON queued = id "
+               "WHERE " DUE "AND (p.value IS NULL OR p.value = ?3) "
+               "AND w.kind IN (?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)) q ON queued = id "
                "LEFT JOIN (SELECT COALESCE(o.value, '') AS theirs, COUNT(*) AS n FROM glint_jobs r "
                "LEFT JOIN glint_job_notes o ON o.job_id = r.id AND o.name = 'owner' "
                "WHERE r.state = 'running' GROUP BY 1) b ON theirs = whose "
                "LEFT JOIN glint_job_turns t ON t.owner = whose "
-               "ORDER BY line + COALESCE(n, 0), COALESCE(turn, 0), next_run_at, id LIMIT ?4 OFFSET ?5";
+               "ORDER BY line + COALESCE(n, 0), COALESCE(turn, 0), next_run_at, id";
 
-int job_waiting(struct db_conn *c, struct arena *a, const char *place, int64_t first, int64_t limit,
-                struct job **ret, size_t *ret_n, struct error *e)
+int job_waiting(struct db_conn *c, struct arena *a, const struct job_wanted *wanted, job_visit *visit,
+                void *arg, struct error *e)
 {
-    struct db_stmt *s;
+    CLEANUP(stmt_reset) struct db_stmt *s = NULL;
+    struct job j;
+    int row;
 
     if (db_prepare(c, waiting_sql, &s, e) < 0)
         return -1;
     bind_due(s);
-    db_bind_text(s, 3, place);
-    db_bind_int(s, 4, limit);
-    db_bind_int(s, 5, first);
-    return rows_read(s, a, ret, ret_n, e);
+    db_bind_text(s, 3, wanted->place);
+    for (int i = 0; i < JOB_KINDS_MAX; i++)
+        db_bind_text(s, 4 + i, wanted->kinds[i]);
+    while ((row = db_step(s, e)) > 0) {
+        row_read(s, a, &j);
+        if (!visit(arg, &j))
+            return 0;
+    }
+    return row;
 }
 
 int job_running(struct db_conn *c, struct arena *a, struct job **ret, size_t *ret_n, struct error *e)

@@ -251,9 +251,9 @@ int location_in_use(struct db_conn *c, const char *url, bool *ret, struct error 
  * a step's effect and job_step() or job_end() belong into one.
  *
  * Of several workers that want one job job_take() lets one have it, by compare-and-set, in every database. A
- * database that locks rows spares the others the race: there job_waiting() and job_running(), within the
+ * database that locks rows can spare the others the race: there job_waiting() and job_running(), within the
  * transaction that takes, end in FOR UPDATE SKIP LOCKED (PostgreSQL; MariaDB 10.6), so that each worker is
- * shown what nobody else is about to take. SQLite has one writer, which comes to the same. */
+ * shown what nobody else is about to take. */
 
 enum job_state { JOB_WAITING, JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_STATES };
 const char *job_state_name(enum job_state s);
@@ -278,11 +278,18 @@ struct job {
 };
 /* Within the transaction that makes the work necessary. Needs id, kind, image_id and arguments. */
 int job_add(struct db_conn *c, const struct job *j, struct error *e) MUST_CHECK;
-/* Waiting ones that are due and have no place but this one, limit of them from `first` on. Projects take
- * turns: first each one's next job, and of these those of projects for which least runs, then of who was not
- * served for longest. A wait that nobody would have set came from a clock that was wrong, and is over. */
-int job_waiting(struct db_conn *c, struct arena *a, const char *place, int64_t first, int64_t limit,
-                struct job **ret, size_t *ret_n, struct error *e) MUST_CHECK;
+/* Shows waiting ones of these kinds that are due and have no place but this one, until visit() has enough and
+ * says false; what it is shown is the arena's. Projects take turns: first comes each one's next job, and of
+ * these those of projects for which least runs, then of who was not served for longest. A wait that nobody
+ * would have set came from a clock that was wrong, and is over. */
+enum { JOB_KINDS_MAX = 8 };
+struct job_wanted {
+    const char *place;
+    const char *kinds[JOB_KINDS_MAX]; /* NULL: no more */
+};
+typedef bool job_visit(void *arg, const struct job *j);
+int job_waiting(struct db_conn *c, struct arena *a, const struct job_wanted *wanted, job_visit *visit,
+                void *arg, struct error *e) MUST_CHECK;
 /* All that run, also elsewhere: whose holders live is for the caller to find out. */
 int job_running(struct db_conn *c, struct arena *a, struct job **ret, size_t *ret_n,
                 struct error *e) MUST_CHECK;

@@ -16,8 +16,9 @@
 #include <unistd.h>
 
 enum {
-    PAGE = 100,               /* waiting jobs that are looked at in one go */
+    PICKS = 64,               /* jobs that are taken in one go */
     LOOK_SECONDS = 1,         /* at most, between two looks: what becomes due by itself */
+    LOOK_SHARE = 20,          /* of the time one part at most goes into looks that find nothing */
     POISON_SECONDS = 300,     /* between two tries of what kills also those that would undo it */
     KEPT_SECONDS = 48 * 3600, /* what ended is remembered for so long */
     PRUNE_SECONDS = 600,
@@ -43,7 +44,7 @@ struct jobs {
     int wake; /* eventfd: a job ended */
     struct db_conn *conn;
     struct lease_watch leases;
-    int64_t look_us, tally_us, prune_us; /* when it is time again, monotonic */
+    int64_t look_us, rest_us, tally_us, prune_us; /* when it is time again, monotonic */
 };
 
 const struct job_kind *job_kind_find(const char *name)
@@ -139,21 +140,32 @@ static bool list_has(const char *list, const char *item, size_t n)
     return false;
 }
 
-static int64_t writers_of(const struct jobs *all, const char *store, size_t n)
+/* One round: what is seen of what may be taken. */
+struct look {
+    struct jobs *all;
+    struct arena *arena;
+    struct job picks[PICKS];
+    size_t n, room;
+};
+
+static int64_t writers_of(const struct look *k, const char *store, size_t n)
 {
+    const struct jobs *all = k->all;
     int64_t count = 0;
 
     for (size_t i = 0; i < all->n_slots; i++)
         count += all->slots[i].used && list_has(all->slots[i].run.job->stores, store, n);
+    for (size_t i = 0; i < k->n; i++)
+        count += list_has(k->picks[i].stores, store, n);
     return count;
 }
 
-static bool stores_free(const struct jobs *all, const struct job *j)
+static bool stores_free(const struct look *k, const struct job *j)
 {
-    if (all->o.per_store <= 0)
+    if (k->all->o.per_store <= 0)
         return true;
     for (const char *p = j->stores; p && *p; p += strcspn(p, ","), p += *p == ',')
-        if (writers_of(all, p, strcspn(p, ",")) >= all->o.per_store)
+        if (writers_of(k, p, strcspn(p, ",")) >= k->all->o.per_store)
             return false;
     return true;
 }
@@ -170,48 +182,6 @@ static bool orphaned(struct jobs *all, const struct job *j)
     return j->takeovers <= TAKEOVERS_MAX || age < 0 || age > POISON_SECONDS * CLOCK_SECOND;
 }
 
-/* ---- taking ---- */
-
-/* One round: what is seen, and what of it was taken. take false: only whether there is anything. */
-struct look {
-    struct jobs *all;
-    struct arena *arena;
-    bool take, found;
-    struct slot *taken[64];
-    size_t n_taken;
-};
-
-static bool full(const struct look *k)
-{
-    return k->n_taken == COUNT(k->taken) || !slot_free(k->all) || (k->found && !k->take);
-}
-
-static int take(struct look *k, const struct job *seen, struct error *e)
-{
-    struct slot *s = slot_free(k->all);
-    struct job_run *r = &s->run;
-
-    k->found = true;
-    if (!k->take)
-        return 0;
-    memset(s, 0, sizeof *s);
-    holder_make(r->holder);
-    if (job_take(k->all->conn, seen, r->holder, lease_expiry(), e) < 0)
-        return e->kind == ERROR_GONE ? 0 : -1;
-    r->o = &k->all->o;
-    r->stop = &k->all->stop;
-    r->arena = arena_make(16 * 1024);
-    r->renewed_us = clock_mono_us();
-    s->wake = k->all->wake;
-    if (job_load(k->all->conn, r->arena, seen->id, &r->job, e) < 0) {
-        arena_free(r->arena);
-        return -1;
-    }
-    s->used = true;
-    k->taken[k->n_taken++] = s;
-    return 0;
-}
-
 static int look_at_running(struct look *k, struct error *e)
 {
     struct job *list;
@@ -224,80 +194,120 @@ static int look_at_running(struct look *k, struct error *e)
 
         if (ours && list[i].giving_up)
             atomic_store(&ours->run.condemned, true);
-        if (job_kind_find(list[i].kind) && orphaned(k->all, &list[i]) && !full(k) && take(k, &list[i], e) < 0)
-            return -1;
+        if (job_kind_find(list[i].kind) && orphaned(k->all, &list[i]) && k->n < k->room)
+            k->picks[k->n++] = list[i];
     }
+    lease_watch_tidy(&k->all->leases);
     return 0;
 }
 
-static int look_at_waiting(struct look *k, struct error *e)
+static bool pick(void *arg, const struct job *j)
 {
-    size_t n = PAGE, taken = 0;
-    struct job *list;
+    struct look *k = arg;
 
-    for (int64_t first = 0; n == PAGE && !full(k); first += PAGE - (int64_t)(k->n_taken - taken)) {
-        taken = k->n_taken;
-        if (job_waiting(k->all->conn, k->arena, host(k->all), first, PAGE, &list, &n, e) < 0)
-            return -1;
-        for (size_t i = 0; i < n && !full(k); i++)
-            if (job_kind_find(list[i].kind) && stores_free(k->all, &list[i]) && take(k, &list[i], e) < 0)
-                return -1;
-    }
-    return 0;
+    if (stores_free(k, j))
+        k->picks[k->n++] = *j;
+    return k->n < k->room;
 }
 
 static int look(struct look *k, struct error *e)
 {
-    return look_at_running(k, e) < 0 || look_at_waiting(k, e) < 0 ? -1 : 0;
+    struct job_wanted wanted = { .place = host(k->all) };
+
+    _Static_assert(COUNT(kinds) <= JOB_KINDS_MAX, "the statement has no room for so many kinds");
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        wanted.kinds[i] = kinds[i]->name;
+    for (size_t i = 0; i < k->all->n_slots && k->room < PICKS; i++)
+        k->room += !k->all->slots[i].used;
+    if (look_at_running(k, e) < 0)
+        return -1;
+    return k->n < k->room ? job_waiting(k->all->conn, k->arena, &wanted, pick, k, e) : 0;
 }
 
-static int look_and_take(struct look *k, struct error *e)
-{
-    struct db_conn *c = k->all->conn;
+/* ---- taking ---- */
 
-    k->take = true;
-    if (db_begin_write(c, e) < 0)
+static int take(struct jobs *all, struct slot *s, const struct job *seen, struct error *e)
+{
+    struct job_run *r = &s->run;
+
+    memset(s, 0, sizeof *s);
+    holder_make(r->holder);
+    if (job_take(all->conn, seen, r->holder, lease_expiry(), e) < 0)
         return -1;
-    if (look(k, e) == 0 && db_commit(c, e) == 0)
-        return 0;
-    for (size_t i = 0; i < k->n_taken; i++)
-        slot_drop(k->taken[i]);
-    k->n_taken = 0;
-    db_rollback(c);
-    return -1;
+    r->o = &all->o;
+    r->stop = &all->stop;
+    r->arena = arena_make(16 * 1024);
+    r->renewed_us = clock_mono_us();
+    s->wake = all->wake;
+    s->used = true;
+    return job_load(all->conn, r->arena, seen->id, &r->job, e);
+}
+
+static int take_all(const struct look *k, struct slot *taken[], size_t *ret_n, struct error *e)
+{
+    if (db_begin_write(k->all->conn, e) < 0)
+        return -1;
+    for (size_t i = 0; i < k->n; i++) {
+        struct slot *s = slot_free(k->all);
+
+        int result = take(k->all, s, &k->picks[i], e);
+
+        if (s->used)
+            taken[(*ret_n)++] = s;
+        if (result == 0)
+            continue;
+        if (e->kind != ERROR_GONE)
+            return -1;
+        k->all->look_us = 0; /* another was faster: what is left? */
+    }
+    return db_commit(k->all->conn, e);
 }
 
 /* What cannot be started waits for the lease to end: there is not even memory for a thread. */
 static int start(struct slot *s, struct error *e)
 {
-    int failed = thread_start(&s->thread, "job", JOB_STACK, job_thread, s);
+    int failed;
 
+    if (s->run.job->takeovers > 0)
+        job_tally(s->run.job, "taken_over");
+    failed = thread_start(&s->thread, "job", JOB_STACK, job_thread, s);
     if (!failed)
         return 0;
     slot_drop(s);
     return error_errno(e, ERROR_UNAVAILABLE, failed, "A job's thread cannot be started.");
 }
 
+static int take_picks(const struct look *k, struct error *e)
+{
+    struct slot *taken[PICKS];
+    size_t n = 0;
+    int result = 0;
+
+    if (take_all(k, taken, &n, e) < 0) {
+        for (size_t i = 0; i < n; i++)
+            slot_drop(taken[i]);
+        db_rollback(k->all->conn);
+        return -1;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (start(taken[i], e) < 0)
+            result = -1;
+    return result;
+}
+
+/* Where many wait that cannot be taken, looking at them is not all that is done. */
 static int take_due(struct jobs *all, struct error *e)
 {
     CLEANUP(arena_end) struct arena *a = arena_make(4096);
     struct look k = { .all = all, .arena = a };
-    int result = 0;
+    int64_t began = clock_mono_us();
 
     if (look(&k, e) < 0)
         return -1;
-    lease_watch_tidy(&all->leases);
-    if (!k.found)
-        return 0;
-    if (look_and_take(&k, e) < 0)
-        return -1;
-    for (size_t i = 0; i < k.n_taken; i++) {
-        if (k.taken[i]->run.job->takeovers > 0)
-            job_tally(k.taken[i]->run.job, "taken_over");
-        if (start(k.taken[i], e) < 0)
-            result = -1;
-    }
-    return result;
+    if (k.n > 0)
+        return take_picks(&k, e);
+    all->rest_us = clock_mono_us() + LOOK_SHARE * (clock_mono_us() - began);
+    return 0;
 }
 
 /* ---- all of them ---- */
@@ -335,7 +345,9 @@ static int look_when_needed(struct jobs *all, bool ended, struct error *e)
         return -1;
     if (db_changed(all->conn, &changed, e) < 0)
         return -1;
-    if (!ended && !changed && clock_mono_us() < all->look_us)
+    if (changed)
+        all->look_us = 0;
+    if (!ended && clock_mono_us() < (all->look_us > all->rest_us ? all->look_us : all->rest_us))
         return 0;
     all->look_us = clock_mono_us() + LOOK_SECONDS * CLOCK_SECOND;
     if (take_due(all, e) < 0 || (due(&all->tally_us, TALLY_SECONDS) && job_tallies_save(all->conn, e) < 0))

@@ -391,8 +391,8 @@ def test_a_lease_of_another_host_ends(server, web, elsewhere):
     s = server(supervise_worker='false')
     member = s.client()
     with worker(s, **elsewhere('gone')) as process:
-        image_id = started(member, web.url + '/slow/gone/1000', **PROOF)
-        assert eventually(lambda: origin.Handler.counts['gone'] == 1)
+        image_id = started(member, web.url + '/slow/lost/1000', **PROOF)
+        assert eventually(lambda: origin.Handler.counts['lost'] == 1)
         process.kill()
         process.wait()
     with worker(s):
