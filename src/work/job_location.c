@@ -195,9 +195,10 @@ static int attach(struct job_run *r, const struct wanted *w, struct error *e)
     if (size == 0)
         return error_set(e, ERROR_INVALID, "Invalid location");
     if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
-        attach_rows(r, c, w, size, e) < 0)
+        attach_rows(r, c, w, size, e) < 0 || db_commit(c, e) < 0)
         return -1;
-    return db_commit(c, e);
+    r->job->step = step_attached; /* also to give_up() */
+    return 0;
 }
 
 /* ---- hash ---- */

@@ -85,6 +85,40 @@ static void messages(void **state)
     schema_free(s);
 }
 
+#define TASK_PREFIX "Provided object does not match schema 'task': "
+
+/* As Glance 33 answers POST /v2/tasks. */
+static const struct {
+    const char *body, *message;
+} tasks[] = {
+    { "{\"type\": \"import\", \"input\": {\"a\": [1]}}", NULL },
+    { "{\"type\": \"import\", \"input\": null, \"status\": \"success\", \"owner\": \"x\"}", NULL },
+    { "{\"type\": null, \"input\": {}}",
+      "None is not one of ['import', 'api_image_import', 'location_import']" },
+    { "{\"type\": \"import\", \"input\": []}", "[] is not of type 'null', 'object'" },
+    { "{\"type\": \"import\", \"extra\": 1}",
+      "Additional properties are not allowed ('extra' was unexpected)" },
+    { "{\"type\": \"import\", \"status\": \"no\"}",
+      "'no' is not one of ['pending', 'processing', 'success', 'failure']" },
+};
+
+static void messages_of_tasks(void **state)
+{
+    struct error e;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(tasks); i++) {
+        CLEANUP(json_drop) json_t *body = json_parse(tasks[i].body, strlen(tasks[i].body));
+        char wanted[1024];
+
+        CHECK_CASE(tasks[i].body, (schema_check_task(body, &e) < 0) == (tasks[i].message != NULL));
+        if (tasks[i].message) {
+            snprintf(wanted, sizeof wanted, TASK_PREFIX "%s", tasks[i].message);
+            assert_string_equal(e.message, wanted);
+        }
+    }
+}
+
 static void length_counts_characters(void **state)
 {
     CLEANUP(str_done) struct str body = STR_INIT;
@@ -163,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages),
+        cmocka_unit_test(messages_of_tasks),
         cmocka_unit_test(length_counts_characters),
         cmocka_unit_test(declared_properties),
         cmocka_unit_test(bad_files_are_refused),
