@@ -262,9 +262,12 @@ static int convert(struct conversion *c, struct error *e)
     if (staging_begin(c->im, ".new", false, &file, &at, e) < 0)
         return -1;
     child.write = argv[COUNT(argv) - 2] = staging_file_path(file);
-    if (plugin_child_run(c->im, &child, &out, e) < 0 || check_result(c, child.write, e) < 0 ||
-        import_change_image(c->im, NULL, change_formats, c, e) < 0)
+    if (plugin_child_run(c->im, &child, &out, e) < 0 || check_result(c, child.write, e) < 0)
         return -1;
+    POINT("convert.made");
+    if (import_change_image(c->im, NULL, change_formats, c, e) < 0)
+        return -1;
+    POINT("convert.told");
     return staging_commit(&file, e);
 }
 

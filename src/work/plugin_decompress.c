@@ -90,6 +90,7 @@ static int decompress(struct decompression *d, struct error *e)
     if (stream_pump(&source, sinks, n, still_alive, d, &bytes, e) < 0)
         return -1;
     log_debug("image %s: %s data became %" PRIu64 " bytes", d->im->image_id, d->format, bytes);
+    POINT("unpack.made");
     return staging_commit(&file, e);
 }
 

@@ -10,7 +10,7 @@ WORLDS = {
     'plain': {},
     'parallel': {'parallel': 3},
     'plugins': {'plugins': 'inject_image_metadata,image_decompression,image_conversion',
-                'more': {'inject_metadata_properties': {'inject': '[injected:yes]'}, 'image_conversion': {'output_format': 'qcow2'}}},
+                'more': {'inject_metadata_properties': {'inject': 'injected:yes'}, 'image_conversion': {'output_format': 'qcow2'}}},
 }
 SIZE = 3 * glint.MIB + 17
 
