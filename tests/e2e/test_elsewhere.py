@@ -8,7 +8,8 @@ import threading
 
 import pytest
 
-from glint import TOP, WHO, eventually
+from glint import TOP, WHO, eventually, free_port
+from test_uwsgi import Speaker
 
 sys.path.insert(0, os.path.join(TOP, 'tests'))
 import origin  # noqa: E402
@@ -212,6 +213,15 @@ def test_the_caller_is_known_there(host):
     assert {name: headers.get(name) for name in expected} == expected
     assert set(headers) - set(expected) == {'host', 'user-agent'}
     assert answer.header('x-openstack-request-id') == 'req-mine'    # the other one told none
+
+
+@pytest.mark.parametrize('mounted', ['', '/image', '/image/'])
+def test_the_mount_goes_along_once(glint_server, peer, mounted):
+    port = free_port()
+    server = glint_server(trusted=True, config={'DEFAULT': {'worker_self_reference_url': OWN}, 'glint': {'bind_uwsgi': '127.0.0.1:%d' % port}})
+    image_id = staged_at(server, peer.url + '/peer/204/mount' + mounted)
+    assert Speaker(port).ask('DELETE', '/image/v2/images/' + image_id, SCRIPT_NAME='/image').status == 204
+    assert [asked['path'] for asked in told('mount')] == ['/image/v2/images/' + image_id]
 
 
 def test_who_is_believed_by_nobody_is_not_passed_on(glint_server):
