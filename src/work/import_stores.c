@@ -23,6 +23,7 @@ enum { IMPORT_STORES_MAX = 64 }; /* of one request */
 static const char note_object[] = "object:", note_stored[] = "stored:";
 
 struct target {
+    const struct job_run *run;
     struct store *store;
     struct store_put *put;
     struct store_location location;
@@ -145,6 +146,7 @@ static void target_begin(struct storing *s, struct target *t)
     const char *id = s->im->image_id;
     struct error e;
 
+    t->run = s->im->run;
     if (!s->moved && store_put_link(t->store, id, s->path, &t->put, &e) == 0)
         s->moved = t->linked = true;
     else if (store_put_begin(t->store, id, s->staged->size > 0 ? s->staged->size : -1, &t->put, &e) < 0)
@@ -158,6 +160,8 @@ static int target_write(void *arg, const void *buf, size_t n, struct error *e UN
 
     if (!t->failed && store_put_write(t->put, buf, n, &one) < 0)
         target_failed(t, &one);
+    else if (!t->failed)
+        job_moved(t->run, n);
     return 0;
 }
 

@@ -215,6 +215,7 @@ static ssize_t object_read(void *arg, void *buf, size_t n, struct error *e)
     ssize_t got = store_get_read(o->get, o->at, buf, n, e);
 
     o->at += got > 0 ? (uint64_t)got : 0;
+    job_moved(o->run, got > 0 ? (uint64_t)got : 0);
     return got;
 }
 

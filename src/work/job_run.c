@@ -2,6 +2,8 @@
 /* One job: running it, and what its failure means. */
 #include "work/jobs.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { BACK_OFF_SECONDS = 1, BACK_OFF_DOUBLINGS = 8 };
@@ -40,6 +42,33 @@ int job_alive(struct job_run *r, struct error *e)
         return -1;
     r->renewed_us = clock_mono_us();
     return im->deleted ? error_set(e, ERROR_CONFLICT, "The image was deleted.") : 0;
+}
+
+static int reached(struct job_run *r, struct db_conn *c, uint64_t at, struct error *e)
+{
+    const char *before;
+    char text[24];
+
+    if (job_note_get(c, r->arena, r->job->id, "reached", &before, e) < 0)
+        return -1;
+    if (at <= (before ? strtoull(before, NULL, 10) : 0))
+        return 0;
+    snprintf(text, sizeof text, "%llu", (unsigned long long)at);
+    if (job_progress(c, r->job->id, r->holder, e) < 0)
+        return -1;
+    r->job->takeovers = 0;
+    return job_note_set(c, r->job->id, "reached", text, e);
+}
+
+int job_reached(struct job_run *r, uint64_t at, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+
+    if (r->job->takeovers == 0)
+        return 0;
+    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 || reached(r, c, at, e) < 0)
+        return -1;
+    return db_commit(c, e);
 }
 
 /* ---- when it failed ---- */

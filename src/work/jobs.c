@@ -238,6 +238,7 @@ static int take(struct jobs *all, struct slot *s, const struct job *seen, struct
     r->stop = &all->stop;
     r->arena = arena_make(16 * 1024);
     r->renewed_us = clock_mono_us();
+    r->doubted = seen->state == JOB_RUNNING && !holder_dead(seen->holder);
     s->wake = all->wake;
     s->used = true;
     return job_load(all->conn, r->arena, seen->id, &r->job, e);

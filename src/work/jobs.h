@@ -17,6 +17,7 @@ struct job_run {
     char holder[HOLDER_TEXT_MAX];
     int64_t renewed_us;     /* monotonic */
     _Atomic bool condemned; /* somebody had job_condemn() done to it */
+    bool doubted;           /* who had it before is not known to be dead, and may wake up and go on */
 };
 
 /* A kind of job. `run` goes on after job->step, ends the job in the transaction of its last effect, and may
@@ -40,7 +41,9 @@ const struct job_kind *job_kind_find(const char *name); /* NULL: of a later rele
 
 /* To be called while bytes move: keeps the lease and says when to stop. */
 int job_alive(struct job_run *r, struct error *e) MUST_CHECK;
-/* Bytes that were moved for it, for the metrics. */
+/* What is kept of the step that goes on, as this try found it: more than an earlier one found is progress. */
+int job_reached(struct job_run *r, uint64_t at, struct error *e) MUST_CHECK;
+/* Bytes that were written for it, or read for their hashes; for the metrics. */
 void job_moved(const struct job_run *r, uint64_t bytes);
 
 /* ---- job_run.c and jobs.c: the inside of both ---- */

@@ -196,6 +196,8 @@ static int file_open(struct import *im, const char *suffix, int flags, struct st
         stream_digest_begin(im->settings->hashing_algorithm, &f->digest, e) < 0)
         return -1;
     f->inspect = inspect_begin();
+    if (flags & O_EXCL)
+        unlink(f->path); /* never the file of one who lost the job and may not know that yet */
     f->fd = open(f->path, flags | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (f->fd < 0 && errno == ENOENT && !(flags & O_CREAT))
         return error_set(e, ERROR_NOT_FOUND, "There is no staged data of image %s.", im->image_id);
@@ -210,8 +212,9 @@ int staging_begin(struct import *im, const char *suffix, bool keep, struct stagi
 {
     CLEANUP(file_free) struct staging_file *f = NULL;
 
-    if (file_open(im, suffix, O_RDWR | O_CREAT | (keep ? 0 : O_TRUNC), &f, e) < 0 ||
-        (keep && reread(f, e) < 0))
+    keep = keep && !im->run->doubted; /* somebody may be writing into it */
+    if (file_open(im, suffix, O_RDWR | O_CREAT | (keep ? 0 : O_EXCL), &f, e) < 0 ||
+        (keep && (reread(f, e) < 0 || job_reached(im->run, f->bytes, e) < 0)))
         return -1;
     f->cap.seen = f->flushed = *ret_at = f->bytes;
     *ret = TAKE(f);
@@ -232,6 +235,7 @@ static int file_write(void *arg, const void *buf, size_t n, struct error *e)
             return write_failed(e, errno, f->path);
         done += (size_t)got;
         f->bytes += (uint64_t)got;
+        job_moved(f->im->run, (uint64_t)got);
     }
     if (f->bytes - f->flushed >= flush_step) { /* so that the fsync at the end is short */
         sync_file_range(f->fd, (off_t)f->flushed, (off_t)(f->bytes - f->flushed), SYNC_FILE_RANGE_WRITE);

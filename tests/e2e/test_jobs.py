@@ -329,6 +329,7 @@ def test_jobs_are_counted(server, web):
     assert total(m, 'glint_jobs_oldest_waiting_seconds') == 0
     assert {result: total(m, 'glint_jobs_total', kind='location_import', result=result)
             for result in ('done', 'failed', 'tried', 'taken_over')} == {'done': 2, 'failed': 1, 'tried': 2, 'taken_over': 1}
+    assert total(m, 'glint_job_bytes_total', kind='location_import') >= 2000
     s.stop()
     s.start()
     assert total(s.metrics(), 'glint_jobs_total', result='done') == 2

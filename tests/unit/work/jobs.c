@@ -3,6 +3,8 @@
  */
 #include "setup.h"
 
+#include "work/jobs.h"
+
 static struct world w;
 static struct jobs *jobs;
 
@@ -360,6 +362,30 @@ static void what_kills_for_ever_is_left_for_a_while(void **state UNUSED)
     assert_true(world_queued(&w, id));
 }
 
+/* As a download finds what the tries before it have kept. */
+static void what_is_kept_is_progress(void **state UNUSED)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    const char *id = add(object(ID_A, "some data"), NULL, true);
+    const struct jobs_options o = { .db = w.db };
+    struct job_run r = { .o = &o, .arena = w.arena, .holder = "me" };
+    const struct {
+        uint64_t at;
+        int64_t before, after;
+    } tries[] = { { 0, 1, 1 }, { 500, 2, 0 }, { 500, 1, 1 }, { 400, 2, 2 }, { 501, 3, 0 } };
+    struct error e;
+
+    MUST(db_acquire(w.db, DB_WAIT, &c, &e));
+    MUST(job_take(c, job_of(id), "me", 5, &e));
+    for (size_t i = 0; i < COUNT(tries); i++) {
+        MUST(job_take(c, job_of(id), "me", 5, &e)); /* over from one who died */
+        r.job = job_of(id);
+        assert_int_equal(r.job->takeovers, tries[i].before);
+        MUST(job_reached(&r, tries[i].at, &e));
+        assert_int_equal(job_of(id)->takeovers, tries[i].after);
+    }
+}
+
 static void what_is_to_be_given_up_is_not_run(void **state UNUSED)
 {
     const char *id = add(object(ID_A, "some data"), NULL, true);
@@ -472,6 +498,7 @@ int main(void)
         TEST(what_kills_its_workers_is_given_up),
         TEST(nineteen_are_not_twenty),
         TEST(what_kills_for_ever_is_left_for_a_while),
+        TEST(what_is_kept_is_progress),
         TEST(what_is_to_be_given_up_is_not_run),
         TEST(giving_up_is_tried_again),
         TEST(a_store_is_written_by_so_many),
