@@ -105,26 +105,33 @@ static void adopt_id(struct request *rq, const struct fetch_answer *answer)
         rq->request_id = id;
 }
 
-/* Its own words: in the body, as the service writes its failures in JSON; else the status line's. */
-static const char *words_of(struct request *rq, const struct fetch_answer *answer)
+/* Its own words: in the body, as the service writes its failures in JSON (fault.c), which is an explanation,
+ * a mark and more detail; else the status line's. */
+static const char *words_of(struct request *rq, const struct fetch_answer *answer, bool *ret_in_detail)
 {
+    static const char mark[] = "<br /><br />";
     json_t *body = json_parse(answer->body, answer->size);
-    const char *text = json_string_value(json_object_get(body, "message")), *end;
+    const char *text = arena_str(rq->arena, json_string_value(json_object_get(body, "message")));
+    const char *end = text ? strstr(text, mark) : NULL, *detail = end ? end + strlen(mark) : "";
 
-    if (text) {
-        end = strstr(text, "<br />");
-        text = arena_strn(rq->arena, text, end ? (size_t)(end - text) : strlen(text));
-    }
     json_decref(body);
-    if (!text && !str_eq(answer->reason, http_phrase((int)answer->status)))
-        text = answer->reason;
-    return text ? text : "";
+    detail += strspn(detail, " \n");
+    *ret_in_detail = *detail != '\0';
+    if (*ret_in_detail)
+        return arena_strn(rq->arena, detail, strcspn(detail, "\n"));
+    if (text)
+        return end ? arena_strn(rq->arena, text, (size_t)(end - text)) : text;
+    return str_eq(answer->reason, http_phrase((int)answer->status)) ? "" : answer->reason;
 }
 
 static int refused(struct request *rq, const struct fetch_answer *answer, struct error *e)
 {
+    bool in_detail;
+    const char *words = words_of(rq, answer, &in_detail);
+
     error_set(e, answer->status >= 500 ? ERROR_UNAVAILABLE : ERROR_CONFLICT, "%s", "");
-    return error_as(e, (uint16_t)answer->status, "%s", words_of(rq, answer));
+    e->in_detail = in_detail;
+    return error_as(e, (uint16_t)answer->status, "%s", words);
 }
 
 /* An import ends here; a deletion goes on without the other host. */

@@ -122,6 +122,33 @@ def test_no_request_follows_a_trick(host, peer, trick):
     assert host.client().get('/v2/images/' + image_id).status == 404
 
 
+STOCK = 'There was a conflict when trying to complete your request.'
+WORDS = [
+    (b'{"message": "Not now.<br /><br />\\n\\n\\n", "code": "409 Conflict", "title": "Conflict"}', 'Not now.\n\n   '),
+    (b'{"message": "%s<br /><br />\\nNot now.\\n\\n", "code": "409 Conflict"}' % STOCK.encode(), STOCK + '\n\n Not now.  '),
+    (b'{"message": "<b>Not</b> now & <br>then"}', 'Not now & \nthen\n\n   '),
+    (b'{"message": 5}', STOCK + '\n\n   '), (b'{"message"', STOCK + '\n\n   '), (b'[]', STOCK + '\n\n   '), (b'', STOCK + '\n\n   '), (b'\xff', STOCK + '\n\n   '),
+    (b'{"message": "' + b'x' * 70000 + b'"}', STOCK + '\n\n   '),
+]
+
+
+@pytest.mark.parametrize('body, words', WORDS, ids=range(len(WORDS)))
+def test_its_words_are_given_on(host, body, words):
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        image_id = staged_at(host, 'http://127.0.0.1:%d' % listener.getsockname()[1])
+
+        def serve():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b'HTTP/1.1 409 Conflict\r\nContent-Length: %d\r\n\r\n%s' % (len(body), body))
+        thread = threading.Thread(target=serve)
+        thread.start()
+        answer = deleted(host, image_id)
+        thread.join(10)
+    assert (answer.status, answer.text) == (409, '409 Conflict\n\n' + words)
+
+
 def test_an_import_is_passed_on(host, peer):
     image_id = staged_there(host, peer.url + '/peer/200/import')
     body = {'method': {'name': 'glance-direct', 'x': 'é'}, 'all_stores_must_succeed': True, 'more': [1, None]}
