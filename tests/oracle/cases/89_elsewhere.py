@@ -2,7 +2,6 @@
 """Images whose data another worker of the service has staged: what is passed on to it, and what becomes of its answer."""
 from make import *
 
-GROUP = 'later'
 HERE = ('imports-worker',)
 TOKEN = [('X-Auth-Token', 'secret')]
 # The status that the other worker answers with, and what else may come instead of it.
@@ -12,8 +11,8 @@ NOWHERE = ('http://127.0.0.1:1', 'http://nowhere.invalid', 'worker', 'ftp://127.
 
 
 def cases():
-    def one(name, *steps, profiles=HERE):
-        return case(name, *steps, profiles=profiles)
+    def one(name, *steps, profiles=HERE, group='main'):
+        return case(name, *steps, profiles=profiles, group=group)
 
     def peer(how, name='id'):
         return '<origin>/peer/%s/<%s>' % (how, name)
@@ -57,7 +56,7 @@ def cases():
     yield one('import-stores', elsewhere(peer('202')), bring(headers=TOKEN, stores=['x']), bring(headers=TOKEN, all_stores=True), bring(headers=TOKEN, all_stores_must_succeed=False),
               bring(headers=TOKEN + [('x-image-meta-store', 'x')]), told())
     yield one('import-without-formats', image(), stage(quiet=True), staged_at(peer('202')), bring(headers=TOKEN), told())
-    yield one('import-queued', bare(), staged_at(peer('202')), bring(headers=TOKEN), told(), web(headers=TOKEN), told(), settled())
+    yield one('import-queued', bare(), staged_at(peer('202')), bring(headers=TOKEN), told(), web(headers=TOKEN), told(), settled(), group='later')
     yield one('import-active', active(), staged_at(peer('202')), bring(headers=TOKEN), bring('copy-image', headers=TOKEN), told())
     yield one('import-other-methods', elsewhere(peer('202')), web(headers=TOKEN), bring('copy-image', headers=TOKEN), bring('nope', headers=TOKEN), told())
     yield one('import-locked', elsewhere(peer('202')), staged_at('00000000-0000-4000-8000-000000000000', of='os_glance_import_task'), bring(headers=TOKEN), told(), show())
@@ -73,7 +72,7 @@ def cases():
     yield one('store-given-up', active(), staged_at(peer('204')), delete('/v2/stores/file/<id>', 'admin', TOKEN), told())
 
     # ---- in other configurations
-    yield case('without-a-name', elsewhere(peer('202')), bring(headers=TOKEN), told(), drop(), told(), profiles=('imports',))
+    yield case('without-a-name', elsewhere(peer('202')), bring(headers=TOKEN), told(), drop(), told(), profiles=('imports',), group='main')
     yield case('stores', elsewhere(peer('202')), bring(headers=TOKEN), told(), bring(headers=TOKEN, stores=['slow']), told(), bring(headers=TOKEN, stores=['nope']),
-               bring(headers=TOKEN, all_stores=True), told(), bring(headers=TOKEN + [('x-image-meta-store', 'slow')]), told(), drop(), told(), profiles=('imports-stores',))
-    yield case('nobody-asks', elsewhere(peer('202')), bring(headers=TOKEN), told(), bring(), told(), drop(), told(), profiles=('noauth',))
+               bring(headers=TOKEN, all_stores=True), told(), bring(headers=TOKEN + [('x-image-meta-store', 'slow')]), told(), drop(), told(), profiles=('imports-stores',), group='main')
+    yield case('nobody-asks', elsewhere(peer('202')), bring(headers=TOKEN), told(), bring(), told(), drop(), told(), profiles=('noauth',), group='main')
