@@ -62,7 +62,8 @@ static int die_with(int64_t parent)
 int helper_main(int argc, char **argv)
 {
     static char path[] = "PATH=/usr/bin:/bin", locale[] = "LC_ALL=C";
-    char *environment[] = { path, locale, NULL };
+    static char heaps[] = "MALLOC_ARENA_MAX=2"; /* each takes 64 MiB of the address space */
+    char *environment[] = { path, locale, heaps, NULL };
     struct sandbox_limits limits;
     int64_t parent;
 

@@ -16,7 +16,11 @@
 
 /* ---- limits ---- */
 
-enum { FILES_MAX = 64, CPU_GRACE = 2 /* seconds between SIGXCPU and SIGKILL */ };
+enum {
+    FILES_MAX = 64,
+    CPU_GRACE = 2,           /* seconds between SIGXCPU and SIGKILL */
+    STACK_MAX = 2048 * 1024, /* also of each thread, so that threads leave room in the address space */
+};
 
 int sandbox_limits_set(const struct sandbox_limits *l)
 {
@@ -28,6 +32,7 @@ int sandbox_limits_set(const struct sandbox_limits *l)
         { RLIMIT_AS, l->memory, l->memory },
         { RLIMIT_FSIZE, l->file_size, l->file_size },
         { RLIMIT_NOFILE, FILES_MAX, FILES_MAX },
+        { RLIMIT_STACK, STACK_MAX, STACK_MAX },
         { RLIMIT_CORE, 0, 0 },
         { RLIMIT_MEMLOCK, 0, 0 },
         { RLIMIT_MSGQUEUE, 0, 0 },

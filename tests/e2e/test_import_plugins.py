@@ -456,8 +456,7 @@ def test_it_ends_with_its_image(faked):
     assert bring(member, image).status == 202
     assert eventually(lambda: fakes(server), 30)
     assert member.delete('/v2/images/' + image).status == 204
-    assert eventually(lambda: not fakes(server), 60)
-    assert eventually(lambda: rest(server) == [])
+    assert eventually(lambda: rest(server) == [] and not fakes(server), 60)
 
 
 def test_it_does_not_hold_the_stop(faked):
