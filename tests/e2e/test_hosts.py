@@ -32,10 +32,10 @@ class World:
         with inside(self.network.name):
             self.web = origin.start(host='198.18.0.1')
 
-    def host(self, name, config=None, wait=True):
+    def host(self, name, config=None):
         directory = os.path.join(self.directory, name)
         os.makedirs(directory, exist_ok=True)
-        host = Host(self.network, name, 11 + len(self.hosts), self.directory, directory, config, wait=wait)
+        host = Host(self.network, name, 11 + len(self.hosts), self.directory, directory, config)
         self.hosts.append(host)
         return host
 
@@ -276,6 +276,64 @@ def test_the_job_of_a_deleted_image_waits_for_nobody(world):
     assert b.sql('SELECT state FROM glint_jobs') == [('failed',)]
 
 
+def copying(world, name, of_b=None, before=None):
+    """Two hosts with several stores, and an image at a web server that is being copied to one; once before() has run."""
+    several = {'DEFAULT': {'enabled_backends': 'fast:file,slow:file,web:http', 'show_multiple_locations': 'true'},
+               'glance_store': {'default_backend': 'fast', 'stores': None, 'default_store': None, 'filesystem_store_datadir': None},
+               'fast': {'filesystem_store_datadir': world.directory + '/fast'}, 'slow': {'filesystem_store_datadir': world.directory + '/slow'}}
+    a, b = (world.host(host, {**several, 'os_glance_staging_store': {'filesystem_store_datadir': '%s/%s/staging' % (world.directory, host)}, **more})
+            for host, more in (('a', {}), ('b', of_b or {})))
+    if before:
+        before()
+    image_id = a.client().create()['id']
+    answer = a.client().patch(image_id, [{'op': 'add', 'path': '/locations/-', 'value': {'url': '%s/gate/%s/3000000' % (world.web.url, name), 'metadata': {}}}])
+    assert answer.status == 200, answer
+    answer = a.client('admin').post('/v2/images/%s/import' % image_id, json={'method': {'name': 'copy-image'}, 'stores': ['slow']})
+    assert answer.status == 202, answer
+    assert eventually(lambda: a.has() + b.has() != [])
+    return a, b, image_id
+
+
+def becomes_copied(world, host, image_id):
+    def copied():
+        image = host.client().show(image_id)
+        return image['stores'] == 'web,slow' and 'os_glance_import_task' not in image
+    assert eventually(copied, 20), (host.client().show(image_id), host.log()[-3000:])
+    at_rest(host)
+    assert host.has() == []
+    with open('%s/slow/%s' % (world.directory, image_id), 'rb') as f:
+        assert f.read() == origin.content(3000000)
+
+
+def test_a_copy_goes_on_elsewhere(world):
+    a, b, image_id = copying(world, 'copied')
+    at_work, other = (a, b) if holder(a, image_id) == 'host-a' else (b, a)
+    assert at_work.has() != [] and other.has() == []
+    at_work.kill()
+    origin.Handler.gates['copied'].set()
+    time.sleep(1)
+    assert holder(other, image_id) == 'host-' + at_work.name    # who says that it is dead, and not only silent?
+    other.sql('UPDATE glint_jobs SET expires_at = 0')
+    becomes_copied(world, other, image_id)
+
+
+def test_what_was_fetched_elsewhere_is_fetched_again(world):
+    """As the host leaves it that goes down between the end of fetching and the store."""
+    a, b, image_id = copying(world, 'again', {'glint': {'supervise_worker': 'false'}})
+    a.kill()
+    origin.Handler.gates['again'].set()
+    b.sql("UPDATE glint_jobs SET expires_at = 0, step = 'fetched' WHERE state = 'running'")
+    b.sql("INSERT INTO glint_staged (image_id, host, mark, size, checksum, os_hash_algo, os_hash_value, verdict) VALUES (?, ?, '1:2:3000000:4', 3000000, 'x', 'sha512', 'x', '{}')",
+          image_id, a.url)
+    asked = origin.Handler.counts['again']
+    b.added['glint'] = {'supervise_worker': 'true'}
+    b.configure()
+    assert b.stop() == 0
+    b.start()
+    becomes_copied(world, b, image_id)
+    assert origin.Handler.counts['again'] == asked + 1
+
+
 def test_a_job_that_waits_in_vain_can_be_ended(world):
     a, b = world.host('a', {'glint': {'supervise_worker': 'false'}}), world.host('b')
     image_id = staged(a)
@@ -330,15 +388,35 @@ def jumps(host, by):
         assert abs(shown - datetime.datetime.utcnow()) > datetime.timedelta(hours=1)
 
 
-@needs_faketime
-@pytest.mark.parametrize('by', ['+2h', '-2h'])
-def test_a_clock_that_jumps_takes_no_upload_away(world, by):
-    a, b = world.host('a', wait=False), world.host('b', wait=False)
-    for host in (a, b):
+def with_clocks(*hosts_):
+    for host in hosts_:
         host.stop()
         host.clock = os.path.join(host.directory, 'clock')
         jumps(host, '+0')
         host.start()
+
+
+@needs_faketime
+def test_clocks_that_jump_take_no_job_away(world):
+    """Both in the middle of a copy, away from each other."""
+    a, b, image_id = copying(world, 'jumped', before=lambda: with_clocks(*world.hosts))
+    at_work = holder(a, image_id)
+    jumps(a, '+2h')
+    jumps(b, '-2h')
+    time.sleep(12)                                  # longer than it takes to renew a lease
+    assert holder(a, image_id) == at_work
+    origin.Handler.gates['jumped'].set()
+    becomes_copied(world, a, image_id)
+    assert origin.Handler.counts['jumped'] == 1     # by one of them, once
+    assert a.sql("SELECT attempt, state FROM glint_jobs WHERE image_id = ?", image_id) == [(0, 'done')]
+    assert b.has() == []
+
+
+@needs_faketime
+@pytest.mark.parametrize('by', ['+2h', '-2h'])
+def test_a_clock_that_jumps_takes_no_upload_away(world, by):
+    a, b = world.pair()
+    with_clocks(a, b)
     image_id = a.client().create()['id']
     s = a.client().half_upload(image_id, 1000, 500)
     assert eventually(lambda: status(b, image_id) == 'saving')
