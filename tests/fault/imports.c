@@ -4,12 +4,19 @@
  * each store, or as it can be imported again, and nothing left behind. */
 #include "unit/work/setup.h"
 
-#include "work/jobs.h"
+#include <sys/stat.h>
+
+#include "work/import.h"
 
 enum { SIZE = 100000 };
 
 static struct world w;
-static unsigned char *data;
+static unsigned char *data; /* what is in the stores in the end */
+static struct {
+    const void *bytes;
+    size_t n;
+    const char *disk_format;
+} client; /* what is staged */
 static struct import_settings settings;
 static const _Atomic bool never;
 static const char *const names[] = { "fast", "slow" };
@@ -58,6 +65,9 @@ static int setup(void **state UNUSED)
         .task_hours = 48,
     };
     data = world_data(SIZE, 3);
+    client.bytes = data;
+    client.n = SIZE;
+    client.disk_format = "raw";
     log_level_set(LOG_OFF);
     return 0;
 }
@@ -73,10 +83,10 @@ static int teardown(void **state UNUSED)
 
 /* ---- an image with staged data, and its job ---- */
 
-static const char *staged_image(const char *disk_format)
+static const char *staged_image(void)
 {
-    const char *id = world_image(&w, disk_format);
-    struct stream_memory m = { .data = data, .len = SIZE };
+    const char *id = world_image(&w, client.disk_format);
+    struct stream_memory m = { .data = client.bytes, .len = client.n };
     struct stream_source src = stream_memory_source(&m);
     struct upload_options o = world_options(&w);
     struct error e;
@@ -166,6 +176,9 @@ static void is_imported(const char *id)
 
     nothing_is_left(id);
     assert_int_equal(im->status, IMAGE_ACTIVE);
+    assert_string_equal(im->disk_format, "raw");
+    if (settings.n_plugins > 0)
+        assert_string_equal(image_property_get(im, "from_import"), "yes");
     assert_int_equal(im->n_locations, COUNT(names));
     for (size_t i = 0; i < im->n_locations; i++)
         assert_true(test_holds(stores_by_id(w.stores, names[i]), im->locations[i].url, data, SIZE));
@@ -196,7 +209,7 @@ static void remove_it(const char *id)
 static bool import_with(long db, long store, bool partial)
 {
     const struct jobs_options o = { .db = w.db, .stores = w.stores, .retries = 3, .imports = &settings };
-    struct job first = { .image_id = staged_image("raw") };
+    struct job first = { .image_id = staged_image() };
     struct job_run r = { .job = &first };
     const char *id = first.image_id;
     bool fired, done;
@@ -247,7 +260,7 @@ static void each_store_call_of_an_import_fails(void **state UNUSED)
 static bool undo_with(long db, long store)
 {
     const struct jobs_options o = { .db = w.db, .stores = w.stores, .retries = 3, .imports = &settings };
-    struct job first = { .image_id = staged_image("raw") };
+    struct job first = { .image_id = staged_image() };
     struct job_run r = { .job = &first };
     const char *id = first.image_id;
     struct error why, e;
@@ -283,12 +296,141 @@ static void each_call_of_undoing_fails(void **state UNUSED)
         continue;
 }
 
+/* ---- plugins ---- */
+
+/* The head of a qcow2 of 1 MiB, as gzip data. */
+static const uint8_t packed[] = {
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0x0b, 0x74, 0xf3, 0xfc, 0xcd, 0xc0, 0xc0,
+    0xc0, 0xc4, 0x80, 0x0a, 0x04, 0x90, 0x48, 0x10, 0x60, 0x04, 0x93, 0xcc, 0x28, 0x3c, 0x46, 0x86, 0x51,
+    0x30, 0x0a, 0x46, 0xc1, 0x28, 0x00, 0x02, 0x00, 0xac, 0xc5, 0xb9, 0xf1, 0x48, 0x04, 0x00, 0x00,
+};
+
+/* Stands for the helper: what it is asked for is the ninth of its arguments, the output the last. */
+static const char fake_helper[] =
+    "#!/bin/sh\n"
+    "if [ \"$9\" = info ]; then echo '{\"format\": \"qcow2\", \"virtual-size\": 1048576}'; exit; fi\n"
+    "for out; do :; done\n"
+    "cat \"$(dirname \"$0\")/made\" > \"$out\"\n";
+
+static void file_write(const char *name, const void *bytes, size_t n, mode_t mode)
+{
+    const char *path = arena_printf(w.arena, "%s/%s", w.dir, name);
+    FILE *f = fopen(path, "wb");
+
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+/* qcow2 data that were compressed, and qemu-img that makes these bytes of them. */
+static void plugins_setup(const struct import_plugin *const *order, size_t n, const void *made, size_t n_made)
+{
+    static const char *const formats[] = { "gzip", "zip" };
+    static const char *const inject[] = { "from_import:yes" };
+
+    client.bytes = packed;
+    client.n = sizeof packed;
+    client.disk_format = "qcow2";
+    file_write("helper", fake_helper, strlen(fake_helper), 0755);
+    file_write("made", made, n_made, 0644);
+    settings.plugins = order;
+    settings.n_plugins = n;
+    settings.plugin = (struct plugin_settings){
+        .inject = inject,
+        .n_inject = COUNT(inject),
+        .unpack = formats,
+        .n_unpack = COUNT(formats),
+        .unpack_memory = 1 << 20,
+        .output_format = "raw",
+        .qemu_img = "/usr/bin/qemu-img",
+        .program = arena_printf(w.arena, "%s/helper", w.dir),
+        .convert_memory = 1 << 30,
+        .convert_cpu = 100,
+        .convert_timeout = 100,
+    };
+}
+
+static void plugins_done(void)
+{
+    settings.n_plugins = 0;
+    client.bytes = data;
+    client.n = SIZE;
+    client.disk_format = "raw";
+}
+
+static void each_call_of_plugins_fails(void **state UNUSED)
+{
+    static const struct import_plugin *const order[] = { &plugin_inject, &plugin_decompress,
+                                                         &plugin_convert };
+    long n = 1;
+
+    plugins_setup(order, COUNT(order), data, SIZE);
+    while (import_with(n, 0, false))
+        n++;
+    assert_true(n > 60);
+    for (n = 1; undo_with(n, 0); n++) /* the converted data stay */
+        continue;
+    plugins_done();
+}
+
+static int refuse(struct import *im UNUSED, struct error *e)
+{
+    return error_set(e, ERROR_MEDIA, "Not these.");
+}
+
+/* The data go: the image is the one that the client made. */
+static bool refused_with(long db)
+{
+    const struct jobs_options o = { .db = w.db, .stores = w.stores, .retries = 3, .imports = &settings };
+    struct job first = { .image_id = staged_image() };
+    struct job_run r = { .job = &first };
+    const struct image *im;
+    struct error why, e;
+    bool fired;
+
+    accept_import(first.image_id, true);
+    assert_true(job_take_any(&r, &o));
+    assert_int_equal(job_import.run(&r, &why), -1);
+    assert_int_equal(why.kind, ERROR_MEDIA);
+    assert_string_equal(world_load(&w, w.arena, first.image_id)->disk_format, "raw");
+    db_fault_arm(db, ERROR_UNAVAILABLE);
+    if (job_import.give_up(&r, &why, &e) < 0)
+        assert_int_equal(e.kind, ERROR_UNAVAILABLE);
+    fired = db_fault_fired();
+    disarm();
+    while (job_take_any(&r, &o))
+        MUST(job_import.give_up(&r, &why, &e));
+    nothing_is_left(first.image_id);
+    im = world_load(&w, w.arena, first.image_id);
+    assert_int_equal(im->status, IMAGE_QUEUED);
+    assert_string_equal(im->disk_format, "qcow2");
+    assert_int_equal(files_in("staging"), 0);
+    remove_it(first.image_id);
+    return fired;
+}
+
+static void each_call_of_undoing_plugins_fails(void **state UNUSED)
+{
+    static const struct import_plugin refusing = { .name = "refusing", .run = refuse };
+    static const struct import_plugin *const order[] = { &plugin_decompress, &plugin_convert, &refusing };
+    long n = 1;
+
+    plugins_setup(order, COUNT(order), data, SIZE);
+    while (refused_with(n))
+        n++;
+    assert_true(n > 10);
+    plugins_done();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_database_call_of_an_import_fails),
         cmocka_unit_test(each_store_call_of_an_import_fails),
         cmocka_unit_test(each_call_of_undoing_fails),
+        cmocka_unit_test(each_call_of_plugins_fails),
+        cmocka_unit_test(each_call_of_undoing_plugins_fails),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
