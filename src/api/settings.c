@@ -75,6 +75,19 @@ static int read_pipeline(struct settings *s, const struct pipeline *p, struct er
     return 0;
 }
 
+/* A name by which nobody would ask this host is taken for Glance's sake, but not silently. */
+static void read_hosts(struct settings *s)
+{
+    struct error e;
+
+    hosts_read(s->config, &s->hosts);
+    if (*s->hosts.name && host_check(s->hosts.name, &e) < 0)
+        log_warning("worker_self_reference_url: %s: no other host passes requests on to it", e.message);
+    for (size_t i = 0; i < s->hosts.n_peers; i++)
+        if (host_check(s->hosts.peers[i], &e) < 0)
+            log_warning("[glint] peers: %s", e.message);
+}
+
 static void read_options(struct settings *s)
 {
     const struct config *c = s->config;
@@ -95,7 +108,7 @@ static void read_options(struct settings *s)
     s->location_quota = config_int(c, "DEFAULT", "image_location_quota");
     s->secure_hash = config_bool(c, "DEFAULT", "do_secure_hash");
     source_filter_read(c, &s->sources);
-    hosts_read(c, &s->hosts);
+    read_hosts(s);
     s->storage_quota = config_int(c, "DEFAULT", "user_storage_quota");
     s->size_cap = (uint64_t)config_int(c, "DEFAULT", "image_size_cap");
     s->standalone = conf_is_standalone(c);

@@ -298,6 +298,12 @@ def test_only_peers_are_asked(glint_server, peer):
     assert told('unlisted') == [] and server.client().get('/v2/images/' + image_id).status == 404
 
 
+def test_names_that_are_none_are_told(glint_server):
+    server = glint_server(trusted=True, config={'DEFAULT': {'worker_self_reference_url': 'worker-1'}, 'glint': {'peers': 'http://b, c'}})
+    assert 'worker_self_reference_url: worker-1 is no http or https URL of a host: no other host passes requests on to it' in server.log()
+    assert '[glint] peers: c is no http or https URL of a host' in server.log() and 'http://b is' not in server.log()
+
+
 def test_a_shared_staging_store_needs_no_other_host(glint_server, peer):
     server = glint_server(trusted=True, config={'DEFAULT': {'worker_self_reference_url': OWN}, 'glint': {'staging_shared': 'true'}})
     image_id = staged_at(server, peer.url + '/peer/204/shared')
