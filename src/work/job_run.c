@@ -94,6 +94,7 @@ static int condemn(struct job_run *r, const struct error *why, struct error *e)
         job_renew(c, r->job->id, r->holder, lease_expiry(), e) < 0 ||
         job_condemn(c, r->job->id, why, false, e) < 0 || db_commit(c, e) < 0)
         return -1;
+    POINT("job.condemned");
     r->job->giving_up = arena_str(r->arena, why->message);
     atomic_store(&r->condemned, false);
     return 0;
@@ -169,6 +170,7 @@ void job_run_all(struct job_run *r)
     struct error why, e;
     int result;
 
+    POINT("job.taken");
     if (refused(r->job, &why) < 0)
         result = undo(r, kind, &why, &e);
     else if (kind->run(r, &why) < 0)

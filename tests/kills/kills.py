@@ -29,7 +29,7 @@ import origin  # noqa: E402
 import world  # noqa: E402
 from world import glint  # noqa: E402
 
-ACTIONS = ('kill', 'kill', 'group', 'stop')
+KILLS = ('kill', 'kill', 'group')
 IN_TRANSACTION = ('db.commit',)     # who sleeps there holds up everybody
 OFTEN = 6           # of a point that is passed many times in a case: as many of its passings are drawn from
 
@@ -187,6 +187,11 @@ class Range:
                 print('FAIL at the end: ' + wrong)
 
 
+# Points that are passed only while something killed is cleaned up, and what makes that necessary; others are found out.
+RECOVERIES = {'reap.taken': parse('upload@upload.begun:1:kill'), 'reap.removed': parse('upload@upload.stored:1:kill'),
+              'reap.trash': parse('delete@remove.noted:1:kill')}
+
+
 def passings(counter):
     """[(point, count)] to draw from: all passings of the seldom ones, some of the frequent ones."""
     found = []
@@ -196,7 +201,7 @@ def passings(counter):
 
 
 def action(rng, point):
-    return rng.choice(ACTIONS[:3] if point in IN_TRANSACTION else ACTIONS)
+    return rng.choice(KILLS if point in IN_TRANSACTION else KILLS + ('stop',))
 
 
 def draw(rng, traces, n):
@@ -217,7 +222,7 @@ def draw(rng, traces, n):
         shots = [(point, count, action(rng, point))]
         if kind > 0.6:      # once more, on the way back
             again = rng.choice([(p, k) for p, k in passings(traces[name]) if k <= 4] + [('db.committed', 1), ('db.committed', 2)])
-            shots.append((*again, action(rng, again[0])))
+            shots.append((*again, rng.choice(KILLS)))
         runs.append(Run(name, shots))
     return runs
 
@@ -228,12 +233,12 @@ def campaign(there, a, points):
     for run, passed in there.all([Run(name) for name in names], a.seed):
         there.traces[run.name] = passed or collections.Counter()
     known = {p for counter in there.traces.values() for p in counter}
-    recoveries = {}     # a point that is passed only while something killed is cleaned up -> a run in which it is
+    recoveries = {point: run for point, run in RECOVERIES.items() if run.name in names}
     for run, passed in there.all(draw(rng, there.traces, a.kills), a.seed + 1000):
-        for point in set(passed or ()) - known:
+        for point in set(passed or ()) - known if run.shots else ():
             recoveries.setdefault(point, run)
-    there.all([Run(run.name, run.shots + [(point, 1, action(rng, point))]) for point, run in sorted(recoveries.items())
-               if run.shots and not there.hurt_at[point]], a.seed + 100000)
+    there.all([Run(run.name, run.shots[:1] + [(point, 1, rng.choice(KILLS))]) for point, run in sorted(recoveries.items())
+               if not there.hurt_at[point]], a.seed + 100000)
     for point in points if not a.only else ():
         if not there.hurt_at[point]:
             there.failed += 1

@@ -8,6 +8,7 @@ import http.client
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -144,9 +145,17 @@ class World(glint.Server):
             time.sleep(0.05)
 
     def overtake(self, child):
-        """The leases of who sleeps run out, others do his work, and he wakes up and goes on."""
-        for table in ('glint_jobs', 'glint_leases'):
-            self.sql('UPDATE %s SET expires_at = 0' % table)
+        """Who sleeps counts as dead, others do his work, and he wakes up and goes on."""
+        connection = sqlite3.connect(self.database, timeout=1)
+        try:
+            with connection:
+                for table in ('glint_jobs', 'glint_leases'):
+                    connection.execute("UPDATE %s SET holder = replace(holder, ?, ':999999999:')" % table, (':%d:' % child.pid,))
+        except sqlite3.OperationalError:    # another of its threads sleeps in a transaction, and nobody can write
+            child.send_signal(signal.SIGCONT)
+            return
+        finally:
+            connection.close()
         others = [self.launch('worker', group_of(child))] if child is self.worker else []
         at_work = "SELECT (SELECT COUNT(*) FROM glint_leases) + (SELECT COUNT(*) FROM glint_jobs WHERE state IN ('waiting', 'running'))"
 
