@@ -323,7 +323,10 @@ static int job_write(struct request *rq, const struct asked *q, struct error *e)
         db_rollback(c);
         return -1;
     }
-    return db_commit(c, e);
+    if (db_commit(c, e) < 0)
+        return -1;
+    POINT("import.accepted");
+    return 0;
 }
 
 int image_import(struct request *rq, struct error *e)

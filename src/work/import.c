@@ -185,6 +185,7 @@ static int finish(struct import *im, struct error *e)
     CLEANUP(db_release) struct db_conn *c = NULL;
 
     staging_unlink(im);
+    POINT("import.cleared");
     if (db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
         finish_rows(im, c, e) < 0)
         return -1;
@@ -367,8 +368,10 @@ int import_steps_run(struct import *im, const struct import_step *steps, size_t 
 {
     for (size_t i = first; i < n; i++) {
         im->step = steps[i].name;
+        POINT("import.step");
         if (image_now(im, e) < 0 || steps[i].run(im, e) < 0)
             return -1;
+        POINT("import.stepped");
         if (i + 1 < n && step_end(im, e) < 0)
             return -1;
     }
@@ -488,18 +491,29 @@ static int undo_rows(struct import *im, struct db_conn *c, const struct error *w
     return job_end(c, r->job->id, r->holder, JOB_FAILED, why->message, e);
 }
 
+/* Files go before the rows: then nothing is left when the process dies in between, and once the image can be
+ * staged again no file of its name may be touched. Within the transaction few are left to go. */
 static int undo(struct import *im, const struct error *why, struct error *e)
 {
     CLEANUP(db_release) struct db_conn *c = NULL;
     struct leftovers left = { .stores = im->run->o->stores };
+    struct error ignored;
     bool stay;
 
-    if (import_unstore_objects(im, e) < 0 || db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 ||
-        db_begin_write(c, e) < 0 || undo_rows(im, c, why, &left, &stay, e) < 0 || db_commit(c, e) < 0)
+    if (import_unstore_objects(im, e) < 0)
         return -1;
-    leftovers_remove(&left, c);
+    if (image_now(im, &ignored) == 0 ? !data_stay(im, im->image, why) && im->image->status != IMAGE_UPLOADING
+                                     : ignored.kind == ERROR_CONFLICT)
+        staging_unlink(im);
+    if (db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
+        undo_rows(im, c, why, &left, &stay, e) < 0)
+        return -1;
     if (!stay)
         staging_unlink(im);
+    if (db_commit(c, e) < 0)
+        return -1;
+    POINT("import.undone");
+    leftovers_remove(&left, c);
     return 0;
 }
 

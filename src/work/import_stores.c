@@ -83,6 +83,7 @@ static int unstore_object(struct import *im, const struct job_note *note, struct
     if (s && !in_use && store_delete(s, note->value, e) < 0 && e->kind != ERROR_NOT_FOUND &&
         e->kind != ERROR_INVALID)
         return -1;
+    POINT("import.unstored");
     return note_change(im, note->name, NULL, e);
 }
 
@@ -180,6 +181,7 @@ static int storing_alive(void *arg, uint64_t bytes, struct error *e)
 {
     char text[64];
 
+    POINT("import.moved");
     snprintf(text, sizeof text, "Copied %llu MiB", (unsigned long long)(bytes >> 20));
     return import_alive(arg, text, e);
 }
@@ -287,12 +289,15 @@ static int target_commit(struct storing *s, struct target *t, bool last, struct 
 
     if (note_change(s->im, note_name(s->im, note_object, t->store), store_put_url(t->put), e) < 0)
         return -1;
+    POINT("import.noted");
     if (store_put_commit(t->put, &t->location, &why) < 0) {
         target_failed(t, &why);
         return note_change(s->im, note_name(s->im, note_object, t->store), NULL, e);
     }
+    POINT("import.stored");
     if (import_change_image(s->im, NULL, add_rows, &added, e) < 0)
         return -1;
+    POINT("import.owned");
     store_put_done(&t->put);
     return 0;
 }

@@ -209,11 +209,11 @@ static int undo(struct import *im, const struct error *why, struct error *e)
     CLEANUP(db_release) struct db_conn *c = NULL;
     struct leftovers left = { .stores = im->run->o->stores };
 
+    staging_unlink(im);
     if (import_unstore_objects(im, e) < 0 || db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 ||
         db_begin_write(c, e) < 0 || undo_rows(im, c, why, &left, e) < 0 || db_commit(c, e) < 0)
         return -1;
     leftovers_remove(&left, c);
-    staging_unlink(im);
     return 0;
 }
 

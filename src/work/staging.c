@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -207,15 +208,38 @@ static int file_open(struct import *im, const char *suffix, int flags, struct st
     return 0;
 }
 
+/* Whether the file that we write still has its name. */
+static bool still_named(const struct staging_file *f)
+{
+    struct stat own, named;
+
+    return fstat(f->fd, &own) == 0 && lstat(f->path, &named) == 0 && own.st_dev == named.st_dev &&
+           own.st_ino == named.st_ino;
+}
+
+/* The one that is there if nobody else may be writing into it, else a new one. */
+static int part_open(struct import *im, const char *suffix, bool keep, struct staging_file **ret,
+                     struct error *e)
+{
+    if (keep && file_open(im, suffix, O_RDWR | O_CREAT, ret, e) < 0)
+        return -1;
+    if (keep && flock((*ret)->fd, LOCK_EX | LOCK_NB) == 0)
+        return reread(*ret, e) < 0 || job_reached(im->run, (*ret)->bytes, e) < 0 ? -1 : 0;
+    file_free(ret);
+    if (file_open(im, suffix, O_RDWR | O_CREAT | O_EXCL, ret, e) < 0)
+        return -1;
+    flock((*ret)->fd, LOCK_EX | LOCK_NB);
+    return 0;
+}
+
 int staging_begin(struct import *im, const char *suffix, bool keep, struct staging_file **ret,
                   uint64_t *ret_at, struct error *e)
 {
     CLEANUP(file_free) struct staging_file *f = NULL;
 
-    keep = keep && !im->run->doubted; /* somebody may be writing into it */
-    if (file_open(im, suffix, O_RDWR | O_CREAT | (keep ? 0 : O_EXCL), &f, e) < 0 ||
-        (keep && (reread(f, e) < 0 || job_reached(im->run, f->bytes, e) < 0)))
+    if (part_open(im, suffix, keep && !im->run->doubted, &f, e) < 0)
         return -1;
+    POINT("staging.begun");
     f->cap.seen = f->flushed = *ret_at = f->bytes;
     *ret = TAKE(f);
     return 0;
@@ -225,6 +249,7 @@ static int file_write(void *arg, const void *buf, size_t n, struct error *e)
 {
     struct staging_file *f = arg;
 
+    POINT("staging.write");
     inspect_feed(f->inspect, buf, n);
     for (size_t done = 0; done < n;) {
         ssize_t got = pwrite(f->fd, (const char *)buf + done, n - done, (off_t)f->bytes);
@@ -320,6 +345,7 @@ static int put_in_place(struct import *im, const char *from, struct error *e)
         return -1;
     if (rename(from, whole) < 0)
         return write_failed(e, errno, from);
+    POINT("staging.placed");
     dir = open(im->settings->staging_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return dir < 0 || fsync(dir) < 0 ? write_failed(e, errno, im->settings->staging_dir) : 0;
 }
@@ -335,8 +361,13 @@ int staging_commit(struct staging_file **fp, struct error *e)
         return error_set(e, ERROR_TOO_LARGE, "%s", f->cap.message);
     if (fsync(f->fd) < 0)
         return write_failed(e, errno, f->path);
-    if (facts_make(f, &facts, e) < 0 || facts_write(f->im, &facts, f->im->step, e) < 0 ||
-        put_in_place(f->im, f->path, e) < 0)
+    POINT("staging.synced");
+    if (facts_make(f, &facts, e) < 0 || facts_write(f->im, &facts, f->im->step, e) < 0)
+        return -1;
+    POINT("staging.known");
+    if (!still_named(f))
+        return error_set(e, ERROR_GONE, "Another worker does this job.");
+    if (put_in_place(f->im, f->path, e) < 0)
         return -1;
     file_free(fp);
     return 0;
@@ -344,7 +375,7 @@ int staging_commit(struct staging_file **fp, struct error *e)
 
 void staging_abort(struct staging_file **fp)
 {
-    if (*fp)
+    if (*fp && still_named(*fp))
         unlink((*fp)->path);
     file_free(fp);
 }
@@ -444,6 +475,7 @@ void staging_unlink(const struct import *im)
     for (size_t i = 0; i < COUNT(all); i++)
         if (path_make(im->settings, im->image_id, all[i], path, sizeof path, &e) == 0)
             unlink(path);
+    POINT("staging.unlinked");
 }
 
 int staging_remove(struct import *im, struct error *e)

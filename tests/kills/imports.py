@@ -14,6 +14,7 @@ class Import(Case):
     method = None
     must_succeed = True
     who = None
+    failed = ''
 
     def source(self):
         """What the method wants to know."""
@@ -41,7 +42,7 @@ class Import(Case):
         self.ask()
 
     def end(self):
-        self.world.verify(self.image_id, self.data, self.stores)
+        self.world.verify(self.image_id, self.data, self.stores, self.failed)
         self.world.need_task(self.image_id, 'success')
 
 
@@ -251,17 +252,24 @@ class WebDownloadToReadOnly(Failing, Web):
 
     def again(self):
         self.stores = ('one', 'two')
+        self.failed = 'web'
         self.ask(again=True)
 
 
 @case
 class DirectToReadOnly(Failing, Staged):
+    """What was staged stays, since nothing is wrong with it."""
     name = 'glance-direct-readonly'
     stores = ('one', 'two', 'web')
 
+    def check_failed(self):
+        image = self.world.image(self.image_id)
+        need((image['status'], image['checksum'], image['os_glance_failed_import']) == ('uploading', None, 'web'), 'after a failure:', image)
+        self.world.need_task(self.image_id, 'failure')
+
     def again(self):
         self.stores = ('one', 'two')
-        self.stage()
+        self.failed = 'web'         # what it says of an earlier import
         self.ask(again=True)
 
 

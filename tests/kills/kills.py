@@ -25,6 +25,7 @@ os.chdir(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.getcwd())
 sys.path.insert(0, os.path.dirname(os.getcwd()))
 import cases  # noqa: E402
+import imports  # noqa: E402,F401
 import origin  # noqa: E402
 import world  # noqa: E402
 from world import glint  # noqa: E402

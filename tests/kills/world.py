@@ -62,12 +62,11 @@ class World(glint.Server):
             open(name, 'w').close()
         config = {
             'DEFAULT': {'enabled_backends': ','.join(name + ':file' for name in STORES) + ',web:http', 'show_multiple_locations': 'true',
-                        'enabled_import_methods': '[glance-direct,web-download,copy-image,glance-download]', 'http_retries': 3,
-                        'max_parallel_stores': parallel},
+                        'enabled_import_methods': '[glance-direct,web-download,copy-image,glance-download]', 'http_retries': 3},
             'glint': {'supervise_worker': 'false', 'reap_interval': 1},
             'glance_store': {'default_backend': 'one', 'stores': None, 'default_store': None, 'filesystem_store_datadir': None},
             'import_filtering_opts': {'allowed_schemes': '[http]', 'allowed_hosts': '[127.0.0.1]', 'allowed_ports': '[]', 'disallowed_ports': '[]'},
-            'image_import_opts': {'image_import_plugins': '[%s]' % plugins},
+            'image_import_opts': {'image_import_plugins': '[%s]' % plugins, 'max_parallel_stores': parallel},
             'web': {},
             'os_glance_staging_store': {'filesystem_store_datadir': self.staging},
             'os_glance_tasks_store': {'filesystem_store_datadir': os.path.join(self.directory, 'tasks')},
