@@ -2,7 +2,6 @@
 """Cases of imports: each method, to one and several stores, that succeed, fail, or fail in part."""
 import contextlib
 import gzip
-import json
 
 from cases import Case, case
 from world import LOST, glint, need, sha512
@@ -121,36 +120,6 @@ class DirectToThreeParallel(DirectToThree):
     world = 'parallel'
 
 
-class Web(Import):
-    method = 'web-download'
-    path = '/ok/%d'
-
-    def begin(self):
-        super().begin()
-        self.data = self.world.origin_data
-
-    def source(self):
-        return {'uri': self.world.origin.url + self.path.replace('ID', self.image_id) % len(self.data)}
-
-
-@case
-class WebDownload(Web):
-    name = 'web-download'
-
-
-@case
-class WebDownloadToTwo(Web):
-    name = 'web-download-two'
-    stores = ('two', 'three')
-
-
-@case
-class WebDownloadBroken(Web):
-    """The server breaks off twice."""
-    name = 'web-download-broken'
-    path = '/flaky/ID/1/%d'
-
-
 class Copy(Import):
     method = 'copy-image'
     who = 'admin'
@@ -175,26 +144,6 @@ class CopyToTwo(Copy):
 class CopyToTwoEach(Copy):
     name = 'copy-image-each'
     must_succeed = False
-
-
-@case
-class Remote(Import):
-    """From another service, which nobody kills."""
-    name = 'glance-download'
-    method = 'glance-download'
-    stores = ('one', 'three')
-
-    def begin(self):
-        super().begin()
-        client = self.world.elsewhere.client()
-        self.remote_id = client.active(self.data, name='remote', os_distro='debian')
-
-    def source(self):
-        return {'glance_region': 'there', 'glance_image_id': self.remote_id}
-
-    def headers(self):
-        endpoint = {'region': 'there', 'publicURL': self.world.elsewhere.url}
-        return {'X-Auth-Token': 'token', 'X-Service-Catalog': json.dumps([{'type': 'image', 'endpoints': [endpoint]}])}
 
 
 @case
@@ -232,28 +181,6 @@ class Failing:
         image = self.world.image(self.image_id)
         need((image['status'], image['size'], image['checksum']) == ('queued', None, None), 'after a failure:', image)
         self.world.need_task(self.image_id, 'failure')
-
-
-@case
-class WebDownloadRefused(Failing, Web):
-    name = 'web-download-refused'
-    path = '/status/404?%d'
-
-    def again(self):
-        self.path = Web.path
-        self.ask(again=True)
-
-
-@case
-class WebDownloadToReadOnly(Failing, Web):
-    """One of the stores cannot be written to: nothing stays."""
-    name = 'web-download-readonly'
-    stores = ('one', 'web', 'two')
-
-    def again(self):
-        self.stores = ('one', 'two')
-        self.failed = 'web'
-        self.ask(again=True)
 
 
 @case
@@ -321,18 +248,3 @@ class CopyToReadOnly(Copy):
         self.ask(again=True)
         self.world.rest()
         self.world.verify(self.image_id, self.data, ('one', 'two'), failed=None)
-
-
-@case
-class ImportAndDelete(Web):
-    """Deleted while its data come."""
-    name = 'web-download-deleted'
-    path = '/slow/ID/%d'
-
-    def act(self):
-        self.ask()
-        answer = self.world.insist(lambda c: c.delete('/v2/images/' + self.image_id))
-        need(answer.status in (204, 404), 'delete', answer)
-
-    def end(self):
-        need(self.world.image(self.image_id) is None, 'the image is still there')

@@ -1,24 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of imports: the request goes through the front, the work is done by `glint worker`, whoever keeps that alive."""
-import os
-import sys
 import time
 
 import wire
 from checks import DATA, MIB, active, check, need, pattern, verify
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
-import origin  # noqa: E402
-
 SECONDS = 20        # an import that was interrupted is active again within so many
-WEB = []
-
-
-def web():
-    """The server that images are downloaded from; one for all fronts."""
-    if not WEB:
-        WEB.append(origin.start())
-    return WEB[0]
 
 
 def imported(front, image, data):
@@ -71,46 +58,3 @@ def vanish_while_staging(front):
         status = front.client.wait_for(image, ['queued'])
         need(status == 'queued', 'the image of a broken staging is', status)
         staged(front, front.client.upload(image, DATA, what='stage'), image, DATA)
-
-
-@check
-def web_download(front):
-    image, data = front.client.create(), origin.content(500009)
-    answer = front.client.bring_in(image, 'web-download', uri=web().url + '/ok/%d' % len(data))
-    need(answer.status == 202, 'import', answer)
-    imported(front, image, data)
-
-
-# ---------------------------------------------------------------- what dies or is reloaded in the meantime
-
-def interrupted(front, interrupt):
-    """An import that has half of its data when interrupt() happens."""
-    image, data = front.client.create(), origin.content(3 * MIB)
-    answer = front.client.bring_in(image, 'web-download', uri=web().url + '/gate/%s/%d' % (image, len(data)))
-    need(answer.status == 202, 'import', answer)
-    end = time.monotonic() + SECONDS * front.slow
-    while origin.Handler.counts[image] == 0 and time.monotonic() < end:
-        time.sleep(0.05)
-    need(origin.Handler.counts[image] == 1, 'the download does not begin')
-    interrupt()
-    front.wait_ready()
-    origin.Handler.gates[image].set()
-    imported(front, image, data)
-
-
-@check
-def reload_within_an_import(front):
-    interrupted(front, front.reload)
-
-
-@check
-def service_killed_within_an_import(front):
-    def interrupt():
-        front.kill()
-        front.revive()
-    interrupted(front, interrupt)
-
-
-@check
-def worker_killed_within_an_import(front):
-    interrupted(front, front.kill_worker)
