@@ -192,5 +192,7 @@ int work_reap(struct db *db, struct stores *stores, struct reap_counts *ret, str
     ret->tasks = (size_t)n_tasks;
     for (size_t i = 0; i < stores_count(stores); i++)
         ret->files += store_sweep(stores_at(stores, i));
+    if (stores_staging(stores))
+        ret->files += store_sweep(stores_staging(stores));
     return failed ? -1 : 0;
 }
