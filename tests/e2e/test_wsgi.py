@@ -118,6 +118,9 @@ def test_pep_3333_is_kept(host):
     assert 'AssertionError' not in front.logs() and 'Traceback' not in front.logs(), front.logs()[-3000:]
 
 
+STREAM = {'Content-Type': 'application/octet-stream'}
+
+
 def test_a_hidden_body_is_refused_in_plain_words(host):
     """wsgiref leaves chunks in wsgi.input as they came and says nothing."""
     front = host(Reference)
@@ -126,6 +129,7 @@ def test_a_hidden_body_is_refused_in_plain_words(host):
     answer = c.upload(image['id'], chunks=[b'x' * 1000])
     assert answer.status == 411 and b'send Content-Length' in answer.body
     assert 'glint: This server does not tell its applications' in front.logs()
+    assert c.request('PUT', '/v2/images/%s/stage' % image['id'], chunks=[b'x' * 1000], headers=STREAM).status == 411
     assert c.show(image['id'])['status'] == 'queued'
     assert c.upload(image['id'], b'x' * 1000).status == 204
 
@@ -136,6 +140,7 @@ def test_uwsgi_that_keeps_chunks_is_named(host):
     image = c.create()
     answer = c.upload(image['id'], chunks=[b'x' * 1000])
     assert answer.status == 411 and b'http-chunked-input' in answer.body
+    assert c.request('PUT', '/v2/images/%s/stage' % image['id'], chunks=[b'x' * 1000], headers=STREAM).status == 411
     assert c.show(image['id'])['status'] == 'queued'
 
 

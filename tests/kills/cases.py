@@ -9,6 +9,7 @@ CASES = {}
 WORLDS = {
     'plain': {},
     'parallel': {'parallel': 3},
+    'single': {'single': True},
     'plugins': {'plugins': 'inject_image_metadata,image_decompression,image_conversion',
                 'more': {'inject_metadata_properties': {'inject': 'injected:yes'}, 'image_conversion': {'output_format': 'qcow2'}}},
 }

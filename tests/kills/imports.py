@@ -103,6 +103,40 @@ class DirectToOne(Staged):
 
 
 @case
+class DirectSingle(Staged):
+    """Without several stores."""
+    name = 'glance-direct-single'
+    world = 'single'
+
+
+@case
+class Crowd(Case):
+    """Many imports at once: those that run, and those that wait for their turn."""
+    name = 'crowd'
+    SIZE = 9
+
+    def __init__(self, world, seed):
+        super().__init__(world, seed)
+        self.all = [(DirectToOne, DirectToThree, CopyToTwo)[n % 3](world, seed * 100 + n) for n in range(self.SIZE)]
+
+    def begin(self):
+        for one in self.all:
+            one.begin()
+
+    def act(self):
+        for one in self.all:
+            one.act()
+
+    def end(self):
+        for one in self.all:
+            one.end()
+
+    def clear(self):
+        for one in self.all:
+            one.clear()
+
+
+@case
 class DirectToThree(Staged):
     name = 'glance-direct-three'
     stores = ('one', 'two', 'three')

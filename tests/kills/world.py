@@ -52,7 +52,8 @@ def group_of(child):
 class World(glint.Server):
     """Server and worker are siblings of one process group here, so that each can die alone or both at once."""
 
-    def __init__(self, directory, plugins='no_op', parallel=1, more=None):
+    def __init__(self, directory, plugins='no_op', parallel=1, single=False, more=None):
+        """single: one store, as services without enabled_backends have it."""
         self.directory = str(directory)
         self.control = os.path.join(self.directory, 'points')
         self.staging = os.path.join(self.directory, 'staging')
@@ -71,6 +72,9 @@ class World(glint.Server):
             'os_glance_staging_store': {'filesystem_store_datadir': self.staging},
             'os_glance_tasks_store': {'filesystem_store_datadir': os.path.join(self.directory, 'tasks')},
             **{name: {'filesystem_store_datadir': os.path.join(self.directory, name)} for name in STORES}}
+        if single:
+            config['DEFAULT'].update({'enabled_backends': None, 'node_staging_uri': 'file://' + self.staging})
+            config['glance_store'] = {'default_store': 'file', 'stores': 'file,http', 'filesystem_store_datadir': os.path.join(self.directory, 'one')}
         for section, options in (more or {}).items():
             config.setdefault(section, {}).update(options)
         super().__init__(directory, trusted=True, config=config, env={'GLINT_POINTS': self.control})
