@@ -47,8 +47,17 @@ static const char *url_of(struct request *rq, const char *host, const struct ima
     return arena_str(rq->arena, str_text(&url));
 }
 
+/* The other host has the same limit, and what was given without "req-" has grown here. */
+static bool id_fits(const struct request *rq)
+{
+    int64_t max = rq->settings->max_request_id;
+
+    return max <= 0 || (int64_t)strlen(rq->request_id) <= max;
+}
+
 static const char *const *headers_of(struct request *rq)
 {
+    const char *own = *rq->settings->hosts.name ? rq->settings->hosts.name : rq->settings->hosts.self;
     static const char *const kept[] = { "x-image-meta-store", "If-Match", "If-None-Match",
                                         "If-Modified-Since", "If-Unmodified-Since" };
     const char *const *who = identity_headers(rq->http, rq->settings->identity == IDENTITY_TRUSTED_HEADERS);
@@ -64,9 +73,11 @@ static const char *const *headers_of(struct request *rq)
     if (rq->body)
         *ARENA_PUSH(rq->arena, all, n, cap) = "Content-Type: application/json";
     *ARENA_PUSH(rq->arena, all, n, cap) = "Accept: application/json";
+    if (id_fits(rq))
+        *ARENA_PUSH(rq->arena, all, n, cap) =
+            arena_printf(rq->arena, "x-openstack-request-id: %s", rq->request_id);
     *ARENA_PUSH(rq->arena, all, n, cap) =
-        arena_printf(rq->arena, "x-openstack-request-id: %s", rq->request_id);
-    *ARENA_PUSH(rq->arena, all, n, cap) = arena_printf(rq->arena, MARK ": %s", rq->settings->hosts.self);
+        arena_printf(rq->arena, MARK ": %s", *own ? own : "a host without a name");
     *ARENA_PUSH(rq->arena, all, n, cap) = NULL;
     return all;
 }

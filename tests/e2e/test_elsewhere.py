@@ -207,6 +207,18 @@ def test_what_is_refused_here_is_not_passed_on(host, peer):
     assert told('refused') == []
 
 
+def test_a_request_id_that_grew_stays_here(host):
+    for given, sent in (('x' * 60, 'req-' + 'x' * 60), ('x' * 61, None), ('req-' + 'x' * 60, 'req-' + 'x' * 60)):
+        answer, headers = asked_raw(host, {**TOKEN, 'x-openstack-request-id': given})
+        assert headers.get('x-openstack-request-id') == sent
+        assert answer.header('x-openstack-request-id') == (given if given.startswith('req-') else 'req-' + given)
+
+
+def test_a_host_without_a_name_passes_on(glint_server):
+    _, headers = asked_raw(glint_server(trusted=True), TOKEN)
+    assert headers['x-glint-passed-on'] == 'a host without a name'
+
+
 def asked_raw(server, headers, **create):
     """The head of what the other host is asked for a deletion with these headers, by name."""
     with socket.create_server(('127.0.0.1', 0)) as listener:
