@@ -31,7 +31,12 @@ int task_import_add(struct db_conn *c, struct image *im, struct task *t, const s
                   "method", "name", "web-download", "uri", q->url, "stores", q->store, "roles", "several",
                   q->several, "must_succeed", true, "storage_quota", (json_int_t)q->storage_quota);
     CLEANUP(str_done) struct str text = STR_INIT;
-    struct job job = { .id = t->id, .kind = job_task.name, .image_id = im->id, .owner = t->owner };
+    struct job job = { .id = t->id,
+                       .kind = job_task.name,
+                       .image_id = im->id,
+                       .owner = t->owner,
+                       .method = t->type,
+                       .stores = q->store };
 
     json_add_value(&text, arguments, true);
     job.arguments = str_text(&text);

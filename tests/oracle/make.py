@@ -135,7 +135,7 @@ def flat(steps):
 
 
 # What Glint does not offer yet: a case that needs it waits in the group "later".
-LATER = re.compile(r'(?<!/schemas)(?<!/info)/(stage|import|tasks|cache|metadefs)(/|$)')
+LATER = re.compile(r'(?<!/schemas)(?<!/info)/(cache|metadefs)(/|$)')
 
 
 def case(name, *steps, profiles=TRUSTED, group=None):

@@ -4,7 +4,6 @@ import json
 
 from make import *
 
-GROUP = 'later'
 HERE = ('imports',)
 WHO = ('admin', 'member', 'reader', 'other', 'adminonly', 'service', 'norole', 'noproject', 'adminnoproject', 'none')
 
@@ -65,7 +64,7 @@ def cases():
         yield one('list-%02d:%s' % (n, query), two, found(query))
     yield one('pages', two, found('&limit=1', keep={'gen3': 'next'}), get('<gen3>', 'admin', keep={'gen4': 'next'}), get('<gen4>', 'admin'))
     yield one('repeated', two, found('&status=success&status=failure'), found('&type=import&type=nope'), found('&limit=1&limit=2'))
-    yield one('routes', [step(m, '/v2/tasks', 'admin') for m in ('PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS')], [step(m, '/v2/tasks/x', 'admin') for m in ('GET', 'PUT', 'DELETE', 'PATCH', 'POST', 'HEAD', 'OPTIONS')], get('/v2/tasks/', 'admin'), get('/v2/tasks/x/y', 'admin'), step('GET', '/v2/tasks', 'admin', json={}), step('GET', '/v2/tasks/x', 'admin', json={}),
+    yield one('routes', [step(m, '/v2/tasks', 'admin') for m in ('PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS')], [step(m, '/v2/tasks/x', 'admin') for m in ('GET', 'PUT', 'DELETE', 'PATCH', 'POST', 'HEAD', 'OPTIONS')], get('/v2/tasks/', 'admin'), get('/v2/tasks/x/y', 'admin'), step('GET', '/v2/tasks?image_id=<id>', 'admin', json={}), step('GET', '/v2/tasks/x', 'admin', json={}),
               step('DELETE', '/v2/tasks/x', 'admin', json={}), delete('/v2/tasks/x', 'member'), delete('/v2/tasks/x', 'admin', {'Accept': 'application/json'}), step('GET', '/v2/tasks/x', 'admin', {'Accept': 'application/json'}))
     yield one('image-routes', bare(), [step(m, '/v2/images/<id>/tasks') for m in ('PUT', 'DELETE', 'PATCH', 'POST', 'HEAD', 'OPTIONS')], get('/v2/images/<id>/tasks'), get('/v2/images/<id>/tasks/'), get('/v2/images/<id>/tasks/x'), get('/v2/images/x/tasks'), step('GET', '/v2/images/<id>/tasks', json={}), get('/v2/images/<id>/tasks?limit=0'))
     yield one('types', [step('POST', '/v2/tasks', 'admin', [('Content-Type', t)] if t else [], body=json.dumps({'type': 'import', 'input': {'import_from': 'x'}})) for t in (None, 'text/plain', 'application/json; charset=utf-8', 'application/octet-stream')])
