@@ -279,9 +279,7 @@ static int source_check(struct request *rq, const struct asked *q, struct error 
     if (!is(q, "web-download"))
         return 0;
     request_db_release(rq); /* a connection is not held while names are resolved */
-    if (json_is_string(uri) && source_allowed(&rq->settings->sources, json_string_value(uri)))
-        return 0;
-    return error_set(e, ERROR_INVALID, "URI for web-download does not pass filtering: %s", shown(rq, uri));
+    return import_download_check(&rq->settings->sources, q->options, e);
 }
 
 /* ---- accepting ---- */

@@ -207,6 +207,9 @@ const struct option conf_options[] = {
     { "glint", "import_proxy", OPTION_STRING, "",
       .help = "Proxy by which imports fetch, http://host:port. It resolves the names, so that it has to keep "
               "what it reaches to itself. Empty: none, whatever the environment says." },
+    { "glint", "import_ca_file", OPTION_STRING, NULL,
+      .help = "Certificates (PEM) of the authorities that vouch for the servers which imports fetch from by "
+              "https. Unset: the system's." },
     { "glint", "import_timeout", OPTION_INT, "86400", UNBOUNDED_FROM(1), .flags = OPTION_RESTART,
       .help = "Seconds that one try to fetch an image may take." },
     { "glint", "import_rate_min", OPTION_INT, "1024", UNBOUNDED_FROM(0), .flags = OPTION_RESTART,

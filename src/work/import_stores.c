@@ -59,7 +59,7 @@ static int notes_of(struct import *im, const char *prefix, struct job_note **ret
     return job_note_list(c, im->run->arena, im->run->job->id, prefix, ret, ret_n, e);
 }
 
-static int note_change(struct import *im, const char *name, const char *value, struct error *e)
+int import_note_set(struct import *im, const char *name, const char *value, struct error *e)
 {
     CLEANUP(db_release) struct db_conn *c = NULL;
     struct job_run *r = im->run;
@@ -84,7 +84,7 @@ static int unstore_object(struct import *im, const struct job_note *note, struct
         e->kind != ERROR_INVALID)
         return -1;
     POINT("import.unstored");
-    return note_change(im, note->name, NULL, e);
+    return import_note_set(im, note->name, NULL, e);
 }
 
 int import_unstore_objects(struct import *im, struct error *e)
@@ -287,12 +287,12 @@ static int target_commit(struct storing *s, struct target *t, bool last, struct 
     struct added added = { s, t, last };
     struct error why;
 
-    if (note_change(s->im, note_name(s->im, note_object, t->store), store_put_url(t->put), e) < 0)
+    if (import_note_set(s->im, note_name(s->im, note_object, t->store), store_put_url(t->put), e) < 0)
         return -1;
     POINT("import.noted");
     if (store_put_commit(t->put, &t->location, &why) < 0) {
         target_failed(t, &why);
-        return note_change(s->im, note_name(s->im, note_object, t->store), NULL, e);
+        return import_note_set(s->im, note_name(s->im, note_object, t->store), NULL, e);
     }
     POINT("import.stored");
     if (import_change_image(s->im, NULL, add_rows, &added, e) < 0)

@@ -138,6 +138,7 @@ static int undo(struct job_run *r, const struct job_kind *kind, const struct err
 static int settle(struct job_run *r, const struct job_kind *kind, const struct error *why, struct error *e)
 {
     int64_t failures = r->job->attempt + 1;
+    int64_t wait = job_back_off(r->job->attempt);
     bool stops = why->kind == ERROR_ABORTED && atomic_load(r->stop);
 
     if (why->kind == ERROR_GONE)
@@ -148,7 +149,7 @@ static int settle(struct job_run *r, const struct job_kind *kind, const struct e
                 why->detail);
     if ((why->kind == ERROR_UNAVAILABLE || why->kind == ERROR_ABORTED) && failures < r->o->retries) {
         job_tally(r->job, "tried");
-        return put_back(r, failures, job_back_off(r->job->attempt), why->message, e);
+        return put_back(r, failures, wait > r->retry_us ? wait : r->retry_us, why->message, e);
     }
     return undo(r, kind, why, e);
 }

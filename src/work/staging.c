@@ -25,6 +25,7 @@ static const char *const suffixes[] = { ".part", ".new" };
 struct staging_file {
     struct import *im;
     struct stream_digest *digest;
+    struct stream_digest *asked; /* with the algorithm of a hash that is expected; NULL: digest has it */
     struct inspect *inspect;
     struct stream_limit cap;
     uint64_t bytes;   /* hashed so far */
@@ -145,6 +146,7 @@ static void file_free(struct staging_file **fp)
     if (!f)
         return;
     stream_digest_free(&f->digest);
+    stream_digest_free(&f->asked);
     inspect_free(&f->inspect);
     fd_drop(&f->fd);
     mem_free(f);
@@ -175,13 +177,30 @@ static int reread_alive(void *arg, uint64_t bytes UNUSED, struct error *e)
 static int reread(struct staging_file *f, struct error *e)
 {
     const struct stream_source source = { file_read, &f->fd };
-    const struct stream_sink sinks[] = { stream_digest_sink(f->digest),
-                                         { .write = inspect_write, .arg = f->inspect } };
+    struct stream_sink sinks[3] = { stream_digest_sink(f->digest),
+                                    { .write = inspect_write, .arg = f->inspect } };
+    size_t n = 2;
 
+    if (f->asked)
+        sinks[n++] = stream_digest_sink(f->asked);
     if (lseek(f->fd, 0, SEEK_SET) < 0)
         return error_errno(e, ERROR_INTERNAL, errno, "The staged data cannot be read.");
     posix_fadvise(f->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    return stream_pump(&source, sinks, COUNT(sinks), reread_alive, f->im, &f->bytes, e);
+    return stream_pump(&source, sinks, n, reread_alive, f->im, &f->bytes, e);
+}
+
+/* Whether the digest that every file has tells of this one. */
+static bool digested(const struct import *im, const struct staging_hash *h)
+{
+    return str_eq(h->algorithm, "md5") || str_eq(h->algorithm, im->settings->hashing_algorithm);
+}
+
+static int asked_begin(struct staging_file *f, const char *suffix, struct error *e)
+{
+    for (size_t i = 0; str_eq(suffix, ".part") && i < f->im->n_expected; i++)
+        if (!digested(f->im, &f->im->expected[i]))
+            return stream_digest_begin(f->im->expected[i].algorithm, &f->asked, e);
+    return 0;
 }
 
 static int file_open(struct import *im, const char *suffix, int flags, struct staging_file **ret,
@@ -194,7 +213,8 @@ static int file_open(struct import *im, const char *suffix, int flags, struct st
     f->cap = (struct stream_limit){ im->settings->size_cap, 0,
                                     "The incoming image is too large: The provided image is too large." };
     if (path_make(im->settings, im->image_id, suffix, f->path, sizeof f->path, e) < 0 ||
-        stream_digest_begin(im->settings->hashing_algorithm, &f->digest, e) < 0)
+        stream_digest_begin(im->settings->hashing_algorithm, &f->digest, e) < 0 ||
+        asked_begin(f, suffix, e) < 0)
         return -1;
     f->inspect = inspect_begin();
     if (flags & O_EXCL)
@@ -274,6 +294,9 @@ size_t staging_sinks(struct staging_file *f, struct stream_sink ret[STAGING_SINK
     ret[0] = stream_limit_sink(&f->cap);
     ret[1] = stream_digest_sink(f->digest);
     ret[2] = (struct stream_sink){ .write = file_write, .arg = f };
+    if (!f->asked)
+        return STAGING_SINKS - 1;
+    ret[3] = stream_digest_sink(f->asked);
     return STAGING_SINKS;
 }
 
@@ -302,11 +325,32 @@ struct facts {
     struct staged row;
 };
 
+/* Only what was fetched is asked for its hashes: a plugin makes other bytes. */
+static int expected_check(struct staging_file *f, const struct facts *facts, struct error *e)
+{
+    char md5[33], asked[STREAM_HASH_HEX_MAX] = "";
+
+    if (!str_ends(f->path, ".part"))
+        return 0;
+    if (f->asked && stream_digest_end(f->asked, md5, asked, e) < 0)
+        return -1;
+    for (size_t i = 0; i < f->im->n_expected; i++) {
+        const struct staging_hash *h = &f->im->expected[i];
+        const char *got = str_eq(h->algorithm, "md5") ? facts->md5 : digested(f->im, h) ? facts->hash : asked;
+
+        if (!str_eq_nocase(h->value, got))
+            return error_set(e, ERROR_PRECONDITION, "The data have the %s %s, and not %s.", h->algorithm, got,
+                             h->value);
+    }
+    return 0;
+}
+
 static int facts_make(struct staging_file *f, struct facts *ret, struct error *e)
 {
     struct inspect_verdict verdict;
 
-    if (staging_mark(f->fd, ret->mark, e) < 0 || stream_digest_end(f->digest, ret->md5, ret->hash, e) < 0)
+    if (staging_mark(f->fd, ret->mark, e) < 0 || stream_digest_end(f->digest, ret->md5, ret->hash, e) < 0 ||
+        expected_check(f, ret, e) < 0)
         return -1;
     inspect_end(f->inspect, &verdict);
     ret->row = (struct staged){

@@ -16,6 +16,12 @@
 struct import;
 struct staging_file; /* one being written */
 
+/* A hash that fetched data have to have, in hex. */
+struct staging_hash {
+    const char *algorithm, *value;
+};
+enum { STAGING_EXPECTED_MAX = 2 };
+
 /* Where the image's whole file is, or would be. */
 int staging_path(const struct import_settings *o, const char *image_id, char *ret, size_t size,
                  struct error *e) MUST_CHECK;
@@ -28,11 +34,12 @@ int staging_begin(struct import *im, const char *suffix, bool keep, struct stagi
 /* ERROR_TOO_LARGE above image_size_cap, and when the medium is full. */
 int staging_write(struct staging_file *f, const void *buf, size_t n, struct error *e) MUST_CHECK;
 /* The same for a pump, whose next buffer fills while this one is hashed; returns how many there are. */
-enum { STAGING_SINKS = 3 };
+enum { STAGING_SINKS = 4 };
 size_t staging_sinks(struct staging_file *f, struct stream_sink ret[STAGING_SINKS]);
 /* For programs that write it by themselves: its path. What they wrote is read at commit. */
 const char *staging_file_path(const struct staging_file *f);
-/* Durable, known, and in place of the whole file, in one with the end of the running step; frees. */
+/* Durable, known, and in place of the whole file, in one with the end of the running step; frees. What was
+ * fetched (".part") has to have the hashes that the import expects, else ERROR_PRECONDITION. */
 int staging_commit(struct staging_file **f, struct error *e) MUST_CHECK;
 void staging_abort(struct staging_file **f); /* the file goes; frees; takes NULL; for CLEANUP */
 void staging_leave(struct staging_file **f); /* the file stays for the next try; frees; takes NULL */

@@ -202,6 +202,10 @@ struct location_request {
 int location_job_add(struct db_conn *c, const struct image *im, const struct location_request *l,
                      struct error *e) MUST_CHECK;
 
+/* What "method" of a web-download asks for: ERROR_INVALID in Glance's words, or in ours for what is beyond it
+ * (mirrors, checksum, os_hash_algo, os_hash_value). Waits for the resolver. */
+int import_download_check(const struct source_filter *f, const json_t *method, struct error *e) MUST_CHECK;
+
 /* What POST /v2/images/{id}/import asks for, once it is allowed. */
 struct import_request {
     const struct image *image; /* as the transaction has it */
