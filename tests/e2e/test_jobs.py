@@ -410,7 +410,7 @@ def test_many_workers_and_many_kills(server, web, request):
     effect is there once."""
     s = server(supervise_worker='false')
     member = s.client()
-    count, seed = 300 if not SANITIZED else 60, random.randrange(1 << 32)
+    count, seed = 300, random.randrange(1 << 32)
     chance = random.Random(seed)
     images = [started(member, web.url + '/name/m%d/%d' % (n, 100 + n)) for n in range(count)]
 
@@ -422,7 +422,7 @@ def test_many_workers_and_many_kills(server, web, request):
     workers, kills, end = [launch(s, **host) for host in hosts], 0, time.monotonic() + 200
     try:
         while left() and time.monotonic() < end:
-            time.sleep(chance.uniform(0.02, 0.15))
+            time.sleep(chance.uniform(0.01, 0.1))
             if kills < 60:
                 at = chance.randrange(4)
                 workers[at].send_signal(signal.SIGKILL)
@@ -435,7 +435,7 @@ def test_many_workers_and_many_kills(server, web, request):
             each.terminate()
         for each in workers:
             each.wait(20)
-    assert kills >= 20
+    assert kills >= 15
     assert s.sql('SELECT state, COUNT(*) FROM glint_jobs GROUP BY 1') == [('done', count)], 'seed %d' % seed
     for n, image_id in enumerate(images):
         image = member.show(image_id)
