@@ -38,9 +38,8 @@ static const struct {
       "file.\n" },
     { "worker",
       "usage: glint worker [--config-file FILE]... [--config-dir DIR]... [--set GROUP.OPTION=VALUE]...\n\n"
-      "Cleans up after interrupted uploads until SIGTERM. glint serve starts and restarts one by itself, "
-      "unless\n"
-      "[glint] supervise_worker is false.\n" },
+      "Does jobs (imports, locations) and cleans up after interrupted uploads until SIGTERM. glint serve\n"
+      "starts and restarts one by itself, unless [glint] supervise_worker is false.\n" },
     { "db", "usage: glint db sync|check|version [--config-file FILE]... [--config-dir DIR]... [--set "
             "GROUP.OPTION=VALUE]...\n\n"
             "  sync     make the tables of an empty database, or add those of Glint to one that Glance made\n"

@@ -194,6 +194,8 @@ static int look_at_running(struct look *k, struct error *e)
 
         if (ours && list[i].giving_up)
             atomic_store(&ours->run.condemned, true);
+        if (ours) /* also one that is stuck: it would only get stuck once more */
+            continue;
         if (job_kind_find(list[i].kind) && orphaned(k->all, &list[i]) && k->n < k->room)
             k->picks[k->n++] = list[i];
     }
