@@ -438,6 +438,60 @@ int counter_add(struct db_conn *c, const struct counter *more, struct error *e) 
 int counter_list(struct db_conn *c, struct arena *a, struct counter **ret, size_t *ret_n,
                  struct error *e) MUST_CHECK;
 
+/* ---- looking after what is left: by who cleans up, and glint doctor ---- */
+
+/* Who may need what is kept of an image. Decided by the database alone, so that every host comes to the same.
+ */
+struct image_claims {
+    bool known, deleted; /* there is a row, maybe a deleted one */
+    enum image_status status;
+    int64_t size;       /* bytes; -1: null */
+    int64_t changed_us; /* when the row was written last */
+    bool job;           /* one of this image waits or runs */
+    bool lease;         /* of an upload, also one that ran out: its bytes are first the reaper's */
+    const char *lock;   /* IMAGE_LOCK; NULL: none */
+    bool locked;        /* whose task is still at work */
+};
+int image_claims_load(struct db_conn *c, struct arena *a, const char *image_id, struct image_claims *ret,
+                      struct error *e) MUST_CHECK;
+/* Whether a row names the object, or did after that time, or is what a scrubber of Glance's still goes by.
+ * alias: another spelling of the URL; NULL: none. */
+int object_named(struct db_conn *c, const char *url, const char *alias, int64_t since_us, bool *ret,
+                 struct error *e) MUST_CHECK;
+/* Whether an upload, a job or the trash names it. */
+int object_in_work(struct db_conn *c, const char *url, const char *alias, bool *ret,
+                   struct error *e) MUST_CHECK;
+
+/* A page of ids in their order, beginning after one ("": from the first). */
+enum survey_kind {
+    SURVEY_MOVING, /* images that are saving, uploading or importing */
+    SURVEY_LOCKED, /* images with an IMAGE_LOCK */
+    SURVEY_BARE,   /* images with status active or deactivated that have no location */
+    SURVEY_TASKS,  /* tasks pending or processing that no job does */
+    SURVEY_NOTES,  /* jobs that are over, or unknown, with notes that should be gone */
+    SURVEY_JOBS,   /* jobs waiting or running */
+    SURVEY_STAGED, /* images of glint_staged */
+    SURVEY_KINDS
+};
+int survey_ids(struct db_conn *c, struct arena *a, enum survey_kind kind, const char *after, int64_t limit,
+               const char ***ret, size_t *ret_n, struct error *e) MUST_CHECK;
+
+/* One location of an image that is not deleted. */
+struct image_copy {
+    int64_t location; /* row */
+    const char *image_id, *url, *metadata;
+    enum image_status status; /* of the image, as what follows */
+    int64_t size;             /* -1: null */
+    const char *checksum, *os_hash_algo, *os_hash_value;
+};
+int survey_copies(struct db_conn *c, struct arena *a, int64_t after, int64_t limit, struct image_copy **ret,
+                  size_t *ret_n, struct error *e) MUST_CHECK;
+/* ERROR_NOT_FOUND: it is not there any more. */
+int image_copy_load(struct db_conn *c, struct arena *a, int64_t location, struct image_copy **ret,
+                    struct error *e) MUST_CHECK;
+/* Those of a job that is not over stay. */
+int job_notes_forget(struct db_conn *c, const char *job_id, struct error *e) MUST_CHECK;
+
 /* ---- schema ---- */
 
 #define MODEL_ALEMBIC_HEAD "2024_1_contract01"
