@@ -162,6 +162,20 @@ static void note_failure(struct reaper *r, const char *what, const struct error 
     *failed = true;
 }
 
+static void reap_staged(struct reaper *r, struct db *db, bool *failed, struct error *first)
+{
+    struct staging_look look = { .db = db,
+                                 .dir = stores_staging_dir(r->stores),
+                                 .age_us = STAGING_AGE_SECONDS * CLOCK_SECOND };
+    struct error one;
+    size_t n;
+
+    r->counts->files += store_sweep(stores_staging(r->stores));
+    if (staging_clean(&look, &n, &one) < 0)
+        note_failure(r, look.dir, &one, failed, first);
+    r->counts->files += n;
+}
+
 int work_reap(struct db *db, struct stores *stores, struct reap_counts *ret, struct error *e)
 {
     CLEANUP(arena_end) struct arena *a = arena_make(16 * 1024);
@@ -193,6 +207,6 @@ int work_reap(struct db *db, struct stores *stores, struct reap_counts *ret, str
     for (size_t i = 0; i < stores_count(stores); i++)
         ret->files += store_sweep(stores_at(stores, i));
     if (stores_staging(stores))
-        ret->files += store_sweep(stores_staging(stores));
+        reap_staged(&r, db, &failed, e);
     return failed ? -1 : 0;
 }
