@@ -276,6 +276,40 @@ def test_the_job_of_a_deleted_image_waits_for_nobody(world):
     assert b.sql('SELECT state FROM glint_jobs') == [('failed',)]
 
 
+def test_a_download_goes_on_elsewhere(world):
+    a, b = world.pair()
+    image_id = a.client().create()['id']
+    data = origin.content(3000000)
+    assert bring(a, image_id, 'web-download', uri=world.web.url + '/gate/goes-on/3000000').status == 202
+    assert eventually(lambda: holder(a, image_id)) and eventually(lambda: origin.Handler.counts['goes-on'] == 1)
+    at_work, other = (a, b) if holder(a, image_id) == 'host-a' else (b, a)
+    assert eventually(lambda: at_work.has() != [])
+    at_work.kill()
+    origin.Handler.gates['goes-on'].set()
+    time.sleep(1)
+    assert status(other, image_id) == 'importing'   # who says that it is dead, and not only silent?
+    other.sql('UPDATE glint_jobs SET expires_at = 0')
+    becomes_active(other, image_id, data)
+    at_rest(other)
+    assert other.has() == []
+
+
+def test_a_download_outlives_a_cut(world):
+    a, b = world.host('a'), world.host('b', {'glint': {'supervise_worker': 'false'}})
+    image_id = b.client().create()['id']
+    assert bring(b, image_id, 'web-download', uri=world.web.url + '/gate/cut/3000000').status == 202
+    assert eventually(lambda: a.has() != [])
+    world.network.pull('a')
+    origin.Handler.gates['cut'].set()
+    time.sleep(3)
+    assert status(b, image_id) == 'importing'
+    world.network.plug('a')
+    becomes_active(b, image_id, origin.content(3000000))
+    assert b.sql('SELECT attempt FROM glint_jobs') == [(0,)]
+    at_rest(b)
+    assert a.has() == []
+
+
 def copying(world, name, of_b=None, before=None):
     """Two hosts with several stores, and an image at a web server that is being copied to one; once before() has run."""
     several = {'DEFAULT': {'enabled_backends': 'fast:file,slow:file,web:http', 'show_multiple_locations': 'true'},

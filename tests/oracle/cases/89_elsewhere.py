@@ -11,8 +11,8 @@ NOWHERE = ('http://127.0.0.1:1', 'http://nowhere.invalid', 'worker', 'ftp://127.
 
 
 def cases():
-    def one(name, *steps, profiles=HERE, group='main'):
-        return case(name, *steps, profiles=profiles, group=group)
+    def one(name, *steps, profiles=HERE):
+        return case(name, *steps, profiles=profiles, group='main')
 
     def peer(how, name='id'):
         return '<origin>/peer/%s/<%s>' % (how, name)
@@ -56,7 +56,7 @@ def cases():
     yield one('import-stores', elsewhere(peer('202')), bring(headers=TOKEN, stores=['x']), bring(headers=TOKEN, all_stores=True), bring(headers=TOKEN, all_stores_must_succeed=False),
               bring(headers=TOKEN + [('x-image-meta-store', 'x')]), told())
     yield one('import-without-formats', image(), stage(quiet=True), staged_at(peer('202')), bring(headers=TOKEN), told())
-    yield one('import-queued', bare(), staged_at(peer('202')), bring(headers=TOKEN), told(), web(headers=TOKEN), told(), settled(), group='later')
+    yield one('import-queued', bare(), staged_at(peer('202')), bring(headers=TOKEN), told(), web(headers=TOKEN), told(), settled())
     yield one('import-active', active(), staged_at(peer('202')), bring(headers=TOKEN), bring('copy-image', headers=TOKEN), told())
     yield one('import-other-methods', elsewhere(peer('202')), web(headers=TOKEN), bring('copy-image', headers=TOKEN), bring('nope', headers=TOKEN), told())
     yield one('import-locked', elsewhere(peer('202')), staged_at('00000000-0000-4000-8000-000000000000', of='os_glance_import_task'), bring(headers=TOKEN), told(), show())
