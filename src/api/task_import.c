@@ -150,7 +150,7 @@ static int property_read(struct request *rq, struct image *im, const char *name,
         return error_set(e, ERROR_INVALID, "'%s' cannot be a property.", name);
     if (text_read(rq, name, value, &text, e) < 0 || request_may_change(rq, name, PROPERTY_CREATE, e) < 0)
         return -1;
-    image_property_set(rq->arena, im, arena_str(rq->arena, name), text);
+    image_property_set(rq->arena, im, arena_str(rq->arena, name), text ? text : "");
     return 0;
 }
 

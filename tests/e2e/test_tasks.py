@@ -219,11 +219,11 @@ def clean(server):
 def test_a_task_makes_an_image(importing, web):
     server = importing()
     admin = server.client('admin')
-    task = ended(admin, posted(admin, web.url + '/ok/100000', {**RAW, 'color': 'red', 'tags': ['a', 'b', 'a'], 'visibility': 'public', 'min_ram': 7, 'n': 5}))
+    task = ended(admin, posted(admin, web.url + '/ok/100000', {**RAW, 'color': 'red', 'tags': ['a', 'b', 'a'], 'visibility': 'public', 'min_ram': 7, 'n': 5, 'nothing': None}))
     assert (task['status'], task['message']) == ('success', '')
     image = server.client().show(task['result']['image_id'])
-    assert (image['status'], image['size'], image['visibility'], image['color'], image['n'], sorted(image['tags']), image['min_ram'], image['owner']) == \
-        ('active', 100000, 'public', 'red', '5', ['a', 'b'], 7, None)
+    assert (image['status'], image['size'], image['visibility'], image['color'], image['n'], image['nothing'], sorted(image['tags']), image['min_ram'], image['owner']) == \
+        ('active', 100000, 'public', 'red', '5', '', ['a', 'b'], 7, None)
     assert not [name for name in image if name.startswith('os_glance')]
     assert image['os_hash_value'] == hashlib.sha512(origin.content(100000)).hexdigest()
     assert admin.download(image['id']).body == origin.content(100000)
