@@ -363,7 +363,7 @@ static int data_check(struct storing *s, struct error *e)
     const struct image *im = s->im->image;
     struct inspect_verdict v;
 
-    s->virtual_size = -1;
+    s->virtual_size = im->virtual_size;
     if (im->n_locations > 0 && im->checksum && !str_eq(im->checksum, s->staged->checksum))
         return error_set(e, ERROR_INTERNAL, "The data are not those that the image has already.");
     if (!str_eq(im->container_format, "bare") || im->n_locations > 0)

@@ -28,6 +28,7 @@ struct conversion {
     const char *declared;  /* disk_format before the conversion */
     const char *container; /* container_format, too */
     const char *from;      /* qemu-img's name of what inspection found */
+    int64_t virtual_size;  /* what qemu-img says of it */
     char input[PATH_MAX];
 };
 
@@ -68,6 +69,13 @@ static int change_formats(struct import *im, struct db_conn *c, struct image *no
     now->disk_format = im->settings->plugin.output_format;
     now->container_format = "bare";
     return job_note_set(c, im->run->job->id, note_name, str_text(&text), e);
+}
+
+static int change_size(struct import *im UNUSED, struct db_conn *c UNUSED, struct image *now, void *arg,
+                       struct error *e UNUSED)
+{
+    now->virtual_size = ((const struct conversion *)arg)->virtual_size;
+    return 0;
 }
 
 static int undo(struct import *im, struct db_conn *c, struct image *now, bool stays, struct error *e)
@@ -151,7 +159,7 @@ static int check_vmdk(const struct import *im, const json_t *info, struct error 
     return error_set(e, ERROR_MEDIA, "Invalid VMDK create-type specified");
 }
 
-static int check_info(const struct conversion *c, const json_t *info, struct error *e)
+static int check_info(struct conversion *c, const json_t *info, struct error *e)
 {
     const struct import_settings *s = c->im->settings;
     json_int_t size = json_integer_value(json_object_get(info, "virtual-size"));
@@ -168,10 +176,11 @@ static int check_info(const struct conversion *c, const json_t *info, struct err
         return -1;
     if (size < 0 || (str_eq(s->plugin.output_format, "raw") && (uint64_t)size > s->size_cap))
         return error_set(e, ERROR_TOO_LARGE, "The converted image would be larger than image_size_cap.");
+    c->virtual_size = size;
     return 0;
 }
 
-static int ask_about(const struct conversion *c, struct error *e)
+static int ask_about(struct conversion *c, struct error *e)
 {
     const char *const argv[] = {
         c->im->settings->plugin.qemu_img, "info", "-f", c->from, "--output=json", c->input, NULL
@@ -313,7 +322,9 @@ static int run(struct import *im, struct error *e)
         return -1;
     if (ask_about(&c, e) < 0)
         return -1;
-    return str_eq(c.declared, im->settings->plugin.output_format) ? 0 : convert(&c, e);
+    if (str_eq(c.declared, im->settings->plugin.output_format))
+        return import_change_image(im, NULL, change_size, &c, e);
+    return convert(&c, e);
 }
 
 const struct import_plugin plugin_convert = { .name = "image_conversion", .run = run, .undo = undo };
