@@ -15,11 +15,12 @@ enum { STORES_MAX = 64 };
 /* What is asked for. */
 struct asked {
     const char *method;
-    const json_t *options; /* "method" of the body */
+    json_t *options; /* "method" of the body */
     bool all_stores, must_succeed;
     const char *header;             /* x-image-meta-store, where it counts */
     const char *stores[STORES_MAX]; /* ids */
     size_t n_stores;
+    const char *token, *endpoint; /* for glance-download; NULL: none */
 };
 
 bool import_method_enabled(const struct request *rq, const char *name)
@@ -61,7 +62,8 @@ static int flag_read(const struct request *rq, const char *name, bool *ret, stru
 
 static int body_check(struct request *rq, struct asked *ret, struct error *e)
 {
-    const json_t *method = json_object_get(rq->body, "method"), *name = json_object_get(method, "name");
+    json_t *method = json_object_get(rq->body, "method");
+    const json_t *name = json_object_get(method, "name");
 
     if (!method)
         return error_set(e, ERROR_INVALID, "Import request requires a 'method' field.");
@@ -269,13 +271,28 @@ static int stores_choose(struct request *rq, struct asked *q, const struct image
 
 /* ---- what it is brought from ---- */
 
-static int source_check(struct request *rq, const struct asked *q, struct error *e)
+/* What is not in the catalog fails later, in the task. */
+static int remote_find(struct request *rq, struct asked *q, struct error *e)
+{
+    if (!json_object_get(q->options, "glance_service_interface"))
+        json_object_set_new(q->options, "glance_service_interface", json_string("public"));
+    q->token = http_header(rq->http, "X-Auth-Token");
+    if (import_remote_endpoint(rq->arena, http_header(rq->http, "X-Service-Catalog"), q->options,
+                               &q->endpoint, e) == 0)
+        return 0;
+    e->in_detail = true;
+    return error_as(e, 500, "Invalid service catalog json.");
+}
+
+static int source_check(struct request *rq, struct asked *q, struct error *e)
 {
     const json_t *uri = json_object_get(q->options, "uri");
 
     if (!q->must_succeed && !stores_several(rq->api->stores))
         return error_set(e, ERROR_INVALID, "All_stores_must_succeed can only be set with enabled_backends %s",
                          shown(rq, uri));
+    if (is(q, "glance-download"))
+        return remote_find(rq, q, e);
     if (!is(q, "web-download"))
         return 0;
     request_db_release(rq); /* a connection is not held while names are resolved */
@@ -305,6 +322,8 @@ static int rows_write(struct request *rq, struct db_conn *c, const struct asked 
     if (target_check(rq, q, &im, e) < 0)
         return -1;
     r.image = im;
+    r.token = q->token;
+    r.endpoint = q->endpoint;
     if (is(q, "glance-direct") && *rq->settings->hosts.place)
         r.place = rq->settings->hosts.place;
     return import_job_add(c, rq->arena, &r, e);

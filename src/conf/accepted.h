@@ -114,7 +114,6 @@
     ACCEPTED("database", "synchronous_reader"), ACCEPTED("database", "use_db_reconnect"),
     ACCEPTED("database", "use_tpool"),
 
-    ACCEPTED("glance_download_properties", "extra_properties"),
 
 
 

@@ -199,6 +199,9 @@ const struct option conf_options[] = {
       .help = "Ports that clients may name as sources; [] means all but disallowed_ports." },
     { "import_filtering_opts", "disallowed_ports", OPTION_BOUNDED_LIST, "[]",
       .help = "Ports that are refused where allowed_ports is empty." },
+    { "glance_download_properties", "extra_properties", OPTION_BOUNDED_LIST,
+      "[hw_,trait:,os_distro,os_secure_boot,os_type]",
+      .help = "Beginnings of the names of properties that a glance-download copies from the other image." },
     { "glint", "import_networks", OPTION_LIST, "",
       .help =
           "Networks (10.0.0.0/8, fd00::/8) or addresses that imports may fetch from although they are not "

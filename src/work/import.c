@@ -464,6 +464,8 @@ static int undo_image(struct import *im, struct db_conn *c, struct image *now, c
     if (undo_plugins(im, c, now, *ret_stay, e) < 0)
         return -1;
     no_data(now);
+    if (import_remote_undo(im, c, now, e) < 0)
+        return -1;
     if (*ret_stay && stay_staged(im, c, now, e) < 0)
         return -1;
     now->status = *ret_stay ? IMAGE_UPLOADING : IMAGE_QUEUED;
@@ -571,9 +573,10 @@ static int add(struct db_conn *c, struct arena *a, const struct import_request *
 {
     CLEANUP(json_drop)
     json_t *arguments =
-        json_pack("{s:s, s:O, s:o, s:o, s:b, s:b, s:I}", "method", q->method, "request", q->body, "stores",
-                  texts_array(q->stores, q->n_stores), "roles", texts_array(q->roles, q->n_roles), "several",
-                  q->several, "must_succeed", q->must_succeed, "storage_quota", (json_int_t)q->storage_quota);
+        json_pack("{s:s, s:O, s:o, s:o, s:b, s:b, s:I, s:s*}", "method", q->method, "request", q->body,
+                  "stores", texts_array(q->stores, q->n_stores), "roles", texts_array(q->roles, q->n_roles),
+                  "several", q->several, "must_succeed", q->must_succeed, "storage_quota",
+                  (json_int_t)q->storage_quota, "endpoint", q->endpoint);
     CLEANUP(str_done) struct str text = STR_INIT;
     struct task task = {
         .id = id,

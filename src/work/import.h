@@ -84,6 +84,8 @@ int import_unstore_rows(struct import *im, struct db_conn *c, struct image *now,
 int import_download(struct import *im, struct error *e) MUST_CHECK; /* import_download.c: web-download */
 int import_remote_describe(struct import *im, struct error *e) MUST_CHECK; /* import_remote.c */
 int import_remote_fetch(struct import *im, struct error *e) MUST_CHECK;
+/* Formats and properties as they were before import_remote_describe(); within a transaction. */
+int import_remote_undo(struct import *im, struct db_conn *c, struct image *now, struct error *e) MUST_CHECK;
 int import_copy_fetch(struct import *im, struct error *e) MUST_CHECK; /* import_copy.c: from a store */
 
 /* ---- plugins: change the staged file, or the image (plugin.c); configured by name, in order ---- */

@@ -205,6 +205,11 @@ int location_job_add(struct db_conn *c, const struct image *im, const struct loc
 /* What "method" of a web-download asks for: ERROR_INVALID in Glance's words, or in ours for what is beyond it
  * (mirrors, checksum, os_hash_algo, os_hash_value). Waits for the resolver. */
 int import_download_check(const struct source_filter *f, const json_t *method, struct error *e) MUST_CHECK;
+/* URL of the image service that "method" of a glance-download means, in the catalog that came with the
+ * request (X-Service-Catalog; NULL: none). *ret NULL: there is no such endpoint. ERROR_INVALID: the catalog
+ * is no JSON. */
+int import_remote_endpoint(struct arena *a, const char *catalog, const json_t *method, const char **ret,
+                           struct error *e) MUST_CHECK;
 
 /* What POST /v2/images/{id}/import asks for, once it is allowed. */
 struct import_request {
@@ -219,6 +224,7 @@ struct import_request {
     size_t n_roles;
     const char *place;     /* URL of the host that has the staged data; NULL: any can do it */
     const char *token;     /* the client's, for glance-download; NULL: none */
+    const char *endpoint;  /* of the service that it asks; NULL: none */
     int64_t storage_quota; /* bytes; 0: none */
 };
 /* Task, lock and job, within the caller's transaction; ERROR_CONFLICT: another task has the lock. */
