@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A client that costs as little as possible, so that a benchmark measures the server:
  *
- *     client get  PORT BYTES HEADERS PATH...    fetch each PATH at once, a thread each; bodies are dropped in
- * the kernel client put  PORT BYTES HEADERS PATH...    send BYTES from memory to each PATH at once client
- * sink PORT FILE                     take one connection and write what it brings to FILE, past the page
- * cache client feed PORT BYTES                    send BYTES to a sink
+ *     client get PORT BYTES HEADERS PATH...    fetch each PATH at once, a thread each; bodies are dropped in
+ *                                              the kernel
+ *     client put PORT BYTES HEADERS PATH...    send BYTES from memory to each PATH at once
+ *     client sink PORT FILE                    take one connection and write what it brings to FILE, past the
+ *                                              page cache
+ *     client feed PORT BYTES                   send BYTES to a sink
+ *     client empty PLACE BYTES                 a uwsgi server that gives every request the same answer, of
+ *                                              BYTES; PLACE is a port or a Unix socket's path
  *
  * HEADERS is a file of request header lines. Prints: seconds S bytes B bad N cpu C. Loopback only. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,6 +24,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -183,6 +189,61 @@ static void sink(const char *path)
     close(to);
 }
 
+/* ---- a server that does nothing ---- */
+
+static int empty_listen(const char *place)
+{
+    struct sockaddr_in tcp = loopback();
+    struct sockaddr_un named = { .sun_family = AF_UNIX };
+    bool by_name = strchr(place, '/') != NULL;
+    int on = 1, fd = socket(by_name ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(named.sun_path, sizeof named.sun_path, "%s", place);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (!by_name)
+        setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &on, sizeof on);
+    if (bind(fd, by_name ? (struct sockaddr *)&named : (struct sockaddr *)&tcp,
+             by_name ? sizeof named : sizeof tcp) < 0 ||
+        listen(fd, 4096) < 0) {
+        perror("bind");
+        exit(1);
+    }
+    return fd;
+}
+
+static void *empty_run(void *arg)
+{
+    const int listener = *(const int *)arg;
+    static _Thread_local char packet[HEAD_MAX];
+    char *answer = malloc(HEAD_MAX + (size_t)body_bytes);
+    int head = snprintf(answer, HEAD_MAX,
+                        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %llu\r\n\r\n",
+                        (unsigned long long)body_bytes);
+
+    memset(answer + head, 'x', (size_t)body_bytes);
+    for (;;) {
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+        if (fd < 0)
+            continue;
+        if (recv(fd, packet, sizeof packet, 0) > 0) /* a packet comes in one piece */
+            send(fd, answer, (size_t)head + (size_t)body_bytes, MSG_NOSIGNAL | MSG_MORE);
+        close(fd);
+    }
+    return NULL;
+}
+
+static void empty(const char *place)
+{
+    pthread_t other;
+    int fd = empty_listen(place);
+
+    pthread_create(&other, NULL, empty_run, &fd);
+    empty_run(&fd);
+}
+
+/* ---- */
+
 static void read_headers(const char *path)
 {
     FILE *f = fopen(path, "re");
@@ -220,6 +281,8 @@ int main(int argc, char **argv)
         return 0;
     }
     body_bytes = strtoull(argv[3], NULL, 10);
+    if (strcmp(argv[1], "empty") == 0)
+        empty(argv[2]);
     if (strcmp(argv[1], "feed") == 0)
         return send_body(connect_loopback(), body_bytes) ? 0 : 1;
     if (n < 1 || n > THREADS_MAX)

@@ -6,9 +6,10 @@ import contextlib
 import json
 import os
 import re
+import subprocess
 import sys
 
-from measure import ROUNDS, TOP, Load, Target, Transfer, given_glance, middle, number, row, setting, start_nginx, tabular
+from measure import CLIENT, ROUNDS, TOP, Load, Target, Transfer, given_glance, middle, number, row, setting, start_nginx, tabular
 
 sys.path.insert(0, os.path.join(TOP, 'tests', 'matrix'))
 import fronts  # noqa: E402
@@ -17,6 +18,8 @@ import fronts_proxy  # noqa: E402,F401
 import fronts_uwsgi  # noqa: E402,F401
 import fronts_wsgi  # noqa: E402,F401
 import httpd  # noqa: E402
+import webservers  # noqa: E402
+from glint import eventually  # noqa: E402
 
 SIZE = setting('GATEWAY_MB', 256, 64) << 20
 PAIRED = 3              # times as many rounds for the pairs that have a target of their own
@@ -121,12 +124,51 @@ class Gateway(Way):
         os.link(shared, mine)
 
 
+class Empty(Way):
+    """nginx with the site for the uwsgi protocol, before a server that answers at once: what the protocol costs by itself."""
+    uploads = False
+
+    def __init__(self, name, work, unix):
+        directory = os.path.join(work, name.replace(' ', '-'))
+        address = webservers.uwsgi_backend(work, unix)[1]
+        self.server = subprocess.Popen([CLIENT, 'empty', address.split(':', 1)[1], '1000'])
+        self.nginx = webservers.Nginx(directory, 'glint-uwsgi.conf', {'127.0.0.1:9294': address}).start()
+        super().__init__(name, '127.0.0.1', self.nginx.port, [self.server.pid, self.nginx.process.pid])
+        self.small = '/image/v2/images/' + '0' * 32
+
+    def answers(self):
+        try:
+            return self.client().get(self.small).status == 200
+        except OSError:
+            return False
+
+    def stop(self):
+        self.nginx.stop()
+        self.server.kill()
+        self.server.wait()
+
+
+@contextlib.contextmanager
+def empty(work):
+    ways = [Empty('empty uwsgi', work, False), Empty('empty uwsgi-unix', work, True)]
+    try:
+        if not eventually(lambda: all(way.answers() for way in ways)):
+            raise SystemExit('nginx does not reach the empty server')
+        yield ways
+    finally:
+        for way in ways:
+            way.stop()
+
+
 @contextlib.contextmanager
 def started(work):
-    """Every front that can run here, as Gateways."""
+    """Every front that can run here, as Gateways; GATEWAYS may name some."""
+    wanted = os.environ.get('GATEWAYS', '').replace(',', ' ').split()
     with contextlib.ExitStack() as stack:
         found = []
         for name, cls in fronts.FRONTS.items():
+            if wanted and name not in wanted:
+                continue
             missing = cls.missing()
             if missing:
                 print('   %s left out: %s' % (name, missing), flush=True)
@@ -212,6 +254,20 @@ def compare(ways, work):
         take_turns(pair, all_three)
         for figure, what in (('show', 'show'), ('down', 'download'), ('up', 'upload')):
             cost_and_rate('nginx by uwsgi, ' + what, *pair, figure, (1, 1))
+    compare_protocol(by_name, work)
+
+
+def compare_protocol(by_name, work):
+    """What a connection for each request costs, without and with a service behind it."""
+    names = 'nginx-http', 'nginx-uwsgi', 'nginx-uwsgi-unix'
+    if not set(names) <= by_name.keys():
+        return
+    with empty(work) as (tcp, unix):
+        by_http, by_uwsgi, by_unix = (by_name[name] for name in names)
+        take_turns([by_http, by_unix, tcp, by_uwsgi, unix], Way.measure_show)
+        cost_and_rate('nginx by uwsgi over a Unix socket, show', by_unix, by_http, 'show', (1, 1))
+        cost_and_rate('nginx by uwsgi, show', by_uwsgi, tcp, 'show', (None, None))
+        cost_and_rate('nginx by uwsgi over a Unix socket, show', by_unix, unix, 'show', (None, None))
 
 
 # ---------------------------------------------------------------- the table
