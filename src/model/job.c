@@ -104,7 +104,7 @@ static int take(struct db_conn *c, void *arg, struct error *e)
 
     if (db_prepare(c,
                    "UPDATE glint_jobs SET state = 'running', holder = ?2, expires_at = ?3, updated_at = ?6 "
-                   "WHERE id = ?1 AND state = ?4 AND holder = ?5",
+                   "WHERE id = ?1 AND state = ?4 AND holder = ?5 AND expires_at = ?7",
                    &s, e) < 0)
         return -1;
     db_bind_text(s, 1, ch->seen->id);
@@ -113,6 +113,7 @@ static int take(struct db_conn *c, void *arg, struct error *e)
     db_bind_text(s, 4, job_state_name(ch->seen->state));
     db_bind_text(s, 5, ch->seen->holder);
     db_bind_time(s, 6, clock_now_us());
+    db_bind_int(s, 7, ch->seen->expires_us);
     if (run_one(s, ch->seen->id, e) < 0)
         return -1;
     if (ch->seen->state != JOB_RUNNING)

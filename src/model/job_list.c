@@ -9,7 +9,9 @@
 #define JOB_NOTES    NOTE("place") ", " NOTE("owner") ", " NOTE("stores") ", " NOTE("method")
 #define JOB_SELECT                                                                                           \
     "SELECT id, kind, image_id, state, step, attempt, holder, expires_at, next_run_at, arguments, message, " \
-    "created_at, updated_at, " JOB_NOTES ", " NOTE("giving_up") ", " NOTE("takeovers") " FROM glint_jobs "
+    "created_at, updated_at, " JOB_NOTES ", " NOTE("giving_up") ", " NOTE(                                   \
+        "takeovers") ", "                                                                                    \
+                     "(SELECT deleted FROM images WHERE images.id = image_id) FROM glint_jobs "
 
 /* Nobody puts a job back for longer. */
 #define LONGEST_WAIT (3600 * CLOCK_SECOND)
@@ -71,6 +73,7 @@ static void row_read(struct db_stmt *s, struct arena *a, struct job *ret)
         .stores = arena_str(a, db_text(s, 15)),
         .method = arena_str(a, db_text(s, 16)),
         .takeovers = takeovers ? strtoll(takeovers, NULL, 10) : 0,
+        .image_gone = db_is_null(s, 19) || db_bool(s, 19),
     };
     giving_up_read(a, db_text(s, 17), ret);
 }

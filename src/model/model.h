@@ -275,6 +275,7 @@ struct job {
     const char *giving_up; /* why what it did is being undone, or will be by who has it next */
     enum error_kind giving_up_kind;
     int64_t takeovers; /* how often it was taken from the dead since its last progress */
+    bool image_gone;   /* deleted, or purged */
 };
 /* Within the transaction that makes the work necessary. Needs id, kind, image_id and arguments. */
 int job_add(struct db_conn *c, const struct job *j, struct error *e) MUST_CHECK;
@@ -298,7 +299,7 @@ int job_list(struct db_conn *c, struct arena *a, bool ended, struct job **ret, s
              struct error *e) MUST_CHECK;
 int job_load(struct db_conn *c, struct arena *a, const char *id, struct job **ret,
              struct error *e) MUST_CHECK;
-/* A running one is taken over, which is counted. */
+/* A running one is taken over, which is counted; not if its lease was renewed since it was seen. */
 int job_take(struct db_conn *c, const struct job *seen, const char *holder, int64_t expires_us,
              struct error *e) MUST_CHECK;
 int job_renew(struct db_conn *c, const char *id, const char *holder, int64_t expires_us,

@@ -192,7 +192,7 @@ static int look_at_running(struct look *k, struct error *e)
     for (size_t i = 0; i < n; i++) {
         struct slot *ours = slot_of(k->all, &list[i]);
 
-        if (ours && list[i].giving_up)
+        if (ours && (list[i].giving_up || list[i].image_gone))
             atomic_store(&ours->run.condemned, true);
         if (ours) /* also one that is stuck: it would only get stuck once more */
             continue;
@@ -252,7 +252,6 @@ static int take_all(const struct look *k, struct slot *taken[], size_t *ret_n, s
         return -1;
     for (size_t i = 0; i < k->n; i++) {
         struct slot *s = slot_free(k->all);
-
         int result = take(k->all, s, &k->picks[i], e);
 
         if (s->used)
@@ -266,21 +265,26 @@ static int take_all(const struct look *k, struct slot *taken[], size_t *ret_n, s
     return db_commit(k->all->conn, e);
 }
 
-/* What cannot be started waits for the lease to end: there is not even memory for a thread. */
-static int start(struct slot *s, struct error *e)
+static int start(struct jobs *all, struct slot *s, struct error *e)
 {
+    const struct job *j = s->run.job;
+    struct error ignored;
     int failed;
 
-    if (s->run.job->takeovers > 0)
-        job_tally(s->run.job, "taken_over");
+    if (j->takeovers > 0)
+        job_tally(j, "taken_over");
     failed = thread_start(&s->thread, "job", JOB_STACK, job_thread, s);
     if (!failed)
         return 0;
+    error_errno(e, ERROR_UNAVAILABLE, failed, "A job's thread cannot be started.");
+    if (job_put_back(all->conn, j->id, s->run.holder, j->attempt, clock_now_us() + CLOCK_SECOND, j->message,
+                     &ignored) < 0)
+        error_detail(e, "%s", ignored.message);
     slot_drop(s);
-    return error_errno(e, ERROR_UNAVAILABLE, failed, "A job's thread cannot be started.");
+    return -1;
 }
 
-static int take_picks(const struct look *k, struct error *e)
+static int take_picks(struct look *k, struct error *e)
 {
     struct slot *taken[PICKS];
     size_t n = 0;
@@ -293,7 +297,7 @@ static int take_picks(const struct look *k, struct error *e)
         return -1;
     }
     for (size_t i = 0; i < n; i++)
-        if (start(taken[i], e) < 0)
+        if (start(k->all, taken[i], e) < 0)
             result = -1;
     return result;
 }

@@ -84,7 +84,9 @@ static void test_a_life(void **state UNUSED)
     assert_string_equal(j->step, "half");
     assert_int_equal(j->expires_us, 8);
 
-    OK(&f, job_take(f.c, j, "you", 9, &f.e)); /* over from me */
+    OK(&f, job_renew(f.c, "j1", "me", 9, &f.e));
+    GONE(job_take(f.c, j, "you", 10, &f.e));                /* it lives */
+    OK(&f, job_take(f.c, load(&f, "j1"), "you", 10, &f.e)); /* over from me */
     GONE(job_end(f.c, "j1", "me", JOB_DONE, "", &f.e));
     OK(&f, job_put_back(f.c, "j1", "you", 1, clock_now_us() + 60 * CLOCK_SECOND, "why", &f.e));
     j = load(&f, "j1");
