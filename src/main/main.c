@@ -9,13 +9,10 @@ static const struct {
     const char *name;
     int (*run)(const struct command_line *);
 } commands[] = {
-    { "serve", serve_main },
-    { "worker", worker_main },
-    { "db", db_main },
-    { "config", config_main },
-    { "policy", policy_main },
-    { "jobs", jobs_main },
-    { "check-deploy", check_deploy_main },
+    { "serve", serve_main },   { "worker", worker_main },
+    { "db", db_main },         { "config", config_main },
+    { "policy", policy_main }, { "jobs", jobs_main },
+    { "doctor", doctor_main }, { "check-deploy", check_deploy_main },
 };
 
 static int run(const struct command_line *cl, const char *name)

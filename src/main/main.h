@@ -16,9 +16,10 @@ struct command_line {
     const char *command;          /* name of the subcommand, for messages */
     const char *words[WORDS_MAX]; /* what is no option, NULL-terminated, as are the next three */
     const char *files[WORDS_MAX], *dirs[WORDS_MAX], *overrides[WORDS_MAX];
-    const char *asked[WORDS_MAX]; /* "rule=NAME" and so on: switches of glint policy and check-deploy */
+    const char *asked[WORDS_MAX]; /* "rule=NAME" and so on: switches that one subcommand takes */
     size_t n_words, n_files, n_dirs, n_overrides, n_asked;
-    bool all, force, help, insecure, json, version, manage; /* manage: called as glance-manage */
+    bool all, force, hash, help, insecure, json, repair, version,
+        manage; /* manage: called as glance-manage */
 };
 
 /* 0, or EXIT_USAGE after it said what is wrong. */
@@ -34,6 +35,7 @@ int db_main(const struct command_line *cl);
 int config_main(const struct command_line *cl);
 int policy_main(const struct command_line *cl);
 int jobs_main(const struct command_line *cl);
+int doctor_main(const struct command_line *cl); /* EXIT_FAILED: findings, EXIT_USAGE: trouble */
 int check_deploy_main(const struct command_line *cl);
 /* What follows `glint helper` on its command line, which is no command line like the others. */
 int helper_main(int argc, char **argv);

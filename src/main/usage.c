@@ -23,6 +23,7 @@ static const struct {
       "  policy check     say what the rules let somebody do\n"
       "  jobs list        list the work that goes on behind the requests, and what failed; also show, retry, "
       "cancel\n"
+      "  doctor           compare stores, staging and database; --repair: put right what can be\n"
       "  check-deploy URL try everything through the web server before the service, and say what to mend\n\n"
       "  --config-file FILE, --config-dir DIR   read these instead of /etc/glance/glance-api.conf; may be "
       "repeated\n"
@@ -74,6 +75,19 @@ static const struct {
       "another\n"
       "           host than the one that has the job's data\n\n"
       "What ended is remembered for two days.\n" },
+    { "doctor",
+      "usage: glint doctor [--repair] [--json] [--store ID] [--hash [--rate MIB]] [--age SECONDS]\n"
+      "                    [--config-file FILE]... [--config-dir DIR]... [--set GROUP.OPTION=VALUE]...\n\n"
+      "Compares the stores, the staging directory and the database, while the service goes on, and tells\n"
+      "what does not fit together. Status 0: nothing; 1: findings, also repaired ones; 2: something could\n"
+      "not be looked at.\n\n"
+      "  --repair  set aside objects that no image has, break locks of dead tasks, put stuck images back\n"
+      "            where nothing is lost, remove staged files that nobody needs; no image data is deleted\n"
+      "  --json    one JSON document\n"
+      "  --store   only this store's objects and locations\n"
+      "  --hash    read all data and compare them with their hashes; --rate: at most so many MiB a second\n"
+      "  --age     leave alone what was changed within so many seconds (a day): a real Glance beside this\n"
+      "            service may be at it; what this service's own processes do is always left alone\n" },
     { "check-deploy",
       "usage: glint check-deploy [--header 'NAME: VALUE']... [--insecure] URL\n\n"
       "Asks the service at URL, the address that clients use, for all that web servers get in the way of, "
@@ -126,6 +140,9 @@ static const struct {
     { "--target", NULL },
     { "--file", NULL },
     { "--header", NULL },
+    { "--store", NULL },
+    { "--age", NULL },
+    { "--rate", NULL },
 };
 
 /* oslo.log's switches that glance-manage takes and that change nothing here. */
@@ -181,12 +198,31 @@ static bool try_plain(struct command_line *cl, const char *word)
         return cl->json = true;
     if (str_eq(word, "--force"))
         return cl->force = true;
+    if (str_eq(word, "--repair"))
+        return cl->repair = true;
+    if (str_eq(word, "--hash"))
+        return cl->hash = true;
     if (str_eq(word, "--debug") || str_eq(word, "-d"))
         return push(cl->overrides, &cl->n_overrides, "DEFAULT.debug=true");
     for (size_t i = 0; cl->manage && i < COUNT(ignored); i++)
         if (str_eq(word, ignored[i]))
             return true;
     return false;
+}
+
+/* The one subcommand that takes a switch. */
+static const char *whose(const char *asked)
+{
+    static const struct {
+        const char *begin, *command;
+    } others[] = {
+        { "header=", "check-deploy" }, { "store=", "doctor" }, { "age=", "doctor" }, { "rate=", "doctor" }
+    };
+
+    for (size_t i = 0; i < COUNT(others); i++)
+        if (str_starts(asked, others[i].begin))
+            return others[i].command;
+    return "policy";
 }
 
 int command_line_parse(struct command_line *ret, int argc, char **argv, bool manage)
@@ -203,13 +239,12 @@ int command_line_parse(struct command_line *ret, int argc, char **argv, bool man
             return complain(ret, "unknown option", argv[i]);
     }
     ret->command = ret->n_words > 0 ? ret->words[0] : NULL;
-    for (size_t i = 0; i < ret->n_asked; i++) {
-        const char *whose = str_starts(ret->asked[i], "header=") ? "check-deploy" : "policy";
-
-        if (!str_eq(ret->command, whose))
-            return complain(ret, arena_printf(ret->arena, "only glint %s takes", whose),
+    for (size_t i = 0; i < ret->n_asked; i++)
+        if (!str_eq(ret->command, whose(ret->asked[i])))
+            return complain(ret, arena_printf(ret->arena, "only glint %s takes", whose(ret->asked[i])),
                             arena_printf(ret->arena, "--%s", ret->asked[i]));
-    }
+    if ((ret->repair || ret->hash) && !str_eq(ret->command, "doctor"))
+        return complain(ret, "only glint doctor takes", ret->repair ? "--repair" : "--hash");
     return 0;
 }
 
