@@ -11,6 +11,7 @@
     /loop                redirects to itself                            /to?URL        redirects to that
     /slow/X/N            gives half of N, waits for two seconds, gives the rest
     /flaky/X/K/N         breaks off half-way K times, then sends all N  /asked/X       how often /…/X/… was read
+    /tagged/X/K/N        the same with an ETag, so that what came can be gone on with
     /until/X/K/N         N bytes for K reads, 404 from then on          /nowhere       redirects without saying whereto
     /gate/X/[K/]N        gives half of N, the rest after /open/X was read (or 20 seconds); but N at once K times
     /peer/HOW/X/REST     POST and DELETE: another worker of the service. HOW is the status of its answer, or drop, junk, cut, loop;
@@ -102,23 +103,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(name.replace('_', '-'), value)
         self.end_headers()
 
-    def whole(self, n, send, ranges=True):
+    def whole(self, n, send, ranges=True, **more):
         asked = re.fullmatch(r'bytes=(\d+)-(\d*)', self.headers.get('Range', '')) if ranges else None
         if not asked:
-            self.head(200, n, **({'Accept_Ranges': 'bytes'} if ranges else {}))
+            self.head(200, n, **({'Accept_Ranges': 'bytes'} if ranges else {}), **more)
             start, end = 0, n
         else:
             start, end = int(asked[1]), min(n, int(asked[2]) + 1 if asked[2] else n)
             if start >= n:
                 self.head(416, 0, Content_Range='bytes */%d' % n)
                 return
-            self.head(206, end - start, Content_Range='bytes %d-%d/%d' % (start, end - 1, n))
+            self.head(206, end - start, Content_Range='bytes %d-%d/%d' % (start, end - 1, n), **more)
         for at in range(start, end if send else start, 1 << 20):
             self.wfile.write(content(n, at, min(at + (1 << 20), end)))
 
-    def part(self, n, send):
+    def part(self, n, send, **more):
         """Promises n and gives half."""
-        self.head(200, n)
+        self.head(200, n, **more)
         if send:
             self.wfile.write(content(n, 0, n // 2))
             self.wfile.flush()
@@ -144,7 +145,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path, _, query = self.path.partition('?')
         word, *rest = path.strip('/').split('/')
         n = int(rest[-1]) if rest and rest[-1].isdigit() else 0
-        seen = self.count(rest[0]) if send and word in ('name', 'flaky', 'until', 'slow', 'gate') else 0
+        seen = self.count(rest[0]) if send and word in ('name', 'flaky', 'until', 'slow', 'gate', 'tagged') else 0
         if word in ('ok', 'name'):
             self.whole(n, send)
         elif word == 'norange':
@@ -183,6 +184,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.remote(rest[0], rest[1], int(rest[2]), rest[3:], send)
         elif word == 'flaky':
             self.whole(n, send) if not send or seen > int(rest[1]) else self.part(n, send)
+        elif word == 'tagged':
+            (self.part if send and seen <= int(rest[1]) else self.whole)(n, send, ETag='"%s"' % rest[0])
         elif word == 'until' and seen <= int(rest[1]):
             self.whole(n, send)
         elif word == 'status':

@@ -237,6 +237,7 @@ static int start_over(struct transfer *t, struct error *e)
                              .validator = validator_of(t->im->run->arena, fetch_head(t->fetch)),
                              .boot = boot(t->im->run->arena),
                              .length = fetch_length(t->fetch) };
+    POINT("fetch.answered");
     return mark_write(t, e);
 }
 

@@ -126,6 +126,7 @@ static int finish(struct import *im, struct error *e)
     CLEANUP(db_release) struct db_conn *c = NULL;
 
     staging_unlink(im);
+    POINT("task.cleared");
     if (db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
         finish_rows(im, c, e) < 0)
         return -1;
@@ -218,6 +219,7 @@ static int undo(struct import *im, const struct error *why, struct error *e)
     if (import_unstore_objects(im, e) < 0 || db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 ||
         db_begin_write(c, e) < 0 || undo_rows(im, c, why, &left, e) < 0 || db_commit(c, e) < 0)
         return -1;
+    POINT("task.undone");
     leftovers_remove(&left, c);
     return 0;
 }

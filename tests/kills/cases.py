@@ -44,7 +44,7 @@ class Case:
 
     def clear(self):
         """The image goes, and all that belongs to it."""
-        answer = self.world.insist(lambda c: c.delete('/v2/images/' + self.image_id))
+        answer = self.world.insist(lambda c: c.delete('/v2/images/' + self.image_id), 'admin')
         need(answer.status in (204, 404), 'delete', answer)
 
 

@@ -25,6 +25,7 @@ os.chdir(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.getcwd())
 sys.path.insert(0, os.path.dirname(os.getcwd()))
 import cases  # noqa: E402
+import downloads  # noqa: E402,F401
 import imports  # noqa: E402,F401
 import origin  # noqa: E402
 import world  # noqa: E402
@@ -214,7 +215,7 @@ def draw(rng, traces, n):
         runs.append(Run(name, [(point, rng.choice([k for p, k in passings(traces[name]) if p == point]), action(rng, point))]))
     pool = [(name, shot) for name, counter in sorted(traces.items()) for shot in passings(counter)]
     names = sorted(traces)
-    while len(runs) < n:
+    while len(runs) < n and pool:
         kind = rng.random()
         if kind < 0.2:
             runs.append(Run(rng.choice(names), moment=rng.random() ** 2 * 0.8, who=rng.choice(('server', 'worker', 'both'))))
