@@ -15,6 +15,7 @@ import traceback
 os.chdir(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.getcwd())
 import checks  # noqa: E402
+import checks_downloads  # noqa: E402,F401
 import checks_hostile  # noqa: E402,F401
 import checks_imports  # noqa: E402,F401
 import checks_life  # noqa: E402,F401
