@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cases of imports from other servers."""
+import json
+
 from cases import Case, case
 from imports import Failing, Import
 from world import LOST, glint, need, sha512
@@ -89,6 +91,40 @@ class ImportAndDelete(Web):
 
     def end(self):
         need(self.world.image(self.image_id) is None, 'the image is still there')
+
+
+@case
+class Remote(Import):
+    """From another service, which nobody kills."""
+    name = 'glance-download'
+    method = 'glance-download'
+    stores = ('one', 'three')
+
+    def begin(self):
+        super().begin()
+        client = self.world.elsewhere.client()
+        self.remote_id = client.active(self.data, name='remote', os_distro='debian')
+
+    def source(self):
+        return {'glance_region': 'there', 'glance_image_id': self.remote_id}
+
+    def headers(self):
+        endpoint = {'region': 'there', 'publicURL': self.world.elsewhere.url}
+        return {'X-Auth-Token': 'token', 'X-Service-Catalog': json.dumps([{'type': 'image', 'endpoints': [endpoint]}])}
+
+
+@case
+class RemoteRefused(Failing, Remote):
+    """Its image is not active over there."""
+    name = 'glance-download-refused'
+
+    def begin(self):
+        super().begin()
+        self.good_id, self.remote_id = self.remote_id, self.world.elsewhere.client().create()['id']
+
+    def again(self):
+        self.remote_id = self.good_id
+        self.ask(again=True)
 
 
 # ---------------------------------------------------------------- tasks
