@@ -241,14 +241,20 @@ static bool still_named(const struct staging_file *f)
 static int part_open(struct import *im, const char *suffix, bool keep, struct staging_file **ret,
                      struct error *e)
 {
-    if (keep && file_open(im, suffix, O_RDWR | O_CREAT, ret, e) < 0)
+    CLEANUP(file_free) struct staging_file *f = NULL;
+
+    if (keep && file_open(im, suffix, O_RDWR | O_CREAT, &f, e) < 0)
         return -1;
-    if (keep && flock((*ret)->fd, LOCK_EX | LOCK_NB) == 0)
-        return reread(*ret, e) < 0 || job_reached(im->run, (*ret)->bytes, e) < 0 ? -1 : 0;
-    file_free(ret);
-    if (file_open(im, suffix, O_RDWR | O_CREAT | O_EXCL, ret, e) < 0)
-        return -1;
-    flock((*ret)->fd, LOCK_EX | LOCK_NB);
+    if (f && flock(f->fd, LOCK_EX | LOCK_NB) == 0) {
+        if (reread(f, e) < 0 || job_reached(im->run, f->bytes, e) < 0)
+            return -1;
+    } else {
+        file_free(&f);
+        if (file_open(im, suffix, O_RDWR | O_CREAT | O_EXCL, &f, e) < 0)
+            return -1;
+        flock(f->fd, LOCK_EX | LOCK_NB);
+    }
+    *ret = TAKE(f);
     return 0;
 }
 
