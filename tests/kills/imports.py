@@ -282,3 +282,25 @@ class CopyToReadOnly(Copy):
         self.ask(again=True)
         self.world.rest()
         self.world.verify(self.image_id, self.data, ('one', 'two'), failed=None)
+
+
+@case
+class StoreLeft(Staged):
+    """One of two copies is given up."""
+    name = 'store-left'
+    stores = ('one', 'two')
+    answered = None
+
+    def begin(self):
+        super().begin()
+        self.ask()
+        self.world.rest()
+
+    def act(self):
+        with contextlib.suppress(*LOST):
+            self.answered = self.world.client('admin').delete('/v2/stores/two/' + self.image_id).status
+
+    def end(self):
+        left = self.world.sql('SELECT COUNT(*) FROM image_locations WHERE image_id = ? AND NOT deleted', self.image_id)[0][0]
+        need(left == 1 or self.answered != 204, 'answered 204, and the copy is still there')
+        self.world.verify(self.image_id, self.data, self.stores[:left])
