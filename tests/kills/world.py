@@ -221,7 +221,7 @@ class World(glint.Server):
                 if answer.status != 503:
                     return answer
             time.sleep(0.05)
-        raise Wrong('the service does not come back:', self.log()[-1500:])
+        raise Wrong('the service does not come back: ' + self.log()[-1500:])
 
     def image(self, image_id):
         answer = self.insist(lambda c: c.get('/v2/images/' + image_id), 'admin')
@@ -280,7 +280,7 @@ class World(glint.Server):
             if not last:
                 return
             time.sleep(0.05)
-        raise Wrong('no rest:', last)
+        raise Wrong('no rest: ' + last)
 
     def path_in(self, store, image_id):
         return os.path.join(self.directory, store, image_id)
