@@ -93,7 +93,8 @@ int import_remote_endpoint(struct arena *a, const char *catalog, const json_t *m
 static int fails(struct error *e, const char *why)
 {
     error_set(e, ERROR_INVALID, "%s", why);
-    return import_unreached(e);
+    import_unreached(e);
+    return -1;
 }
 
 /* As UUIDs are written, whichever way the request did. */
