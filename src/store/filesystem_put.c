@@ -19,7 +19,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -27,19 +26,13 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/vfs.h>
 #include <sys/xattr.h>
 
 #define MIB ((uint64_t)1024 * 1024)
 
-#ifndef XFS_SUPER_MAGIC
-#define XFS_SUPER_MAGIC 0x58465342 /* linux/magic.h of older kernels lacks it */
-#endif
-
 enum {
     TRIES = 20,
-    SUFFIX = 17,        /* '.' and 16 hex digits */
-    DIRECT_ALIGN = 4096 /* enough for every block device in use; EINVAL tells otherwise */
+    SUFFIX = 17, /* '.' and 16 hex digits */
 };
 
 /* Space is claimed as bytes come: a claimed size alone takes none. */
@@ -123,25 +116,6 @@ static int temporary_open(struct fs_put *p)
     return -1;
 }
 
-/* Copying whole images into the page cache costs as much as a hash and drives out what is read often. Only on
- * local file systems that are known to take it; over a network each write would wait for the server. */
-static void direct_on(struct fs_put *p)
-{
-    struct statfs fs;
-
-    if ((p->size > 0 && p->size < STREAM_BUFFER) || fstatfs(p->fd, &fs) < 0)
-        return;
-    if (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC)
-        p->direct = fcntl(p->fd, F_SETFL, O_DIRECT) == 0;
-}
-
-static void direct_off(struct fs_put *p)
-{
-    fcntl(p->fd, F_SETFL, 0);
-    p->direct = false;
-    p->flushed = p->waited = p->at;
-}
-
 static int put_open(struct fs_put *p, const struct fs_dir *d, struct error *e)
 {
     p->dir = fs_dir_open(d->path);
@@ -152,7 +126,7 @@ static int put_open(struct fs_put *p, const struct fs_dir *d, struct error *e)
     p->work = fs_work_open(p->dir);
     if (p->work < 0 || temporary_open(p) < 0)
         return fs_write_failed(e, errno, d->path);
-    direct_on(p);
+    p->direct = (p->size == 0 || p->size >= STREAM_BUFFER) && stream_direct_on(p->fd);
     snprintf(p->put.url, sizeof p->put.url, "file://%s/%s", d->path, p->name);
     return 0;
 }
@@ -388,27 +362,16 @@ static int put_allocate(struct fs_put *p, uint64_t upto, struct error *e)
     return 0;
 }
 
-static bool aligned(const struct fs_put *p, const unsigned char *buf, size_t n)
-{
-    return (((uintptr_t)buf | n | p->at) & (DIRECT_ALIGN - 1)) == 0;
-}
-
 static int write_run(struct fs_put *p, const unsigned char *buf, size_t n, struct error *e)
 {
     while (n > 0) {
-        ssize_t done;
+        bool was = p->direct;
+        ssize_t done = stream_direct_write(p->fd, &p->direct, buf, n, p->at);
 
-        if (p->direct && !aligned(p, buf, n)) /* the end of the data, or an odd caller */
-            direct_off(p);
-        done = pwrite(p->fd, buf, n, (off_t)p->at);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0 && errno == EINVAL && p->direct) {
-            direct_off(p);
-            continue;
-        }
         if (done < 0)
             return fs_write_failed(e, errno, "write");
+        if (was && !p->direct)
+            p->flushed = p->waited = p->at;
         buf += done;
         n -= (size_t)done;
         p->at += (uint64_t)done;

@@ -37,6 +37,16 @@ int stream_pump(const struct stream_source *source, const struct stream_sink *si
                 int (*progress)(void *arg, uint64_t bytes, struct error *e), void *progress_arg,
                 uint64_t *ret_bytes, struct error *e) MUST_CHECK;
 
+/* ---- files ---- */
+
+/* Writing past the page cache: copying whole images into it costs as much as a hash and drives out what is
+ * read often. Only on local file systems that are known to take it; over a network each write would wait for
+ * the server. True when it is on. */
+bool stream_direct_on(int fd);
+void stream_direct_off(int fd, bool *direct); /* before reading by that descriptor, at the latest */
+/* As pwrite(2), without EINTR; turns it off where a piece is not aligned. */
+ssize_t stream_direct_write(int fd, bool *direct, const void *buf, size_t n, uint64_t at);
+
 /* ---- filters ---- */
 
 /* Refuses the first byte over max with ERROR_TOO_LARGE and this message. */

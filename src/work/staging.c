@@ -31,6 +31,7 @@ struct staging_file {
     uint64_t bytes;   /* hashed so far */
     uint64_t flushed; /* sent to the medium so far */
     int fd;
+    bool direct; /* past the page cache */
     char path[PATH_MAX];
 };
 
@@ -183,6 +184,7 @@ static int reread(struct staging_file *f, struct error *e)
 
     if (f->asked)
         sinks[n++] = stream_digest_sink(f->asked);
+    stream_direct_off(f->fd, &f->direct);
     if (lseek(f->fd, 0, SEEK_SET) < 0)
         return error_errno(e, ERROR_INTERNAL, errno, "The staged data cannot be read.");
     posix_fadvise(f->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -267,6 +269,7 @@ int staging_begin(struct import *im, const char *suffix, bool keep, struct stagi
         return -1;
     POINT("staging.begun");
     f->cap.seen = f->flushed = *ret_at = f->bytes;
+    f->direct = stream_direct_on(f->fd);
     *ret = TAKE(f);
     return 0;
 }
@@ -278,17 +281,15 @@ static int file_write(void *arg, const void *buf, size_t n, struct error *e)
     POINT("staging.write");
     inspect_feed(f->inspect, buf, n);
     for (size_t done = 0; done < n;) {
-        ssize_t got = pwrite(f->fd, (const char *)buf + done, n - done, (off_t)f->bytes);
+        ssize_t got = stream_direct_write(f->fd, &f->direct, (const char *)buf + done, n - done, f->bytes);
 
-        if (got < 0 && errno == EINTR)
-            continue;
         if (got < 0)
             return write_failed(e, errno, f->path);
         done += (size_t)got;
         f->bytes += (uint64_t)got;
         job_moved(f->im->run, (uint64_t)got);
     }
-    if (f->bytes - f->flushed >= flush_step) { /* so that the fsync at the end is short */
+    if (!f->direct && f->bytes - f->flushed >= flush_step) { /* so that the fsync at the end is short */
         sync_file_range(f->fd, (off_t)f->flushed, (off_t)(f->bytes - f->flushed), SYNC_FILE_RANGE_WRITE);
         f->flushed = f->bytes;
     }
