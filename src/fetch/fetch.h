@@ -67,7 +67,8 @@ struct fetch_head {
     bool part_seen, part; /* there was a Content-Range; it could be read and names a part */
     uint64_t part_first, part_last;
     bool total_known;
-    uint64_t total; /* of the whole, as Content-Range says */
+    uint64_t total;   /* of the whole, as Content-Range says */
+    bool length_junk; /* a Content-Length that is no length, which libcurl takes for none */
 };
 /* One line of n bytes; a status line begins a new head. */
 void fetch_head_line(struct fetch_head *h, const char *line, size_t n);

@@ -72,6 +72,7 @@ static void keep(char *to, size_t size, const char *value)
 void fetch_head_line(struct fetch_head *h, const char *line, size_t n)
 {
     char text[FETCH_LINE_MAX], *value;
+    uint64_t ignored;
 
     while (n > 0 && strchr(" \t\r\n", line[n - 1]))
         n--;
@@ -86,7 +87,9 @@ void fetch_head_line(struct fetch_head *h, const char *line, size_t n)
         return;
     *value++ = '\0';
     value += strspn(value, " \t");
-    if (str_eq_nocase(text, "Content-Range"))
+    if (str_eq_nocase(text, "Content-Length"))
+        h->length_junk |= !str_to_u64(value, INT64_MAX, &ignored);
+    else if (str_eq_nocase(text, "Content-Range"))
         part_take(h, value);
     else if (str_eq_nocase(text, "ETag"))
         keep(h->etag, sizeof h->etag, value);

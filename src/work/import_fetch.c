@@ -228,6 +228,8 @@ static int take_up(struct transfer *t, struct error *e)
 /* A new object, from its first byte on. */
 static int start_over(struct transfer *t, struct error *e)
 {
+    if (fetch_head(t->fetch)->length_junk)
+        return refuse(e, ERROR_INVALID, "The server says a length that is none.");
     if (!is_whole(t->fetch))
         return refuse(e, ERROR_INVALID, "The server answers with a part that was not asked for.");
     if (begin(t, false, e) < 0)

@@ -71,6 +71,18 @@ static void two_parts_are_none_unless_equal(void **state UNUSED)
     assert_false(h.part_seen);
 }
 
+static void lengths_that_are_none(void **state UNUSED)
+{
+    struct fetch_head h = { .part = false };
+
+    line(&h, "Content-Length: 10\r\n");
+    assert_false(h.length_junk);
+    line(&h, "Content-Length: 9223372036854775808\r\n");
+    assert_true(h.length_junk);
+    line(&h, "HTTP/1.1 200 OK\r\n");
+    assert_false(h.length_junk);
+}
+
 static void validators_are_kept(void **state UNUSED)
 {
     char big[FETCH_VALIDATOR_MAX + 32];
@@ -100,6 +112,7 @@ static void validators_are_kept(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(parts_are_read),
+                                        cmocka_unit_test(lengths_that_are_none),
                                         cmocka_unit_test(two_parts_are_none_unless_equal),
                                         cmocka_unit_test(validators_are_kept) };
 
