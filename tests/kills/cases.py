@@ -26,6 +26,7 @@ class Case:
     name = None
     stores = ('one',)
     world = 'plain'         # of WORLDS
+    crowded = False         # several things are under way at once
 
     def __init__(self, world, seed):
         self.world = world

@@ -113,6 +113,7 @@ class DirectSingle(Staged):
 class Crowd(Case):
     """Many imports at once: those that run, and those that wait for their turn."""
     name = 'crowd'
+    crowded = True
     SIZE = 9
 
     def __init__(self, world, seed):

@@ -202,8 +202,9 @@ def passings(counter):
     return found
 
 
-def action(rng, point):
-    return rng.choice(KILLS if point in IN_TRANSACTION else KILLS + ('stop',))
+def action(rng, name, point):
+    """Who sleeps in a transaction, or beside other threads, may hold a lock that nobody can take over."""
+    return rng.choice(KILLS if point in IN_TRANSACTION or cases.CASES[name].crowded else KILLS + ('stop',))
 
 
 def draw(rng, traces, n):
@@ -212,7 +213,7 @@ def draw(rng, traces, n):
     for point in sorted(points):
         owners = [name for name, counter in traces.items() if point in counter]
         name = rng.choice(owners)
-        runs.append(Run(name, [(point, rng.choice([k for p, k in passings(traces[name]) if p == point]), action(rng, point))]))
+        runs.append(Run(name, [(point, rng.choice([k for p, k in passings(traces[name]) if p == point]), action(rng, name, point))]))
     pool = [(name, shot) for name, counter in sorted(traces.items()) for shot in passings(counter)]
     names = sorted(traces)
     while len(runs) < n and pool:
@@ -221,7 +222,7 @@ def draw(rng, traces, n):
             runs.append(Run(rng.choice(names), moment=rng.random() ** 2 * 0.8, who=rng.choice(('server', 'worker', 'both'))))
             continue
         name, (point, count) = rng.choice(pool)
-        shots = [(point, count, action(rng, point))]
+        shots = [(point, count, action(rng, name, point))]
         if kind > 0.6:      # once more, on the way back
             again = rng.choice([(p, k) for p, k in passings(traces[name]) if k <= 4] + [('db.committed', 1), ('db.committed', 2)])
             shots.append((*again, rng.choice(KILLS)))
