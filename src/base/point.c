@@ -57,21 +57,30 @@ static void note(const char *control, const char *name)
         close(fd);
 }
 
-void point_pass(const char *name)
+/* One thread at a time: none of a process that is stopped holds the lock that others wait for. */
+static void look(const char *control, const char *name)
 {
-    const char *control = getenv("GLINT_POINTS");
-    int was = errno, fd;
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    int fd = open(control, O_RDWR | O_CLOEXEC);
     char action[16];
     bool now;
+    WITH_MUTEX(&lock);
 
-    if (!control)
-        return;
-    note(control, name);
-    fd = open(control, O_RDWR | O_CLOEXEC);
     now = fd >= 0 && flock(fd, LOCK_EX) == 0 && count_down(fd, name, action);
     if (fd >= 0)
         close(fd);
     if (now)
         act(action);
+}
+
+void point_pass(const char *name)
+{
+    const char *control = getenv("GLINT_POINTS");
+    int was = errno;
+
+    if (!control)
+        return;
+    note(control, name);
+    look(control, name);
     errno = was;
 }
