@@ -136,17 +136,19 @@ static int ids_read(struct db_stmt *s, struct arena *a, const char ***ret, size_
     return 0;
 }
 
+/* A page begins where the last one ended only if the walk is along the key: NOT deleted, so that no other
+ * index is taken (rows.h). */
 static const char *const id_pages[SURVEY_KINDS] = {
-    [SURVEY_MOVING] = "SELECT id FROM images WHERE id > ?1 AND deleted = FALSE AND "
+    [SURVEY_MOVING] = "SELECT id FROM images WHERE id > ?1 AND NOT deleted AND "
                       "status IN ('saving', 'uploading', 'importing') ORDER BY id LIMIT ?2",
     [SURVEY_LOCKED] = "SELECT p.image_id FROM image_properties p JOIN images i ON i.id = p.image_id "
                       "WHERE p.image_id > ?1 AND p.name = '" IMAGE_LOCK
-                      "' AND p.deleted = FALSE AND i.deleted = FALSE ORDER BY p.image_id LIMIT ?2",
-    [SURVEY_BARE] = "SELECT id FROM images WHERE id > ?1 AND deleted = FALSE AND "
+                      "' AND NOT p.deleted AND NOT i.deleted ORDER BY p.image_id LIMIT ?2",
+    [SURVEY_BARE] = "SELECT id FROM images WHERE id > ?1 AND NOT deleted AND "
                     "status IN ('active', 'deactivated') AND NOT EXISTS (SELECT 1 FROM image_locations l "
-                    "WHERE l.image_id = images.id AND l.deleted = FALSE) ORDER BY id LIMIT ?2",
+                    "WHERE l.image_id = images.id AND NOT l.deleted) ORDER BY id LIMIT ?2",
     [SURVEY_TASKS] =
-        "SELECT id FROM tasks WHERE id > ?1 AND deleted = FALSE AND "
+        "SELECT id FROM tasks WHERE id > ?1 AND NOT deleted AND "
         "status IN ('pending', 'processing') AND NOT " LIVE_JOB("j.id = tasks.id") " ORDER BY id LIMIT ?2",
     [SURVEY_NOTES] = "SELECT DISTINCT job_id FROM glint_job_notes WHERE job_id > ?1 AND " LOST_NOTE(
         "job_id") " ORDER BY job_id LIMIT ?2",
@@ -204,9 +206,8 @@ int survey_copies(struct db_conn *c, struct arena *a, int64_t after, int64_t lim
 {
     struct db_stmt *s;
 
-    if (db_prepare(c,
-                   COPY_SELECT "l.id > ?1 AND l.deleted = FALSE AND i.deleted = FALSE ORDER BY l.id LIMIT ?2",
-                   &s, e) < 0)
+    if (db_prepare(c, COPY_SELECT "l.id > ?1 AND NOT l.deleted AND NOT i.deleted ORDER BY l.id LIMIT ?2", &s,
+                   e) < 0)
         return -1;
     db_bind_int(s, 1, after);
     db_bind_int(s, 2, limit);
@@ -219,7 +220,7 @@ int image_copy_load(struct db_conn *c, struct arena *a, int64_t location, struct
     struct db_stmt *s;
     size_t n;
 
-    if (db_prepare(c, COPY_SELECT "l.id = ?1 AND l.deleted = FALSE AND i.deleted = FALSE", &s, e) < 0)
+    if (db_prepare(c, COPY_SELECT "l.id = ?1 AND NOT l.deleted AND NOT i.deleted", &s, e) < 0)
         return -1;
     db_bind_int(s, 1, location);
     if (copies_read(s, a, ret, &n, e) < 0)
