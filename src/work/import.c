@@ -162,17 +162,18 @@ static int finish_rows(struct import *im, struct db_conn *c, struct error *e)
     CLEANUP(str_done) struct str result = STR_INIT, message = STR_INIT;
     struct job_run *r = im->run;
     struct image *now;
+    size_t copies_made;
 
-    if (image_load_any(c, r->arena, im->image_id, &now, e) < 0)
+    if (image_load_any(c, r->arena, im->image_id, &now, e) < 0 ||
+        import_stored_count(im, c, &copies_made, e) < 0)
         return -1;
     if (now->deleted)
         return error_set(e, ERROR_CONFLICT, "The image was deleted.");
     if (now->status != IMAGE_ACTIVE && !(copies(im) && now->status == IMAGE_DEACTIVATED))
         return error_set(e, ERROR_INTERNAL, "None of the uploads finished!");
     str_addf(&result, "{\"image_id\": \"%s\"}", im->image_id);
-    if (now->size > 0)
-        if (im->n_stores > 0 && now->size > 0)
-            str_addf(&message, "Copied %lld MiB", (long long)(now->size >> 20));
+    if (copies_made > 0 && now->size > 0)
+        str_addf(&message, "Copied %lld MiB", (long long)(now->size >> 20));
     if (task_end(c, r->job->id, true, str_text(&result), str_text(&message), import_expiry(im->settings), e) <
             0 ||
         staged_drop(c, im->image_id, e) < 0 || image_unlock(c, im->image_id, r->job->id, e) < 0)
@@ -311,6 +312,7 @@ int import_open(struct job_run *r, struct import *ret, struct error *e)
         .must_succeed = !json_is_false(json_object_get(arguments, "must_succeed")),
         .storage_quota = json_integer_value(json_object_get(arguments, "storage_quota")),
         .owner = r->job->owner,
+        .told_us = clock_mono_us(),
     };
     ret->stores = texts_of(r->arena, json_object_get(arguments, "stores"), &ret->n_stores);
     ret->roles = texts_of(r->arena, json_object_get(arguments, "roles"), &ret->n_roles);
@@ -444,18 +446,35 @@ static int stay_staged(struct import *im, struct db_conn *c, struct image *now, 
     return 0;
 }
 
+/* Whether the data were there, so that what failed is a store's own, or a plugin's. */
+static int step_reached(struct import *im, struct db_conn *c, bool *ret, struct error *e)
+{
+    static const char *const before[] = { "", "begun", "described" };
+    bool direct = str_eq(im->method, "glance-direct");
+    struct job *now;
+
+    if (job_load(c, im->run->arena, im->run->job->id, &now, e) < 0)
+        return -1;
+    *ret = true;
+    for (size_t i = 0; i < COUNT(before); i++)
+        if (str_eq(now->step, before[i]))
+            *ret = direct && i > 0;
+    return 0;
+}
+
 static int undo_image(struct import *im, struct db_conn *c, struct image *now, const struct error *why,
                       struct leftovers *left, bool *ret_stay, struct error *e)
 {
     enum image_status from = now->status;
-    bool fetched = !str_eq(im->run->job->step, "") && !str_eq(im->run->job->step, "begun") &&
-                   !str_eq(im->run->job->step, "described");
+    bool brought;
 
+    if (step_reached(im, c, &brought, e) < 0)
+        return -1;
     if (im->must_succeed && import_unstore_rows(im, c, now, left, e) < 0)
         return -1;
     for (size_t i = 0; i < im->n_stores; i++)
         if (import_told(im, now, im->stores[i]))
-            import_tell_store(im, now, im->stores[i], false, !fetched);
+            import_tell_store(im, now, im->stores[i], false, !brought);
     if (from != IMAGE_IMPORTING || now->n_locations > 0) {
         *ret_stay = from == IMAGE_UPLOADING; /* it was given up before it began */
         return image_save(c, now, from, e);

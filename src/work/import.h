@@ -74,6 +74,8 @@ int64_t import_expiry(const struct import_settings *s);
 /* ---- the staged file's way into the stores (import_stores.c) ---- */
 
 int import_store_all(struct import *im, struct error *e) MUST_CHECK;
+/* How many copies this job has added to the image, inside a transaction. */
+int import_stored_count(struct import *im, struct db_conn *c, size_t *ret, struct error *e) MUST_CHECK;
 /* Undoing: objects that no row names; and what this job added to the image, inside a transaction. */
 int import_unstore_objects(struct import *im, struct error *e) MUST_CHECK;
 int import_unstore_rows(struct import *im, struct db_conn *c, struct image *now, struct leftovers *left,

@@ -100,6 +100,13 @@ int import_unstore_objects(struct import *im, struct error *e)
     return 0;
 }
 
+int import_stored_count(struct import *im, struct db_conn *c, size_t *ret, struct error *e)
+{
+    struct job_note *notes;
+
+    return job_note_list(c, im->run->arena, im->run->job->id, note_stored, &notes, ret, e);
+}
+
 static ssize_t location_of(const struct image *now, const char *url)
 {
     for (size_t i = 0; i < now->n_locations; i++)
@@ -260,6 +267,8 @@ static int add_rows(struct import *im, struct db_conn *c, struct image *now, voi
         return -1;
     if (now->n_locations == 0)
         describe_data(now, a->storing);
+    else if (now->virtual_size < 0) /* the data were at a web server, which nobody had inspected */
+        now->virtual_size = a->storing->virtual_size;
     *ARENA_PUSH(im->run->arena, now->locations, now->n_locations, now->cap_locations) =
         (struct image_location){ .url = t->location.url,
                                  .metadata = metadata_of(im, t->store),
@@ -366,11 +375,13 @@ static int data_check(struct storing *s, struct error *e)
     s->virtual_size = im->virtual_size;
     if (im->n_locations > 0 && im->checksum && !str_eq(im->checksum, s->staged->checksum))
         return error_set(e, ERROR_INTERNAL, "The data are not those that the image has already.");
-    if (!str_eq(im->container_format, "bare") || im->n_locations > 0)
+    if (!str_eq(im->container_format, "bare") || (im->n_locations > 0 && im->virtual_size >= 0))
         return 0;
     if (staging_verdict(s->im->run->arena, s->staged, &v, e) < 0)
         return -1;
-    return inspect_decide(&v, im->disk_format, &s->im->settings->inspect, &s->virtual_size, e);
+    if (inspect_decide(&v, im->disk_format, &s->im->settings->inspect, &s->virtual_size, e) == 0)
+        return 0;
+    return im->n_locations > 0 ? 0 : -1; /* nothing but another copy of what is there */
 }
 
 static int targets_store(struct storing *s, struct target *targets, size_t n, struct error *e)
