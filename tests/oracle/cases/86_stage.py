@@ -2,7 +2,6 @@
 """Staging, and what else can be done to an image that has staged data."""
 from make import *
 
-GROUP = 'later'
 HERE = ('imports',)
 WHO = ('admin', 'member', 'reader', 'other', 'third', 'adminonly', 'memberonly', 'service', 'norole', 'noproject', 'none')
 TEN = b'0123456789'

@@ -4,7 +4,6 @@ import json
 
 from make import *
 
-GROUP = 'later'
 HERE = ('imports',)
 WHO = ('admin', 'member', 'reader', 'other', 'third', 'adminonly', 'memberonly', 'service', 'norole', 'noproject', 'none')
 METHODS = ('glance-direct', 'web-download', 'copy-image', 'glance-download')

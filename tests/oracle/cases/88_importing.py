@@ -8,7 +8,6 @@ import zipfile
 
 from make import *
 
-GROUP = 'later'
 ONE, STORES = ('imports',), ('imports-stores',)
 TEN = b'0123456789'
 MIB = b'0123456789abcdef' * 65536
