@@ -228,11 +228,14 @@ static int every_store(struct request *rq, struct asked *q, const struct image *
 static int named_stores(struct request *rq, struct asked *q, const struct image *im, const json_t *list,
                         struct error *e)
 {
-    size_t i;
+    const char *text = json_string_value(list);
+    size_t i, first = 1;
     json_t *value;
 
-    if (json_is_string(list) && *json_string_value(list))
-        return error_set(e, ERROR_CONFLICT, "Store for identifier %.1s not found", json_string_value(list));
+    while (text && *text && (text[first] & 0xC0) == 0x80)
+        first++;
+    if (text && *text)
+        return error_set(e, ERROR_CONFLICT, "Store for identifier %.*s not found", (int)first, text);
     if (!json_is_array(list))
         return error_set(e, ERROR_INVALID, "'stores' must be a list of store identifiers");
     json_array_foreach(list, i, value)

@@ -120,6 +120,17 @@ def test_several_stores(several):
     assert sorted(settled(member, image)['stores'].split(',')) == ['fast', 'slow', 'third']
 
 
+def test_stores_that_are_no_list(several):
+    member = Client(several.host, several.port, 'member')
+    image = staged(member)
+    for stores, text in (('żółw', 'Store for identifier ż not found'), ('slow', 'Store for identifier s not found')):
+        answer = bring(member, image, stores=stores)
+        assert answer.status == 409 and text in answer.text
+    for stores in (None, 1, {}, '', [['slow']], [{}]):
+        assert bring(member, image, stores=stores).status == 400
+    assert member.delete('/v2/images/' + image).status == 204
+
+
 def test_copies(several):
     member, admin = Client(several.host, several.port, 'member'), Client(several.host, several.port, 'admin')
     image = member.active(DATA)
