@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# peer.sh up|down|url|reset [trusted|noauth|both|NAME] [PORT]     a real Glance, one store, SQLite, for recording
+# peer.sh up|down|url|reset|configure [trusted|noauth|both|NAME] [PORT]     a real Glance, one store, SQLite, for recording
 #
 #   trusted  identity comes from X-* request headers (flavor "trusted"), oslo.policy's defaults
 #   noauth   flavor unset, enforce_new_defaults=false, enforce_scope=false: everybody is an administrator
@@ -9,6 +9,7 @@
 #
 # up     starts what is not running yet; ports 19121 (trusted) and 19122 (noauth) unless PORT is given
 # down   stops it, keeps its data;  reset = down, forget all images, up;  url prints the address
+# configure  writes what up would, for another web server to start; prints the directory as the chroot sees it
 # PORT belongs to one profile; another PORT is another server with data of its own.
 #
 # ORACLE_PROCESSES, ORACLE_THREADS: of uWSGI, 1 unless given. ORACLE_OPTS: more lines of [DEFAULT].
@@ -19,7 +20,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 : "${PEER_ROOT:=/var/tmp/peer-root}"; export PEER_ROOT
 peer_scripts=$PEER_DIR
 . "$peer_scripts/lib.sh"
-do=${1:?up, down, reset or url}; what=${2:-both}; port=${3:-}
+do=${1:?up, down, reset, url or configure}; what=${2:-both}; port=${3:-}
 [ "$what" = both ] && { for w in trusted noauth; do "$0" "$do" $w; done; exit; }
 case $what in trusted) : "${port:=19121}" ;; noauth) : "${port:=19122}" ;; esac
 added=$here/profiles/$what; [ -d "$added" ] || added=
@@ -43,6 +44,8 @@ add_profile() {
 }
 
 configure() {
+    mountpoint -q "$PEER_ROOT/proc" || mount -t proc proc "$PEER_ROOT/proc"
+    mountpoint -q "$PEER_ROOT/dev" || mount --bind /dev "$PEER_ROOT/dev"
     mkdir -p "$top"/{images,staging,tasks,lock}
     if [ "$what" = noauth ]; then flavor=; policy=$'enforce_new_defaults = false\nenforce_scope = false'
     else flavor="flavor = trusted"; policy=; fi
@@ -116,8 +119,6 @@ K
 
 up() {
     alive && { echo "$me is up"; return; }
-    mountpoint -q "$PEER_ROOT/proc" || mount -t proc proc "$PEER_ROOT/proc"
-    mountpoint -q "$PEER_ROOT/dev" || mount --bind /dev "$PEER_ROOT/dev"
     configure
     setsid chroot --userspec=glance "$PEER_ROOT" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LC_ALL=C.UTF-8 \
         OS_GLANCE_CONFIG_DIR="$in" nice uwsgi_python3 --ini "$in/uwsgi.ini" >> "$top/uwsgi.out" 2>&1 < /dev/null &
@@ -138,5 +139,6 @@ up) up; echo "http://127.0.0.1:$port" ;;
 down) down ;;
 reset) down; rm -rf "$top"; up; echo "http://127.0.0.1:$port" ;;
 url) echo "http://127.0.0.1:$port" ;;
-*) echo "up, down, reset or url?" >&2; exit 2 ;;
+configure) configure; echo "$in" ;;
+*) echo "up, down, reset, url or configure?" >&2; exit 2 ;;
 esac
