@@ -37,7 +37,9 @@ module = glance.wsgi.api:application
 http-socket = 127.0.0.1:{port}
 master = true
 processes = 1
+threads = 1
 enable-threads = true
+py-sys-executable = /usr/bin/python3
 lazy-apps = true
 die-on-term = true
 close-on-exec = true
@@ -48,13 +50,13 @@ add-header = Connection: close
 
 
 class Glance:
-    """The real one, on a directory."""
+    """The real one, on a directory; more: lines after those of CONF."""
 
-    def __init__(self, top):
+    def __init__(self, top, more='', paste=PASTE_TRUSTED):
         self.top, self.process, self.port = top, None, free_port()
         os.makedirs(top + '/staging', exist_ok=True)
-        shutil.copy(PASTE_TRUSTED, top + '/paste.ini')
-        for name, text in (('glance-api.conf', CONF), ('uwsgi.ini', UWSGI)):
+        shutil.copy(paste, top + '/paste.ini')
+        for name, text in (('glance-api.conf', CONF + more), ('uwsgi.ini', UWSGI)):
             os.makedirs(top + '/real', exist_ok=True)
             with open(os.path.join(top, 'real', name), 'w') as f:
                 f.write(text.format(top=top, port=self.port))
