@@ -332,6 +332,8 @@ class Versions:
     def kind(self, method, answer, tree):
         content_type = next((v for k, v in answer.headers if k.lower() == 'content-type'), '')
         document = isinstance(tree, dict) and (tree.get('schema') in self.DOCUMENTS or set(tree) == {'tasks'})
+        if isinstance(tree, list) and method == 'GET' and answer.status == 200:    # of locations
+            return 'read'
         if document and method == 'GET' and answer.status == 200:
             return 'read'
         if document and (method, answer.status) in (('POST', 201), ('PATCH', 200), ('PUT', 200)):
@@ -432,14 +434,16 @@ def run_step(base, step, names, who_default='member'):
     return exchange(base, step['method'], names.fill(step['path']), headers, payload, chunks)
 
 
+# Between two askings, in seconds. Asking for tasks writes, which may disturb a task of the original on SQLite.
+PAUSE = {'tasks': 0.4, 'else': 0.1}
+
+
 def run_until(base, step, names):
     """The answer once it contains what step['until'] says; or, with settle, once no task works on the image any more
     and none that the answer tells of is under way."""
     until = time.monotonic() + 15
-    # Asking for tasks writes, which may disturb a task of the original on SQLite.
-    pause = 0.4 if 'tasks' in step['path'] else 0.1
     while True:
-        time.sleep(pause)
+        time.sleep(PAUSE['tasks' if 'tasks' in step['path'] else 'else'])
         answer = run_step(base, step, names)
         if 'until' in step:
             reached = names.fill(step['until']).encode() in answer.body
@@ -788,6 +792,8 @@ def main():
     parser.add_argument('-v', '--verbose', action='store_true')
     args = parser.parse_args()
     Names.origin, Names.database = args.origin, args.database
+    if args.command == 'replay' and not args.original:
+        PAUSE.update({'tasks': 0.05, 'else': 0.05})
     args.salt = 'run-%d-%d' % (os.getpid(), time.time_ns()) if args.random_ids else ''
     if args.command != 'list' and not args.url or args.command == 'diff' and not args.url2:
         parser.error('which server?')
