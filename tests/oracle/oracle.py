@@ -332,8 +332,9 @@ class Versions:
     def kind(self, method, answer, tree):
         content_type = next((v for k, v in answer.headers if k.lower() == 'content-type'), '')
         document = isinstance(tree, dict) and (tree.get('schema') in self.DOCUMENTS or set(tree) == {'tasks'})
-        if isinstance(tree, list) and method == 'GET' and answer.status == 200:    # of locations
-            return 'read'
+        if isinstance(tree, list) and method == 'GET' and answer.status == 200:
+            of_locations = tree and all(isinstance(each, dict) and set(each) == {'url', 'metadata'} for each in tree)
+            return 'read' if of_locations or any(k.lower() == 'etag' for k, _ in answer.headers) else None
         if document and method == 'GET' and answer.status == 200:
             return 'read'
         if document and (method, answer.status) in (('POST', 201), ('PATCH', 200), ('PUT', 200)):
