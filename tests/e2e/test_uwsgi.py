@@ -429,7 +429,7 @@ def test_socket_activation(program, tmp_path):
     local.bind(str(tmp_path / 'web.sock'))
     for s in (web, local):
         s.listen()
-    fds = [os.dup2(s.fileno(), 100 + i) for i, s in enumerate((web, local))]
+    fds = [os.dup2(s.fileno(), 900 + i) for i, s in enumerate((web, local))]
     program.start(wait=False, launcher=[sys.executable, '-c', LAUNCH, 'uwsgi:web', '2', *map(str, fds)], pass_fds=fds)
     speaker = Speaker(web.getsockname()[1], 'nobody')
     program.wait(lambda: speaker.ask('GET', '/versions').status == 200)
