@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "work/object.h"
 #include "json/json.h"
 
 static int nothing_to_do(struct doctor *d UNUSED, struct db_conn *c UNUSED, struct finding *f,
@@ -74,52 +75,21 @@ static int pace(void *arg, uint64_t bytes, struct error *e UNUSED)
     return 0;
 }
 
-struct reader {
-    struct store_get *get;
-    uint64_t at;
-};
-
-static ssize_t reader_read(void *arg, void *buf, size_t n, struct error *e)
-{
-    struct reader *r = arg;
-    ssize_t got = store_get_read(r->get, r->at, buf, n, e);
-
-    r->at += got > 0 ? (uint64_t)got : 0;
-    return got;
-}
-
-static void digest_free(struct stream_digest **d)
-{
-    stream_digest_free(d);
-}
-
 /* *ret: the data are those of the image's hash, or there is none to compare with. */
 static int hash_same(struct doctor *d, struct store *s, const struct image_copy *copy, bool *ret,
                      struct error *e)
 {
-    CLEANUP(digest_free) struct stream_digest *digest = NULL;
-    CLEANUP(store_get_close) struct store_get *get = NULL;
+    const char *algorithm = copy->os_hash_value && copy->os_hash_algo ? copy->os_hash_algo : "sha512";
     struct paced paced = { d->o->rate, clock_mono_us() };
-    char md5[33], hash[STREAM_HASH_HEX_MAX];
-    struct reader reader = { 0 };
-    const struct stream_source source = { reader_read, &reader };
-    struct stream_sink sink;
-    uint64_t size, bytes;
+    struct object_sums sums;
 
     *ret = true;
     if (!copy->os_hash_value && !copy->checksum)
         return 0;
-    if (store_get_open(s, copy->url, &get, &size, e) < 0 ||
-        stream_digest_begin(copy->os_hash_value && copy->os_hash_algo ? copy->os_hash_algo : "sha512",
-                            &digest, e) < 0)
+    if (object_sum(s, copy->url, algorithm, pace, &paced, &sums, e) < 0)
         return -1;
-    reader.get = get;
-    sink = stream_digest_sink(digest);
-    if (stream_pump(&source, &sink, 1, pace, &paced, &bytes, e) < 0 ||
-        stream_digest_end(digest, md5, hash, e) < 0)
-        return -1;
-    *ret =
-        copy->os_hash_value ? str_eq_nocase(hash, copy->os_hash_value) : str_eq_nocase(md5, copy->checksum);
+    *ret = copy->os_hash_value ? str_eq_nocase(sums.hash, copy->os_hash_value)
+                               : str_eq_nocase(sums.md5, copy->checksum);
     return 0;
 }
 
@@ -171,6 +141,13 @@ static int copy_same(struct doctor *d, const struct image_copy *seen, bool *ret,
     return 0;
 }
 
+static bool asked_for(const struct doctor *d, const struct store *s)
+{
+    if (!d->o->store)
+        return !s || !store_distant(s);
+    return s && str_eq(store_id(s), d->o->store);
+}
+
 static int copy_look(struct doctor *d, const struct image_copy *copy, struct error *e)
 {
     struct finding f = { .image_id = copy->image_id, .what = copy->url };
@@ -180,7 +157,7 @@ static int copy_look(struct doctor *d, const struct image_copy *copy, struct err
     if (copy->status != IMAGE_ACTIVE && copy->status != IMAGE_DEACTIVATED)
         return 0;
     s = store_of(d, copy);
-    if (d->o->store ? !s || !str_eq(store_id(s), d->o->store) : s && store_distant(s))
+    if (!asked_for(d, s))
         return 0;
     d->counts->copies++;
     f.store = s ? store_id(s) : NULL;

@@ -7,22 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-struct origin {
-    struct import *im;
-    struct store_get *get;
-    uint64_t at;
-};
+#include "work/object.h"
 
-static ssize_t origin_read(void *arg, void *buf, size_t n, struct error *e)
-{
-    struct origin *o = arg;
-    ssize_t got = store_get_read(o->get, o->at, buf, n, e);
-
-    o->at += got > 0 ? (uint64_t)got : 0;
-    return got;
-}
-
-static int origin_alive(void *arg, uint64_t bytes UNUSED, struct error *e)
+static int alive(void *arg, uint64_t bytes UNUSED, struct error *e)
 {
     return import_alive(arg, NULL, e);
 }
@@ -43,16 +30,14 @@ static int data_check(const struct import *im, const struct staged *s, struct er
 static int copy_from(struct import *im, struct store *s, const char *url, struct error *e)
 {
     CLEANUP(staging_abort) struct staging_file *f = NULL;
-    CLEANUP(store_get_close) struct store_get *get = NULL;
-    struct origin origin = { .im = im };
-    const struct stream_source source = { origin_read, &origin };
+    CLEANUP(object_close) struct object object = { .get = NULL };
+    const struct stream_source source = object_source(&object);
     struct stream_sink sinks[STAGING_SINKS];
-    uint64_t size, bytes, at;
+    uint64_t bytes, at;
 
-    if (store_get_open(s, url, &get, &size, e) < 0 || staging_begin(im, ".part", false, &f, &at, e) < 0)
+    if (object_open(s, url, &object, e) < 0 || staging_begin(im, ".part", false, &f, &at, e) < 0)
         return -1;
-    origin.get = get;
-    if (stream_pump(&source, sinks, staging_sinks(f, sinks), origin_alive, im, &bytes, e) < 0)
+    if (stream_pump(&source, sinks, staging_sinks(f, sinks), alive, im, &bytes, e) < 0)
         return -1;
     return staging_commit(&f, e);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "work/import.h"
+#include "work/object.h"
 #include "json/json.h"
 
 static const char step_attached[] = "attached";
@@ -203,60 +204,33 @@ static int attach(struct job_run *r, const struct wanted *w, struct error *e)
 
 /* ---- hash ---- */
 
-struct object {
+struct reading {
     struct job_run *run;
-    struct store_get *get;
-    uint64_t at;
+    uint64_t counted;
 };
 
-static ssize_t object_read(void *arg, void *buf, size_t n, struct error *e)
+static int keep_alive(void *arg, uint64_t bytes, struct error *e)
 {
-    struct object *o = arg;
-    ssize_t got = store_get_read(o->get, o->at, buf, n, e);
+    struct reading *r = arg;
 
-    o->at += got > 0 ? (uint64_t)got : 0;
-    job_moved(o->run, got > 0 ? (uint64_t)got : 0);
-    return got;
-}
-
-static int keep_alive(void *arg, uint64_t bytes UNUSED, struct error *e)
-{
     POINT("location.moved");
-    return job_alive(arg, e);
+    job_moved(r->run, bytes - r->counted);
+    r->counted = bytes;
+    return job_alive(r->run, e);
 }
 
-struct sums {
-    char md5[33], hash[STREAM_HASH_HEX_MAX];
-    uint64_t bytes;
-};
-
-static void digest_free(struct stream_digest **d)
+static int sums_make(struct job_run *r, const struct wanted *w, struct object_sums *ret, struct error *e)
 {
-    stream_digest_free(d);
-}
-
-static int sums_make(struct job_run *r, const struct wanted *w, struct sums *ret, struct error *e)
-{
-    CLEANUP(digest_free) struct stream_digest *digest = NULL;
-    CLEANUP(store_get_close) struct store_get *get = NULL;
     struct store *s = stores_for_url(r->o->stores, NULL, w->url);
-    struct object object = { .run = r };
-    const struct stream_source source = { object_read, &object };
-    struct stream_sink sink;
-    uint64_t size;
+    struct reading reading = { .run = r };
 
     if (!s)
         return error_set(e, ERROR_INVALID, "Invalid location");
-    if (store_get_open(s, w->url, &get, &size, e) < 0 || stream_digest_begin(w->algorithm, &digest, e) < 0)
-        return -1;
-    object.get = get;
-    sink = stream_digest_sink(digest);
-    if (stream_pump(&source, &sink, 1, keep_alive, r, &ret->bytes, e) < 0)
-        return -1;
-    return stream_digest_end(digest, ret->md5, ret->hash, e);
+    return object_sum(s, w->url, w->algorithm, keep_alive, &reading, ret, e);
 }
 
-static int sums_check(const struct image *im, const struct wanted *w, const struct sums *s, struct error *e)
+static int sums_check(const struct image *im, const struct wanted *w, const struct object_sums *s,
+                      struct error *e)
 {
     if (im->status != (w->value ? IMAGE_IMPORTING : IMAGE_ACTIVE) &&
         (w->value || im->status != IMAGE_DEACTIVATED))
@@ -272,8 +246,8 @@ static int sums_check(const struct image *im, const struct wanted *w, const stru
     return 0;
 }
 
-static int hash_rows(struct job_run *r, struct db_conn *c, const struct wanted *w, const struct sums *s,
-                     struct error *e)
+static int hash_rows(struct job_run *r, struct db_conn *c, const struct wanted *w,
+                     const struct object_sums *s, struct error *e)
 {
     enum image_status from;
     struct image *im;
@@ -294,7 +268,7 @@ static int hash_rows(struct job_run *r, struct db_conn *c, const struct wanted *
 static int hash(struct job_run *r, const struct wanted *w, struct error *e)
 {
     CLEANUP(db_release) struct db_conn *c = NULL;
-    struct sums s = { .bytes = 0 };
+    struct object_sums s;
 
     if (sums_make(r, w, &s, e) < 0 || db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
         hash_rows(r, c, w, &s, e) < 0)

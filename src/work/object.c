@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "work/object.h"
+
+int object_open(struct store *s, const char *url, struct object *ret, struct error *e)
+{
+    uint64_t size;
+
+    ret->at = 0;
+    return store_get_open(s, url, &ret->get, &size, e);
+}
+
+void object_close(struct object *o)
+{
+    store_get_close(&o->get);
+}
+
+static ssize_t read_on(void *arg, void *buf, size_t n, struct error *e)
+{
+    struct object *o = arg;
+    ssize_t got = store_get_read(o->get, o->at, buf, n, e);
+
+    o->at += got > 0 ? (uint64_t)got : 0;
+    return got;
+}
+
+struct stream_source object_source(struct object *o)
+{
+    return (struct stream_source){ read_on, o };
+}
+
+int object_sum(struct store *s, const char *url, const char *algorithm,
+               int (*progress)(void *arg, uint64_t bytes, struct error *e), void *progress_arg,
+               struct object_sums *ret, struct error *e)
+{
+    CLEANUP(stream_digest_free) struct stream_digest *digest = NULL;
+    CLEANUP(object_close) struct object object = { .get = NULL };
+    const struct stream_source source = object_source(&object);
+    struct stream_sink sink;
+
+    if (object_open(s, url, &object, e) < 0 || stream_digest_begin(algorithm, &digest, e) < 0)
+        return -1;
+    sink = stream_digest_sink(digest);
+    if (stream_pump(&source, &sink, 1, progress, progress_arg, &ret->bytes, e) < 0)
+        return -1;
+    return stream_digest_end(digest, ret->md5, ret->hash, e);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to work/: a store's object, read from its beginning to its end. */
+#ifndef WORK_OBJECT_H
+#define WORK_OBJECT_H
+
+#include "store/store.h"
+#include "stream/stream.h"
+
+struct object {
+    struct store_get *get;
+    uint64_t at;
+};
+
+int object_open(struct store *s, const char *url, struct object *ret, struct error *e) MUST_CHECK;
+struct stream_source object_source(struct object *o); /* borrows it */
+void object_close(struct object *o);                  /* for CLEANUP; takes one that is all zero */
+
+struct object_sums {
+    char md5[33], hash[STREAM_HASH_HEX_MAX]; /* lower-case hex */
+    uint64_t bytes;
+};
+/* progress as in stream_pump(). */
+int object_sum(struct store *s, const char *url, const char *algorithm,
+               int (*progress)(void *arg, uint64_t bytes, struct error *e), void *progress_arg,
+               struct object_sums *ret, struct error *e) MUST_CHECK;
+
+#endif
