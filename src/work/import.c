@@ -159,26 +159,22 @@ static int begin(struct import *im, struct error *e)
 
 static int finish_rows(struct import *im, struct db_conn *c, struct error *e)
 {
-    CLEANUP(str_done) struct str result = STR_INIT, message = STR_INIT;
-    struct job_run *r = im->run;
+    const char *told = "";
     struct image *now;
     size_t copies_made;
 
-    if (image_load_any(c, r->arena, im->image_id, &now, e) < 0 ||
+    if (image_load_any(c, im->run->arena, im->image_id, &now, e) < 0 ||
         import_stored_count(im, c, &copies_made, e) < 0)
         return -1;
     if (now->deleted)
         return error_set(e, ERROR_CONFLICT, "The image was deleted.");
     if (now->status != IMAGE_ACTIVE && !(copies(im) && now->status == IMAGE_DEACTIVATED))
         return error_set(e, ERROR_INTERNAL, "None of the uploads finished!");
-    str_addf(&result, "{\"image_id\": \"%s\"}", im->image_id);
     if (copies_made > 0 && now->size > 0)
-        str_addf(&message, "Copied %lld MiB", (long long)(now->size >> 20));
-    if (task_end(c, r->job->id, true, str_text(&result), str_text(&message), import_expiry(im->settings), e) <
-            0 ||
-        staged_drop(c, im->image_id, e) < 0 || image_unlock(c, im->image_id, r->job->id, e) < 0)
+        told = arena_printf(im->run->arena, "Copied %lld MiB", (long long)(now->size >> 20));
+    if (staged_drop(c, im->image_id, e) < 0)
         return -1;
-    return job_end(c, r->job->id, r->holder, JOB_DONE, "", e);
+    return job_over(im->run, c, true, told, "", e);
 }
 
 static int finish(struct import *im, struct error *e)
@@ -494,11 +490,10 @@ static int undo_image(struct import *im, struct db_conn *c, struct image *now, c
 static int undo_rows(struct import *im, struct db_conn *c, const struct error *why, struct leftovers *left,
                      bool *ret_stay, struct error *e)
 {
-    struct job_run *r = im->run;
     struct image *now;
 
     *ret_stay = false;
-    if (image_load_any(c, r->arena, im->image_id, &now, e) < 0) {
+    if (image_load_any(c, im->run->arena, im->image_id, &now, e) < 0) {
         if (e->kind != ERROR_NOT_FOUND)
             return -1;
     } else if (!now->deleted && undo_image(im, c, now, why, left, ret_stay, e) < 0) {
@@ -506,10 +501,7 @@ static int undo_rows(struct import *im, struct db_conn *c, const struct error *w
     }
     if (!*ret_stay && staged_drop(c, im->image_id, e) < 0)
         return -1;
-    if (image_unlock(c, im->image_id, r->job->id, e) < 0 ||
-        task_end(c, r->job->id, false, NULL, why->message, import_expiry(im->settings), e) < 0)
-        return -1;
-    return job_end(c, r->job->id, r->holder, JOB_FAILED, why->message, e);
+    return job_over(im->run, c, false, why->message, why->message, e);
 }
 
 /* Files go before the rows: then nothing is left when the process dies in between, and once the image can be

@@ -68,8 +68,6 @@ const char *import_names_drop(struct arena *a, const char *list, const char *nam
 /* Whether one of the two names the store; and makes both say so. */
 bool import_told(const struct import *im, const struct image *now, const char *store);
 void import_tell_store(struct import *im, struct image *now, const char *store, bool importing, bool failed);
-/* When a task that ends now is forgotten. */
-int64_t import_expiry(const struct import_settings *s);
 
 /* ---- the staged file's way into the stores (import_stores.c) ---- */
 

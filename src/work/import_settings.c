@@ -23,8 +23,3 @@ int import_settings_read(const struct config *c, struct arena *a, struct import_
     hosts_read(c, &ret->hosts);
     return import_plugins_read(c, a, ret, e);
 }
-
-int64_t import_expiry(const struct import_settings *s)
-{
-    return clock_now_us() + s->task_hours * 3600 * CLOCK_SECOND;
-}

@@ -45,16 +45,10 @@ static int wanted_read(struct arena *a, const struct job *j, struct wanted *ret,
     return error_set(e, ERROR_INTERNAL, "The job's arguments cannot be read.");
 }
 
-/* With its task: a client is told that a job was done or not, and the log why. */
+/* A client is told that a job was done or not, and the log why. */
 static int end(struct job_run *r, struct db_conn *c, bool success, const char *why, struct error *e)
 {
-    const char *result = success ? arena_printf(r->arena, "{\"image_id\": \"%s\"}", r->job->image_id) : NULL;
-
-    if (image_unlock(c, r->job->image_id, r->job->id, e) < 0 ||
-        task_end(c, r->job->id, success, result, success ? "" : "Task failed due to Internal Error",
-                 import_expiry(r->o->imports), e) < 0)
-        return -1;
-    return job_end(c, r->job->id, r->holder, *why ? JOB_FAILED : JOB_DONE, why, e);
+    return job_over(r, c, success, success ? "" : JOB_TASK_FAILED, why, e);
 }
 
 static int image_now(struct job_run *r, struct db_conn *c, struct image **ret, struct error *e)

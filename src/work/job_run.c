@@ -72,6 +72,21 @@ int job_reached(struct job_run *r, uint64_t at, struct error *e)
 }
 
 /* ---- when it failed ---- */
+/* ---- its end ---- */
+
+int job_over(const struct job_run *r, struct db_conn *c, bool success, const char *told, const char *why,
+             struct error *e)
+{
+    const char *image_id = r->job->image_id;
+    const char *result = success ? arena_printf(r->arena, "{\"image_id\": \"%s\"}", image_id) : NULL;
+    int64_t forgotten = clock_now_us() + r->o->imports->task_hours * 3600 * CLOCK_SECOND;
+
+    if (image_unlock(c, image_id, r->job->id, e) < 0 ||
+        task_end(c, r->job->id, success, result, told, forgotten, e) < 0)
+        return -1;
+    return job_end(c, r->job->id, r->holder, *why ? JOB_FAILED : JOB_DONE, why, e);
+}
+
 
 static int put_back(struct job_run *r, int64_t attempt, int64_t after_us, const char *message,
                     struct error *e)

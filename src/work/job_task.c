@@ -17,9 +17,6 @@
 
 #include "json/json.h"
 
-/* All that a task says of whatever goes wrong; the reason is in the log. */
-static const char task_failed[] = "Task failed due to Internal Error";
-
 /* ---- accepting ---- */
 
 int task_import_add(struct db_conn *c, struct image *im, struct task *t, const struct task_import *q,
@@ -103,7 +100,6 @@ static int introspect(struct import *im, struct error *e)
 static int finish_rows(struct import *im, struct db_conn *c, struct error *e)
 {
     struct job_run *r = im->run;
-    const char *result = arena_printf(r->arena, "{\"image_id\": \"%s\"}", im->image_id);
     struct image *now;
 
     if (image_load_any(c, r->arena, im->image_id, &now, e) < 0)
@@ -114,11 +110,9 @@ static int finish_rows(struct import *im, struct db_conn *c, struct error *e)
     image_property_drop(now, FAILED_IMPORT);
     if (now->size == 0 && str_eq(now->disk_format, "raw") && introspects(im))
         now->virtual_size = 0;
-    if (image_save(c, now, now->status, e) < 0 || staged_drop(c, im->image_id, e) < 0 ||
-        image_unlock(c, im->image_id, r->job->id, e) < 0 ||
-        task_end(c, r->job->id, true, result, "", import_expiry(im->settings), e) < 0)
+    if (image_save(c, now, now->status, e) < 0 || staged_drop(c, im->image_id, e) < 0)
         return -1;
-    return job_end(c, r->job->id, r->holder, JOB_DONE, "", e);
+    return job_over(r, c, true, "", "", e);
 }
 
 static int finish(struct import *im, struct error *e)
@@ -203,11 +197,10 @@ static int undo_rows(struct import *im, struct db_conn *c, const struct error *w
         if (import_unstore_rows(im, c, now, left, e) < 0 || image_delete(c, im->image_id, now->status, e) < 0)
             return -1;
     }
-    if (staged_drop(c, im->image_id, e) < 0 || image_unlock(c, im->image_id, r->job->id, e) < 0 ||
-        task_end(c, r->job->id, false, NULL, why->kind == ERROR_TOO_LARGE ? why->message : task_failed,
-                 import_expiry(im->settings), e) < 0)
+    if (staged_drop(c, im->image_id, e) < 0)
         return -1;
-    return job_end(c, r->job->id, r->holder, JOB_FAILED, why->message, e);
+    return job_over(r, c, false, why->kind == ERROR_TOO_LARGE ? why->message : JOB_TASK_FAILED, why->message,
+                    e);
 }
 
 static int undo(struct import *im, const struct error *why, struct error *e)

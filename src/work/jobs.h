@@ -44,6 +44,12 @@ const struct job_kind *job_kind_find(const char *name); /* NULL: of a later rele
 int job_alive(struct job_run *r, struct error *e) MUST_CHECK;
 /* What is kept of the step that goes on, as this try found it: more than an earlier one found is progress. */
 int job_reached(struct job_run *r, uint64_t at, struct error *e) MUST_CHECK;
+/* The end of the job, of its image's lock and of its task, in the transaction of the last effect. told is
+ * what the task says to clients; why, "" for a job that is done, what the row says to operators. */
+int job_over(const struct job_run *r, struct db_conn *c, bool success, const char *told, const char *why,
+             struct error *e) MUST_CHECK;
+/* What a task says where only operators are to know the reason. */
+#define JOB_TASK_FAILED "Task failed due to Internal Error"
 /* Bytes that were written for it, or read for their hashes; for the metrics. */
 void job_moved(const struct job_run *r, uint64_t bytes);
 
