@@ -107,7 +107,8 @@ int image_row_read(struct db_stmt *s, struct arena *a, struct image *ret, struct
     return 0;
 }
 
-void image_row_property(struct db_stmt *s, int col, struct arena *a, struct image *im)
+/* name, value */
+static void row_property(struct db_stmt *s, int col, struct arena *a, struct image *im)
 {
     struct image_property *p = ARENA_PUSH(a, im->properties, im->n_properties, im->cap_properties);
 
@@ -115,7 +116,8 @@ void image_row_property(struct db_stmt *s, int col, struct arena *a, struct imag
     p->value = arena_str(a, db_text(s, col + 1));
 }
 
-void image_row_tag(struct db_stmt *s, int col, struct arena *a, struct image *im)
+/* value */
+static void row_tag(struct db_stmt *s, int col, struct arena *a, struct image *im)
 {
     const char *tag = db_text(s, col);
 
@@ -146,8 +148,8 @@ int image_rows_load(struct db_conn *c, struct arena *a, struct image *im, bool l
          "WHERE image_id = ?1 AND NOT deleted ORDER BY id"),
     };
     static void (*const add[])(struct db_stmt *, int, struct arena *, struct image *) = {
-        image_row_property,
-        image_row_tag,
+        row_property,
+        row_tag,
         image_row_location,
     };
 

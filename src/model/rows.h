@@ -22,10 +22,8 @@ int image_row_read(struct db_stmt *s, struct arena *a, struct image *ret, struct
 /* Binds 1 to 16: the columns up to os_hidden. */
 void image_row_bind(struct db_stmt *s, const struct image *im);
 
-/* Columns of one child row, from col on: name, value / value / LOCATION_COLUMNS. */
+/* One child row, its columns from col on. */
 #define LOCATION_COLUMNS "id, value, meta_data, status, COALESCE(updated_at, created_at)"
-void image_row_property(struct db_stmt *s, int col, struct arena *a, struct image *im);
-void image_row_tag(struct db_stmt *s, int col, struct arena *a, struct image *im);
 void image_row_location(struct db_stmt *s, int col, struct arena *a, struct image *im);
 
 /* Reads the child rows of im->id into it. One statement a kind: the database is in this process, and a

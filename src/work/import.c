@@ -65,7 +65,7 @@ int import_alive(struct import *im, const char *message, struct error *e)
 
 /* ---- which stores, as the image tells them: names in order, with commas ---- */
 
-const char *import_names_drop(struct arena *a, const char *list, const char *name)
+static const char *names_drop(struct arena *a, const char *list, const char *name)
 {
     CLEANUP(str_done) struct str out = STR_INIT;
     size_t n = strlen(name);
@@ -79,10 +79,10 @@ const char *import_names_drop(struct arena *a, const char *list, const char *nam
     return arena_str(a, str_text(&out));
 }
 
-const char *import_names_add(struct arena *a, const char *list, const char *name)
+static const char *names_add(struct arena *a, const char *list, const char *name)
 {
     CLEANUP(str_done) struct str out = STR_INIT;
-    const char *rest = import_names_drop(a, list, name);
+    const char *rest = names_drop(a, list, name);
     bool added = false;
 
     for (const char *at = rest; *at; at += strcspn(at, ","), at += *at == ',') {
@@ -108,18 +108,18 @@ void import_tell_store(struct import *im, struct image *now, const char *store, 
     doing = doing ? doing : "";
     bad = bad ? bad : "";
     if (im->several) {
-        doing = importing ? import_names_add(a, doing, store) : import_names_drop(a, doing, store);
-        bad = failed ? import_names_add(a, bad, store) : import_names_drop(a, bad, store);
+        doing = importing ? names_add(a, doing, store) : names_drop(a, doing, store);
+        bad = failed ? names_add(a, bad, store) : names_drop(a, bad, store);
     }
     image_property_set(a, now, IMPORTING_TO_STORES, doing);
     image_property_set(a, now, FAILED_IMPORT, bad);
 }
 
-bool import_told(const struct import *im, const struct image *now, const char *store)
+static bool told_of(const struct import *im, const struct image *now, const char *store)
 {
     const char *doing = image_property_get(now, IMPORTING_TO_STORES);
 
-    return !im->several || (doing && !str_eq(import_names_drop(im->run->arena, doing, store), doing));
+    return !im->several || (doing && !str_eq(names_drop(im->run->arena, doing, store), doing));
 }
 
 /* ---- begin ---- */
@@ -469,7 +469,7 @@ static int undo_image(struct import *im, struct db_conn *c, struct image *now, c
     if (im->must_succeed && import_unstore_rows(im, c, now, left, e) < 0)
         return -1;
     for (size_t i = 0; i < im->n_stores; i++)
-        if (import_told(im, now, im->stores[i]))
+        if (told_of(im, now, im->stores[i]))
             import_tell_store(im, now, im->stores[i], false, !brought);
     if (from != IMAGE_IMPORTING || now->n_locations > 0) {
         *ret_stay = from == IMAGE_UPLOADING; /* it was given up before it began */

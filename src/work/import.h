@@ -62,11 +62,7 @@ int import_note_set(struct import *im, const char *name, const char *value, stru
  * stop. To be called while bytes move. */
 int import_alive(struct import *im, const char *message, struct error *e) MUST_CHECK;
 
-/* Sorted names with commas between, as the two properties have them. */
-const char *import_names_add(struct arena *a, const char *list, const char *name);
-const char *import_names_drop(struct arena *a, const char *list, const char *name);
-/* Whether one of the two names the store; and makes both say so. */
-bool import_told(const struct import *im, const struct image *now, const char *store);
+/* What IMPORTING_TO_STORES and FAILED_IMPORT say of the store from now on. */
 void import_tell_store(struct import *im, struct image *now, const char *store, bool importing, bool failed);
 
 /* ---- the staged file's way into the stores (import_stores.c) ---- */

@@ -8,7 +8,8 @@
 
 enum { BACK_OFF_SECONDS = 1, BACK_OFF_DOUBLINGS = 8 };
 
-int64_t job_back_off(int64_t n)
+/* The wait after the n-th failure, µs; grows to a few minutes. */
+static int64_t back_off(int64_t n)
 {
     return (BACK_OFF_SECONDS << (n < BACK_OFF_DOUBLINGS ? n : BACK_OFF_DOUBLINGS)) * CLOCK_SECOND;
 }
@@ -71,7 +72,6 @@ int job_reached(struct job_run *r, uint64_t at, struct error *e)
     return db_commit(c, e);
 }
 
-/* ---- when it failed ---- */
 /* ---- its end ---- */
 
 int job_over(const struct job_run *r, struct db_conn *c, bool success, const char *told, const char *why,
@@ -87,6 +87,7 @@ int job_over(const struct job_run *r, struct db_conn *c, bool success, const cha
     return job_end(c, r->job->id, r->holder, *why ? JOB_FAILED : JOB_DONE, why, e);
 }
 
+/* ---- when it failed ---- */
 
 static int put_back(struct job_run *r, int64_t attempt, int64_t after_us, const char *message,
                     struct error *e)
@@ -146,14 +147,14 @@ static int undo(struct job_run *r, const struct job_kind *kind, const struct err
         return put_back(r, r->job->attempt, 0, r->job->message, e);
     log_warning("job %s (%s, image %s) is undone later: %s (%s)", r->job->id, r->job->kind, r->job->image_id,
                 failed.message, failed.detail);
-    return put_back(r, r->job->attempt + 1, job_back_off(r->job->attempt), failed.message, e);
+    return put_back(r, r->job->attempt + 1, back_off(r->job->attempt), failed.message, e);
 }
 
 /* What the failure means for the job; -1: it could not be written, and the lease runs out. */
 static int settle(struct job_run *r, const struct job_kind *kind, const struct error *why, struct error *e)
 {
     int64_t failures = r->job->attempt + 1;
-    int64_t wait = job_back_off(r->job->attempt);
+    int64_t wait = back_off(r->job->attempt);
     bool stops = why->kind == ERROR_ABORTED && atomic_load(r->stop);
 
     if (why->kind == ERROR_GONE)

@@ -59,8 +59,6 @@ void job_moved(const struct job_run *r, uint64_t bytes);
 void job_run_all(struct job_run *r);
 /* How often processes may die at one step of a job before it is given up. */
 enum { TAKEOVERS_MAX = 20 };
-/* The wait after the n-th failure, µs; grows to a few minutes. */
-int64_t job_back_off(int64_t n);
 
 /* What this process counted since the last call, for the servers' metrics. */
 void job_tally(const struct job *j, const char *result);

@@ -80,7 +80,7 @@ int staging_path(const struct import_settings *o, const char *image_id, char *re
     return path_make(o, image_id, "", ret, size, e);
 }
 
-int staging_mark(int fd, char ret[STAGING_MARK_MAX], struct error *e)
+static int mark_of(int fd, char ret[STAGING_MARK_MAX], struct error *e)
 {
     struct stat st;
 
@@ -96,7 +96,7 @@ int staging_mark_of(const char *url, char ret[STAGING_MARK_MAX], struct error *e
 {
     CLEANUP(fd_drop) int fd = open(url + strlen("file://"), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
-    return staging_mark(fd, ret, e);
+    return mark_of(fd, ret, e);
 }
 
 /* ---- verdicts as text ---- */
@@ -307,19 +307,6 @@ size_t staging_sinks(struct staging_file *f, struct stream_sink ret[STAGING_SINK
     return STAGING_SINKS;
 }
 
-int staging_write(struct staging_file *f, const void *buf, size_t n, struct error *e)
-{
-    struct stream_sink sinks[STAGING_SINKS];
-    size_t count = staging_sinks(f, sinks), done = 0;
-
-    while (done < count && sinks[done].write(sinks[done].arg, buf, n, e) == 0)
-        done++;
-    for (size_t i = 0; i < done; i++)
-        if (sinks[i].settle)
-            sinks[i].settle(sinks[i].arg, buf);
-    return done < count ? -1 : 0;
-}
-
 const char *staging_file_path(const struct staging_file *f)
 {
     return f->path;
@@ -356,7 +343,7 @@ static int facts_make(struct staging_file *f, struct facts *ret, struct error *e
 {
     struct inspect_verdict verdict;
 
-    if (staging_mark(f->fd, ret->mark, e) < 0 || stream_digest_end(f->digest, ret->md5, ret->hash, e) < 0 ||
+    if (mark_of(f->fd, ret->mark, e) < 0 || stream_digest_end(f->digest, ret->md5, ret->hash, e) < 0 ||
         expected_check(f, ret, e) < 0)
         return -1;
     inspect_end(f->inspect, &verdict);
@@ -445,7 +432,7 @@ static int open_known(const struct import *im, const char *path, const struct st
     char mark[STAGING_MARK_MAX];
     struct error ignored;
 
-    if (fd < 0 || staging_mark(fd, mark, &ignored) < 0 || !str_eq(mark, known->mark) ||
+    if (fd < 0 || mark_of(fd, mark, &ignored) < 0 || !str_eq(mark, known->mark) ||
         !str_eq(known->os_hash_algo, im->settings->hashing_algorithm))
         return -1;
     return fd_take(&fd);

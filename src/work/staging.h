@@ -31,9 +31,8 @@ int staging_path(const struct import_settings *o, const char *image_id, char *re
  * notes. */
 int staging_begin(struct import *im, const char *suffix, bool keep, struct staging_file **ret,
                   uint64_t *ret_at, struct error *e) MUST_CHECK;
-/* ERROR_TOO_LARGE above image_size_cap, and when the medium is full. */
-int staging_write(struct staging_file *f, const void *buf, size_t n, struct error *e) MUST_CHECK;
-/* The same for a pump, whose next buffer fills while this one is hashed; returns how many there are. */
+/* For a pump, whose next buffer fills while one is hashed; returns how many there are. They refuse what is
+ * above image_size_cap, and what a full medium does not take, with ERROR_TOO_LARGE. */
 enum { STAGING_SINKS = 4 };
 size_t staging_sinks(struct staging_file *f, struct stream_sink ret[STAGING_SINKS]);
 /* For programs that write it by themselves: its path. What they wrote is read at commit. */
@@ -47,9 +46,8 @@ void staging_leave(struct staging_file **f); /* the file stays for the next try;
 /* The whole file: open for reading, and what is known of it, which is found out by reading where it is not.
  * ERROR_NOT_FOUND: there is none. */
 int staging_open(struct import *im, int *ret_fd, struct staged **ret, struct error *e) MUST_CHECK;
-/* For the row of a file that was read whole (mark: of the open file). */
+/* For the row of a file that was read whole. */
 enum { STAGING_MARK_MAX = 96 };
-int staging_mark(int fd, char ret[STAGING_MARK_MAX], struct error *e) MUST_CHECK;
 int staging_mark_of(const char *url, char ret[STAGING_MARK_MAX], struct error *e) MUST_CHECK;
 const char *staging_verdict_text(struct arena *a, const struct inspect_verdict *v);
 /* Whether the whole file that is known is on this host. */
