@@ -4,14 +4,19 @@
     server, trusted   one server per test file: without authentication, and with identities from headers
     glint_server      a factory for servers of one's own
     member, admin …   clients of `trusted`
+    web               a web server with images of any kind (tests/origin.py), one per test file
 
 With E2E_TRUSTED_URL and E2E_SERVER_URL set, `trusted` and `server` are those running servers instead, so that
 the tests themselves can be held against the real Glance."""
 import os
+import sys
 
 import pytest
 
-from glint import WHO, External, Server
+from glint import TOP, WHO, External, Server
+
+sys.path.insert(0, os.path.join(TOP, 'tests'))
+import origin  # noqa: E402
 
 
 def finished(servers):
@@ -52,6 +57,13 @@ def glint_server(tmp_path_factory):
         return s
     yield make
     finished(made)
+
+
+@pytest.fixture(scope='module')
+def web():
+    server = origin.start()
+    yield server
+    server.shutdown()
 
 
 def client_of(who):

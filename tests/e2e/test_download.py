@@ -3,22 +3,12 @@
 does is in tests/oracle."""
 import hashlib
 import os
-import sys
 
 import pytest
 
-from glint import TOP, eventually
+import origin
+from glint import eventually
 from test_locations import LOCATED
-
-sys.path.insert(0, os.path.join(TOP, 'tests'))
-import origin  # noqa: E402
-
-
-@pytest.fixture(scope='module')
-def web():
-    server = origin.start()
-    yield server
-    server.shutdown()
 
 
 @pytest.fixture

@@ -1,28 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images whose data another host of the service has staged: what it is asked, by whom, and what becomes of its answers. The other
 host is tests/origin.py here; two real ones are in test_hosts.py."""
-import os
 import socket
-import sys
 import threading
 
 import pytest
 
-from glint import TOP, WHO, eventually, free_port
+import origin
+from glint import WHO, eventually, free_port
 from test_uwsgi import Speaker
-
-sys.path.insert(0, os.path.join(TOP, 'tests'))
-import origin  # noqa: E402
 
 OWN = 'http://worker.test:9292'
 TOKEN = {'X-Auth-Token': 'secret'}
 
 
 @pytest.fixture(scope='module')
-def peer():
-    server = origin.start()
-    yield server
-    server.shutdown()
+def peer(web):
+    return web
 
 
 @pytest.fixture(scope='module')

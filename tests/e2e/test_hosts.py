@@ -5,17 +5,14 @@ import datetime
 import hashlib
 import os
 import sqlite3
-import sys
 import time
 
 import pytest
 
 import hosts
-from glint import SANITIZED, TOP, eventually
+import origin
+from glint import SANITIZED, eventually
 from hosts import Host, Network, in_thread, inside
-
-sys.path.insert(0, os.path.join(TOP, 'tests'))
-import origin  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not hosts.possible(), reason='network namespaces cannot be made here')
 DATA = bytes(range(256)) * 4096

@@ -7,27 +7,17 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 import urllib.request
 
 import pytest
 
+import origin
 from glint import SANITIZED, TOP, eventually
 from test_locations import LOCATED, ask, settled
 
-sys.path.insert(0, os.path.join(TOP, 'tests'))
-import origin  # noqa: E402
-
 PROOF = {'os_hash_algo': 'md5', 'os_hash_value': hashlib.md5(origin.content(1000)).hexdigest()}
 NOBODY = '00000000-0000-4000-8000-000000000000'
-
-
-@pytest.fixture(scope='module')
-def web():
-    server = origin.start()
-    yield server
-    server.shutdown()
 
 
 @pytest.fixture

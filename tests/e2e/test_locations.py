@@ -3,28 +3,18 @@
 What Glance itself answers to each request is in tests/oracle; here is what one answer cannot show."""
 import hashlib
 import os
-import sys
 import threading
 
 import pytest
 
-from glint import MIB, SANITIZED, TOP, eventually
-
-sys.path.insert(0, os.path.join(TOP, 'tests'))
-import origin  # noqa: E402
+import origin
+from glint import MIB, SANITIZED, eventually
 
 LOCATED = {
     'DEFAULT': {'show_multiple_locations': 'true', 'show_image_direct_url': 'true', 'image_location_quota': 3},
     'glance_store': {'stores': 'file,http'},
     'import_filtering_opts': {'allowed_hosts': '[127.0.0.1]', 'allowed_ports': '[]', 'disallowed_ports': '[22]'},
 }
-
-
-@pytest.fixture(scope='module')
-def web():
-    server = origin.start()
-    yield server
-    server.shutdown()
 
 
 @pytest.fixture

@@ -2,19 +2,15 @@
 """glance-download: an image of another region's service. What Glance itself answers and does is in tests/oracle."""
 import hashlib
 import json
-import os
 import socket
-import sys
 import threading
 
 import pytest
 
-from glint import TOP, eventually
+import origin
+from glint import eventually
 from test_download import settled, staged
 from test_locations import LOCATED
-
-sys.path.insert(0, os.path.join(TOP, 'tests'))
-import origin  # noqa: E402
 
 REMOTE = '11111111-2222-4333-8444-555555555555'
 TOKEN = 'a-token-that-nobody-may-see'
@@ -63,13 +59,6 @@ def answer(status, body=b'', **headers):
 
 def document(**more):
     return json.dumps({'id': REMOTE, 'status': 'active', 'disk_format': 'raw', 'container_format': 'bare', 'size': 10, **more}).encode()
-
-
-@pytest.fixture(scope='module')
-def web():
-    server = origin.start()
-    yield server
-    server.shutdown()
 
 
 @pytest.fixture

@@ -5,17 +5,14 @@ import hashlib
 import http.server
 import os
 import re
-import sys
 import threading
 import time
 
 import pytest
 
-from glint import TOP, eventually
+import origin
+from glint import eventually
 from test_download import fetch, fetching, settled, staged  # noqa: F401
-
-sys.path.insert(0, os.path.join(TOP, 'tests'))
-import origin  # noqa: E402
 
 MIB = 1 << 20
 SIZE = 8 * MIB

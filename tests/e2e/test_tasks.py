@@ -5,18 +5,15 @@ import hashlib
 import json
 import os
 import random
-import sys
 import time
 import urllib.request
 import uuid
 
 import pytest
 
-from glint import SANITIZED, TOP, Client, eventually, identity
+import origin
+from glint import SANITIZED, Client, eventually, identity
 from test_locations import LOCATED, ask
-
-sys.path.insert(0, os.path.join(TOP, 'tests'))
-import origin  # noqa: E402
 
 WHEN = '2026-01-01 00:00:%09.6f'
 
@@ -163,13 +160,6 @@ def test_odd_rows_are_shown(tasked):
 # ---------------------------------------------------------------- tasks that import
 
 RAW = {'name': 'brought', 'disk_format': 'raw', 'container_format': 'bare'}
-
-
-@pytest.fixture(scope='module')
-def web():
-    server = origin.start()
-    yield server
-    server.shutdown()
 
 
 @pytest.fixture
