@@ -141,18 +141,22 @@ def upload_chunked_after_100_continue(front):
     uploaded(front, answer, image, data)
 
 
-@check
-def refusal_before_a_large_body(front):
+def refused_while_sending(front, what):
     """The image is active: 409, whatever the client is still sending."""
     image = active(front)
     for headers, body in (wire.length(24 * MIB), bytes(24 * MIB)), (wire.CHUNKED, (b'100000\r\n' + bytes(MIB) + b'\r\n') * 24 + b'0\r\n\r\n'):
         with front.client.connect() as c:
-            c.head('PUT', '/v2/images/%s/file' % image, headers)
+            c.head('PUT', '/v2/images/%s/%s' % (image, what), headers)
             c.send(body)
             answer = c.answer('PUT')
         need(answer.status == 409, 'wanted 409, got', answer)
         need(answer.ours, 'the refusal is not the service\'s', answer)
     verify(front, image, DATA)
+
+
+@check
+def refusal_before_a_large_body(front):
+    refused_while_sending(front, 'file')
 
 
 @check

@@ -4,7 +4,7 @@ import contextlib
 import time
 
 import wire
-from checks import DATA, MIB, active, check, need, pattern, verify
+from checks import DATA, check, need, pattern, refused_while_sending, verify
 
 SECONDS = 20        # an import that was interrupted is active again within so many
 
@@ -44,14 +44,7 @@ def stage_chunked_and_import(front):
 
 @check
 def refusal_of_staging_before_a_large_body(front):
-    image = active(front)
-    for headers, body in (wire.length(24 * MIB), bytes(24 * MIB)), (wire.CHUNKED, (b'100000\r\n' + bytes(MIB) + b'\r\n') * 24 + b'0\r\n\r\n'):
-        with front.client.connect() as c:
-            c.head('PUT', '/v2/images/%s/stage' % image, headers)
-            c.send(body)
-            answer = c.answer('PUT')
-        need(answer.status == 409 and answer.ours, 'wanted 409, got', answer)
-    verify(front, image, DATA)
+    refused_while_sending(front, 'stage')
 
 
 @check
