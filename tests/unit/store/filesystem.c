@@ -132,15 +132,6 @@ static void odd_names_are_refused(void **state UNUSED)
 
 /* ---- options ---- */
 
-static const struct {
-    const char *name, *option;
-    mode_t mode;
-} perms[] = {
-    { "by umask", NULL, 0640 },
-    { "as configured", "glance_store.filesystem_store_file_perm=0604", 0604 },
-    { "as configured, wider than the umask", "glance_store.filesystem_store_file_perm=666", 0666 },
-};
-
 static void objects_have_the_configured_mode(void **state UNUSED)
 {
     mode_t old = umask(027);

@@ -150,15 +150,6 @@ static void copies_in_two_stores_are_two_files(void **state UNUSED)
     test_dir_remove(dir);
 }
 
-static const struct {
-    const char *name, *option;
-    mode_t mode;
-} perms[] = {
-    { "by umask", NULL, 0640 },
-    { "as configured", "glance_store.filesystem_store_file_perm=0604", 0604 },
-    { "as configured, wider than the umask", "glance_store.filesystem_store_file_perm=666", 0666 },
-};
-
 static void a_taken_file_gets_the_mode_of_objects(void **state UNUSED)
 {
     mode_t old = umask(027);

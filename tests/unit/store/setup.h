@@ -41,6 +41,16 @@ static const struct option store_test_options[] = {
     { NULL },
 };
 
+/* What objects' modes are, under umask 027. */
+static const struct {
+    const char *name, *option;
+    mode_t mode;
+} perms[] UNUSED = {
+    { "by umask", NULL, 0640 },
+    { "as configured", "glance_store.filesystem_store_file_perm=0604", 0604 },
+    { "as configured, wider than the umask", "glance_store.filesystem_store_file_perm=666", 0666 },
+};
+
 /* pairs: "group.name=value", ends with NULL. */
 static inline int test_stores_open(const char *const *pairs, struct stores **ret, struct error *e)
 {
