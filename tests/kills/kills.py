@@ -240,6 +240,9 @@ def campaign(there, a, points):
     for run, passed in there.all(draw(rng, there.traces, a.kills), a.seed + 1000):
         for point in set(passed or ()) - known if run.shots else ():
             recoveries.setdefault(point, run)
+    # How often a point is passed may depend on how bytes arrive: a shot at a late passing need not have been fired.
+    for point in sorted(known - set(recoveries)):
+        recoveries[point] = Run(rng.choice([name for name in names if point in there.traces[name]]))
     there.all([Run(run.name, run.shots[:1] + [(point, 1, rng.choice(KILLS))]) for point, run in sorted(recoveries.items())
                if not there.hurt_at[point]], a.seed + 100000)
     for point in points if not a.only else ():
