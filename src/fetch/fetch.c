@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { RECEIVE_BUFFER = 256 * 1024, TICK_MS = 1000 };
+enum { RECEIVE_BUFFER = 256 * 1024, SPILL_MAX = 2 * RECEIVE_BUFFER, TICK_MS = 1000 };
 
 struct fetch {
     const struct fetch_lib *lib;
@@ -33,7 +33,7 @@ struct fetch {
 
     unsigned char *buffer; /* of the reader who waits */
     size_t room;
-    struct str spill; /* what did not fit, at most one piece of libcurl's */
+    struct str spill; /* what did not fit, the rest of what libcurl had received */
     size_t spilled;   /* of it, given already */
     bool paused;
     uint64_t moved; /* bytes so far, head and body: signs of life */
@@ -94,22 +94,30 @@ static size_t take_head(char *bytes, size_t size, size_t n, void *arg)
     return n;
 }
 
+/* What it has received libcurl hands over in small pieces. To refuse one makes it copy all that follow, into
+ * memory mapped for that alone: they are taken, and no more is received. */
 static size_t take_body(char *bytes, size_t size, size_t n, void *arg)
 {
     struct fetch *f = arg;
     size_t fits;
 
     n *= size;
-    if (f->spill.len > 0 || (f->room == 0 && n > 0)) {
+    if (f->spill.len >= SPILL_MAX) {
         f->paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
     fits = n < f->room ? n : f->room;
-    memcpy(f->buffer, bytes, fits);
-    f->buffer += fits;
-    f->room -= fits;
+    if (fits > 0) {
+        memcpy(f->buffer, bytes, fits);
+        f->buffer += fits;
+        f->room -= fits;
+    }
     f->moved += n;
     str_addn(&f->spill, bytes + fits, n - fits);
+    if (f->room == 0 && !f->paused) {
+        f->paused = true;
+        f->lib->easy_pause(f->easy, CURLPAUSE_RECV);
+    }
     return n;
 }
 
