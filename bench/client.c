@@ -9,6 +9,7 @@
  *     client feed PORT BYTES                   send BYTES to a sink
  *     client empty PLACE BYTES                 a uwsgi server that gives every request the same answer, of
  *                                              BYTES; PLACE is a port or a Unix socket's path
+ *     client empty-http PORT BYTES            the same by HTTP, on connections that are kept
  *
  * HEADERS is a file of request header lines. Prints: seconds S bytes B bad N cpu C. Loopback only. */
 #include <arpa/inet.h>
@@ -191,7 +192,7 @@ static void sink(const char *path)
 
 /* ---- a server that does nothing ---- */
 
-static int empty_listen(const char *place)
+static int empty_listen(const char *place, bool kept)
 {
     struct sockaddr_in tcp = loopback();
     struct sockaddr_un named = { .sun_family = AF_UNIX };
@@ -200,7 +201,7 @@ static int empty_listen(const char *place)
 
     snprintf(named.sun_path, sizeof named.sun_path, "%s", place);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (!by_name)
+    if (!by_name && !kept)
         setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &on, sizeof on);
     if (bind(fd, by_name ? (struct sockaddr *)&named : (struct sockaddr *)&tcp,
              by_name ? sizeof named : sizeof tcp) < 0 ||
@@ -211,35 +212,70 @@ static int empty_listen(const char *place)
     return fd;
 }
 
-static void *empty_run(void *arg)
+static char *empty_answer(size_t *ret_n)
 {
-    const int listener = *(const int *)arg;
-    static _Thread_local char packet[HEAD_MAX];
     char *answer = malloc(HEAD_MAX + (size_t)body_bytes);
     int head = snprintf(answer, HEAD_MAX,
                         "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %llu\r\n\r\n",
                         (unsigned long long)body_bytes);
 
     memset(answer + head, 'x', (size_t)body_bytes);
+    *ret_n = (size_t)head + (size_t)body_bytes;
+    return answer;
+}
+
+static void *empty_run(void *arg)
+{
+    const int listener = *(const int *)arg;
+    static _Thread_local char packet[HEAD_MAX];
+    size_t n;
+    const char *answer = empty_answer(&n);
+
     for (;;) {
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
         if (fd < 0)
             continue;
         if (recv(fd, packet, sizeof packet, 0) > 0) /* a packet comes in one piece */
-            send(fd, answer, (size_t)head + (size_t)body_bytes, MSG_NOSIGNAL | MSG_MORE);
+            send(fd, answer, n, MSG_NOSIGNAL | MSG_MORE);
         close(fd);
     }
     return NULL;
 }
 
-static void empty(const char *place)
+/* One connection; a head without a body comes in one piece, too. */
+static void *empty_kept(void *arg)
 {
-    pthread_t other;
-    int fd = empty_listen(place);
+    int fd = *(int *)arg;
+    char head[HEAD_MAX];
+    size_t n;
+    char *answer = empty_answer(&n);
 
-    pthread_create(&other, NULL, empty_run, &fd);
-    empty_run(&fd);
+    free(arg);
+    while (recv(fd, head, sizeof head, 0) > 0 && send(fd, answer, n, MSG_NOSIGNAL) > 0)
+        ;
+    close(fd);
+    free(answer);
+    return NULL;
+}
+
+static void empty(const char *place, bool kept)
+{
+    int fd = empty_listen(place, kept);
+    pthread_t other;
+
+    if (!kept) {
+        pthread_create(&other, NULL, empty_run, &fd);
+        empty_run(&fd);
+    }
+    for (;;) {
+        int *one = malloc(sizeof *one);
+
+        *one = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+        if (*one < 0 || pthread_create(&other, NULL, empty_kept, one) != 0)
+            abort();
+        pthread_detach(other);
+    }
 }
 
 /* ---- */
@@ -281,8 +317,8 @@ int main(int argc, char **argv)
         return 0;
     }
     body_bytes = strtoull(argv[3], NULL, 10);
-    if (strcmp(argv[1], "empty") == 0)
-        empty(argv[2]);
+    if (strncmp(argv[1], "empty", 5) == 0)
+        empty(argv[2], strcmp(argv[1], "empty-http") == 0);
     if (strcmp(argv[1], "feed") == 0)
         return send_body(connect_loopback(), body_bytes) ? 0 : 1;
     if (n < 1 || n > THREADS_MAX)

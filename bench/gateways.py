@@ -6,20 +6,18 @@ import contextlib
 import json
 import os
 import re
-import subprocess
 import sys
 
-from measure import CLIENT, ROUNDS, TOP, Load, Target, Transfer, given_glance, middle, number, row, setting, start_nginx, tabular
+from measure import ROUNDS, TOP, Load, Target, Transfer, given_glance, middle, number, row, setting, start_nginx, tabular
 
 sys.path.insert(0, os.path.join(TOP, 'tests', 'matrix'))
+import empty  # noqa: E402
 import fronts  # noqa: E402
 import fronts_httpd  # noqa: E402,F401
 import fronts_proxy  # noqa: E402,F401
 import fronts_uwsgi  # noqa: E402,F401
 import fronts_wsgi  # noqa: E402,F401
 import httpd  # noqa: E402
-import webservers  # noqa: E402
-from glint import eventually  # noqa: E402
 
 SIZE = setting('GATEWAY_MB', 256, 64) << 20
 PAIRED = 3              # times as many rounds for the pairs that have a target of their own
@@ -124,45 +122,9 @@ class Gateway(Way):
         os.link(shared, mine)
 
 
-class Empty(Way):
-    """nginx with the site for the uwsgi protocol, before a server that answers at once: what the protocol costs by itself."""
-    uploads = False
-
-    def __init__(self, name, work, unix):
-        directory = os.path.join(work, name.replace(' ', '-'))
-        address = webservers.uwsgi_backend(work, unix)[1]
-        self.server = subprocess.Popen([CLIENT, 'empty', address.split(':', 1)[1], '1000'])
-        self.nginx = webservers.Nginx(directory, 'glint-uwsgi.conf', {'127.0.0.1:9294': address}).start()
-        super().__init__(name, '127.0.0.1', self.nginx.port, [self.server.pid, self.nginx.process.pid])
-        self.small = '/image/v2/images/' + '0' * 32
-
-    def answers(self):
-        try:
-            return self.client().get(self.small).status == 200
-        except OSError:
-            return False
-
-    def stop(self):
-        self.nginx.stop()
-        self.server.kill()
-        self.server.wait()
-
-
 @contextlib.contextmanager
-def empty(work):
-    ways = [Empty('empty uwsgi', work, False), Empty('empty uwsgi-unix', work, True)]
-    try:
-        if not eventually(lambda: all(way.answers() for way in ways)):
-            raise SystemExit('nginx does not reach the empty server')
-        yield ways
-    finally:
-        for way in ways:
-            way.stop()
-
-
-@contextlib.contextmanager
-def started(work):
-    """Every front that can run here, as Gateways; GATEWAYS may name some."""
+def started(work, change=lambda cls: cls):
+    """Every front that can run here, as Gateways, or what it is changed into; GATEWAYS may name some."""
     wanted = os.environ.get('GATEWAYS', '').replace(',', ' ').split()
     with contextlib.ExitStack() as stack:
         found = []
@@ -170,11 +132,26 @@ def started(work):
             if wanted and name not in wanted:
                 continue
             missing = cls.missing()
+            cls = change(cls)
             if missing:
                 print('   %s left out: %s' % (name, missing), flush=True)
-                continue
-            found.append(Gateway(stack.enter_context(fronts.running(cls, os.path.join(work, name)))))
+            elif cls:
+                found.append(Gateway(stack.enter_context(fronts.running(cls, os.path.join(work, name)))))
         yield found
+
+
+def alone(work):
+    """{name: way without the service}, measured; the servers are stopped again."""
+    work = os.path.join(work, 'empty')
+    os.mkdir(work)
+    os.chmod(work, 0o755)
+    with started(work, empty.emptied) as ways:
+        for way in ways:
+            way.name, way.small = way.name + ', empty', way.prefix + empty.SMALL
+        for _ in range(ROUNDS):
+            for way in ways:
+                way.measure_show()
+    return {way.front.name: way for way in ways}
 
 
 @contextlib.contextmanager
@@ -254,41 +231,37 @@ def compare(ways, work):
         take_turns(pair, all_three)
         for figure, what in (('show', 'show'), ('down', 'download'), ('up', 'upload')):
             cost_and_rate('nginx by uwsgi, ' + what, *pair, figure, (1, 1))
-    compare_protocol(by_name, work)
-
-
-def compare_protocol(by_name, work):
-    """What a connection for each request costs, without and with a service behind it."""
-    names = 'nginx-http', 'nginx-uwsgi', 'nginx-uwsgi-unix'
-    if not set(names) <= by_name.keys():
-        return
-    with empty(work) as (tcp, unix):
-        by_http, by_uwsgi, by_unix = (by_name[name] for name in names)
-        take_turns([by_http, by_unix, tcp, by_uwsgi, unix], Way.measure_show)
-        cost_and_rate('nginx by uwsgi over a Unix socket, show', by_unix, by_http, 'show', (1, 1))
-        cost_and_rate('nginx by uwsgi, show', by_uwsgi, tcp, 'show', (None, None))
-        cost_and_rate('nginx by uwsgi over a Unix socket, show', by_unix, unix, 'show', (None, None))
+    if {'nginx-uwsgi-unix', 'nginx-http'} <= by_name.keys():
+        pair = by_name['nginx-uwsgi-unix'], by_name['nginx-http']
+        take_turns(pair, Way.measure_show)
+        cost_and_rate('nginx by uwsgi over a Unix socket, show', *pair, 'show', (1, 1))
 
 
 # ---------------------------------------------------------------- the table
 
-HEAD = ['gateway', 'show req/s', 'us CPU', 'x Glance', 'down MB/s', 'CPU s/GiB', 'up MB/s', 'CPU s/GiB', 'worker MiB', 'all MiB']
+HEAD = ['gateway', 'show req/s', 'us CPU', 'empty', 'x Glance', 'down MB/s', 'CPU s/GiB', 'up MB/s', 'CPU s/GiB', 'worker MiB', 'all MiB']
 
 
-def line(way, glance):
+def line(way, empties, glance):
     memory = way.workers()
-    return [way.name, number(middle([m.rate for m in way.show])), number(1e6 / way.per_cpu()),
+    bare = empties.get(way.name)
+    return [way.name, number(middle([m.rate for m in way.show])), number(1e6 / way.per_cpu()), number(1e6 / bare.per_cpu()) if bare else '-',
             number(way.per_cpu() / glance.per_cpu()) if glance else '-',
             number(middle([m.rate for m in way.down])), number(middle([m.cpu_per_gib for m in way.down])),
             number(middle([m.rate for m in way.up])) if way.up else '-', number(middle([m.cpu_per_gib for m in way.up])) if way.up else '-',
             number(max(memory)) if memory else '-', number(sum(memory)) if memory else '-']
 
 
-def slowest(gateways, glance):
-    """The target that every way has, shown by the worst of them."""
+def slowest(gateways, empties, glance):
+    """The target that every way has, shown by the worst of them; and whether those that miss it could reach it."""
     last = min(gateways, key=Way.per_cpu)
     row('show by the slowest way (%s), per server CPU second' % last.name, 'req', [m.per_cpu for m in last.show], glance.name,
         [m.per_cpu for m in glance.show], 50, 'high')
+    for way in gateways:
+        bare = empties.get(way.name)
+        if way.per_cpu() < 50 * glance.per_cpu() and bare:
+            row('show by %s, the server alone, per server CPU second' % way.name, 'req', [m.per_cpu for m in bare.show], glance.name,
+                [m.per_cpu for m in glance.show], 50, 'high')
 
 
 def run(work):
@@ -312,9 +285,10 @@ def run(work):
                         way.measure_up(work)
                 print('   round %d of %d' % (n + 1, ROUNDS), flush=True)
             glance = others[0] if others else None
-            lines = [line(way, glance) for way in ways]
+            empties = alone(work)
+            lines = [line(way, empties, glance) for way in ways]
             if glance:
-                slowest(gateways, glance)
+                slowest(gateways, empties, glance)
             compare(ways, work)
         for way in others:
             way.call('DELETE', '/v2/images/' + way.image_id)

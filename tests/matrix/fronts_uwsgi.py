@@ -118,7 +118,7 @@ class BehindNginx(Uwsgi):
 
     def command(self):
         self.socket = 'socket'
-        self.options = {'socket': self.directory + '/uwsgi.sock'}
+        self.options = {**self.options, 'socket': self.directory + '/uwsgi.sock'}
         return super().command()
 
     def start(self):
