@@ -2,6 +2,7 @@
 #include "base/base.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -10,7 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* Held for reading by who writes to the descriptor: the kernel keeps lines apart as long as they are short.
+ */
+static pthread_rwlock_t lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 static _Atomic int level_now = LOG_INFO;
 static int sink_fd = STDERR_FILENO;
 static void (*sink_fn)(void *, enum log_level, const char *);
@@ -27,10 +30,10 @@ int log_open(const char *path, enum log_level level)
         if (fd < 0)
             return -1;
     }
-    pthread_mutex_lock(&lock);
+    pthread_rwlock_wrlock(&lock);
     old = sink_fd;
     sink_fd = fd;
-    pthread_mutex_unlock(&lock);
+    pthread_rwlock_unlock(&lock);
     if (old != STDERR_FILENO)
         close(old);
     log_level_set(level);
@@ -49,45 +52,79 @@ bool log_wants(enum log_level level)
 
 void log_sink_set(void (*sink)(void *, enum log_level, const char *), void *arg)
 {
-    pthread_mutex_lock(&lock);
+    pthread_rwlock_wrlock(&lock);
     sink_fn = sink;
     sink_arg = arg;
-    pthread_mutex_unlock(&lock);
+    pthread_rwlock_unlock(&lock);
+}
+
+static bool is_control(unsigned char c)
+{
+    return c < 0x20 || c == 0x7F;
 }
 
 static void add_escaped(struct str *out, const char *text)
 {
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p == '\n')
+    for (;;) {
+        size_t plain = 0;
+
+        while (text[plain] && !is_control((unsigned char)text[plain]))
+            plain++;
+        str_addn(out, text, plain);
+        text += plain;
+        if (!*text)
+            return;
+        if (*text == '\n')
             str_add(out, "\\n");
-        else if (*p < 0x20 || *p == 0x7F)
-            str_addf(out, "\\x%02x", *p);
         else
-            str_addc(out, (char)*p);
+            str_addf(out, "\\x%02x", (unsigned char)*text);
+        text++;
     }
+}
+
+/* False: somebody else's log takes it. */
+static bool write_own(const struct str *line)
+{
+    ssize_t n UNUSED;
+    bool own;
+
+    if (line->len <= PIPE_BUF)
+        pthread_rwlock_rdlock(&lock);
+    else
+        pthread_rwlock_wrlock(&lock);
+    own = !sink_fn;
+    if (own)
+        n = write(sink_fd, line->data, line->len);
+    pthread_rwlock_unlock(&lock);
+    return own;
+}
+
+static void give_to_sink(enum log_level level, const char *text)
+{
+    pthread_rwlock_wrlock(&lock);
+    if (sink_fn)
+        sink_fn(sink_arg, level, text);
+    pthread_rwlock_unlock(&lock);
 }
 
 void log_write(enum log_level level, const char *format, ...)
 {
     CLEANUP(str_done) struct str text = STR_INIT, line = STR_INIT;
     char when[CLOCK_TEXT_MAX];
+    size_t start;
     va_list ap;
-    ssize_t n UNUSED;
 
     if (!log_wants(level))
         return;
     va_start(ap, format);
     str_addv(&text, format, ap);
     va_end(ap);
-    pthread_mutex_lock(&lock);
-    if (sink_fn) {
-        add_escaped(&line, str_text(&text));
-        sink_fn(sink_arg, level, str_text(&line));
-    } else {
-        str_addf(&line, "%s %d %s ", clock_sql(clock_now_us(), when), (int)getpid(), names[level]);
-        add_escaped(&line, str_text(&text));
-        str_addc(&line, '\n');
-        n = write(sink_fd, line.data, line.len);
-    }
-    pthread_mutex_unlock(&lock);
+    str_addf(&line, "%s %d %s ", clock_sql(clock_now_us(), when), (int)getpid(), names[level]);
+    start = line.len;
+    add_escaped(&line, str_text(&text));
+    str_addc(&line, '\n');
+    if (write_own(&line))
+        return;
+    line.data[line.len - 1] = '\0';
+    give_to_sink(level, line.data + start);
 }

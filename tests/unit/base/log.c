@@ -2,6 +2,8 @@
 #include "test.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +103,62 @@ static void a_failed_open_changes_nothing(void **state)
     unlink(path);
 }
 
+enum { WRITERS = 4, LINES = 50, REOPENED = 20 };
+
+static void *write_lines(void *arg)
+{
+    char text[PIPE_BUF + 1000];
+
+    memset(text, *(const char *)arg, sizeof text);
+    text[sizeof text - 1] = '\0';
+    for (int i = 0; i < LINES; i++)
+        log_info("%.*s.", i % 10 ? 20 : (int)sizeof text - 1, text);
+    return NULL;
+}
+
+/* All of one letter, with its end. */
+static bool whole(char *line)
+{
+    const char *text = strstr(line, " INFO ");
+    size_t n;
+
+    if (!text)
+        return false;
+    text += strlen(" INFO ");
+    for (n = 0; text[n] == text[0]; n++)
+        ;
+    return (n == 20 || n == PIPE_BUF + 999) && str_eq(text + n, ".");
+}
+
+static void lines_of_threads_are_whole(void **state UNUSED)
+{
+    static const char letters[WRITERS] = { 'a', 'b', 'c', 'd' };
+    pthread_t writers[WRITERS];
+    char *line = NULL;
+    size_t size = 0;
+    int found = 0;
+    FILE *in;
+
+    assert_int_equal(log_open(path, LOG_INFO), 0);
+    for (size_t i = 0; i < WRITERS; i++)
+        assert_int_equal(pthread_create(&writers[i], NULL, write_lines, (void *)(uintptr_t)&letters[i]), 0);
+    for (int i = 0; i < REOPENED; i++)
+        assert_int_equal(log_open(path, LOG_INFO), 0);
+    for (size_t i = 0; i < WRITERS; i++)
+        pthread_join(writers[i], NULL);
+    log_open(NULL, LOG_INFO);
+    in = fopen(path, "r");
+    assert_non_null(in);
+    for (; getline(&line, &size, in) > 0; found++) {
+        line[strcspn(line, "\n")] = '\0';
+        assert_true(whole(line));
+    }
+    free(line);
+    fclose(in);
+    assert_int_equal(found, WRITERS * LINES);
+    unlink(path);
+}
+
 static void catch_line(void *arg, enum log_level level, const char *line)
 {
     str_addf(arg, "%d:%s\n", (int)level, line);
@@ -124,6 +182,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(levels_choose, make_file, remove_file),
         cmocka_unit_test_setup_teardown(a_moved_file_is_let_go, make_file, remove_file),
         cmocka_unit_test_setup_teardown(a_failed_open_changes_nothing, make_file, remove_file),
+        cmocka_unit_test_setup_teardown(lines_of_threads_are_whole, make_file, remove_file),
         cmocka_unit_test(a_sink_gets_the_lines),
     };
 
