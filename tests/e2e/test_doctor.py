@@ -15,12 +15,6 @@ OLD = '2026-01-01 00:00:00.000000'
 DATA = pattern(100000)
 
 
-@pytest.fixture
-def world(glint_server):
-    """No cleaning up but for the first round, so that damage stays."""
-    return glint_server(trusted=True, config={'glint': {'reap_interval': 3600}})
-
-
 def doctor(server, *words):
     done = server.tool('doctor', '--json', *words, check=False)
     assert done.returncode in (0, 1, 2), done
@@ -57,6 +51,16 @@ def write(path, data=b'abc'):
 def quarantined(server):
     folder = os.path.join(server.images, '.glint', 'quarantine')
     return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+@pytest.fixture
+def world(glint_server, tmp_path):
+    """No cleaning up after the first round, which is over, so that damage stays."""
+    os.mkdir(tmp_path / 'staging')
+    last = write(str(tmp_path / 'staging' / str(uuid.uuid4())))
+    server = glint_server(tmp_path, trusted=True, config={'glint': {'reap_interval': 3600}})
+    assert last.startswith(server.staging) and eventually(lambda: not os.path.exists(last))
+    return server
 
 
 def make_old(server, image, **columns):
