@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A pull over libcurl's push: the transfer runs only while somebody waits for it, what it gives goes straight
  * into the reader's buffer, and it is paused as soon as that is full. Redirects are followed here, one
- * request each, so that each step is looked at. */
+ * request each, so that each step is looked at. What is left of a large body that nothing is done to on its
+ * way is read from the socket itself. */
 #include "fetch/fetch.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { RECEIVE_BUFFER = 256 * 1024, SPILL_MAX = 2 * RECEIVE_BUFFER, TICK_MS = 1000 };
 
@@ -36,7 +40,13 @@ struct fetch {
     struct str spill; /* what did not fit, the rest of what libcurl had received */
     size_t spilled;   /* of it, given already */
     bool paused;
+    uint64_t body;  /* bytes of it that libcurl handed over */
     uint64_t moved; /* bytes so far, head and body: signs of life */
+
+    int newest;       /* of libcurl's sockets; -1 once that is closed */
+    unsigned sockets; /* that it has open */
+    int plain;        /* the socket, once libcurl is not asked any more; -1 */
+    uint64_t left;    /* bytes of the body that are still to come there */
 };
 
 /* ---- what libcurl calls ---- */
@@ -72,9 +82,27 @@ static bool may_connect(struct fetch *f, const struct sockaddr *address)
 
 static curl_socket_t open_socket(void *arg, curlsocktype purpose UNUSED, struct curl_sockaddr *address)
 {
-    if (!may_connect(arg, &address->addr))
+    struct fetch *f = arg;
+    int fd;
+
+    if (!may_connect(f, &address->addr))
         return CURL_SOCKET_BAD;
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd >= 0) {
+        f->newest = fd;
+        f->sockets++;
+    }
+    return fd;
+}
+
+static int close_socket(void *arg, curl_socket_t fd)
+{
+    struct fetch *f = arg;
+
+    f->sockets--;
+    if (f->newest == fd)
+        f->newest = -1;
+    return close(fd);
 }
 
 static size_t take_head(char *bytes, size_t size, size_t n, void *arg)
@@ -113,6 +141,7 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *arg)
         f->room -= fits;
     }
     f->moved += n;
+    f->body += n;
     str_addn(&f->spill, bytes + fits, n - fits);
     if (f->room == 0 && !f->paused) {
         f->paused = true;
@@ -148,6 +177,28 @@ static int step(struct fetch *f, int wait_ms, struct error *e)
     return 0;
 }
 
+/* One step past libcurl. */
+static void step_plain(struct fetch *f, int wait_ms)
+{
+    struct pollfd ready = { .fd = f->plain, .events = POLLIN };
+    ssize_t n = recv(f->plain, f->buffer, f->room < f->left ? f->room : f->left, MSG_DONTWAIT);
+
+    if (n > 0) {
+        f->buffer += n;
+        f->room -= (size_t)n;
+        f->left -= (uint64_t)n;
+        f->moved += (uint64_t)n;
+        f->done = f->left == 0;
+        return;
+    }
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+        poll(&ready, 1, wait_ms);
+        return;
+    }
+    f->done = true;
+    f->result = n == 0 ? CURLE_PARTIAL_FILE : CURLE_RECV_ERROR;
+}
+
 /* Enough for the window of waiting that ends now, and still in time? */
 static bool fast_enough(struct fetch *f, int64_t waited_us, int64_t now_us)
 {
@@ -170,10 +221,13 @@ static int run(struct fetch *f, bool for_head, struct error *e)
 
     while (!f->done && (for_head ? !f->head_read : f->buffer == start)) {
         int64_t left = f->o.timeout_ms - (now - last) / 1000, before = now;
+        int wait_ms = left < TICK_MS ? (int)left : TICK_MS;
 
         if (left <= 0)
             return fail(f, ERROR_UNAVAILABLE, CURLE_OPERATION_TIMEDOUT, e);
-        if (step(f, left < TICK_MS ? (int)left : TICK_MS, e) < 0)
+        if (f->plain >= 0)
+            step_plain(f, wait_ms);
+        else if (step(f, wait_ms, e) < 0)
             return -1;
         now = clock_mono_us();
         if (!fast_enough(f, now - before, now))
@@ -232,6 +286,8 @@ static void set_up(struct fetch *f, bool head, uint64_t offset)
     lib->easy_setopt(f->easy, CURLOPT_ERRORBUFFER, f->why);
     lib->easy_setopt(f->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     lib->easy_setopt(f->easy, CURLOPT_OPENSOCKETDATA, f);
+    lib->easy_setopt(f->easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    lib->easy_setopt(f->easy, CURLOPT_CLOSESOCKETDATA, f);
     lib->easy_setopt(f->easy, CURLOPT_HEADERFUNCTION, take_head);
     lib->easy_setopt(f->easy, CURLOPT_HEADERDATA, f);
     lib->easy_setopt(f->easy, CURLOPT_WRITEFUNCTION, take_body);
@@ -301,6 +357,8 @@ static int ask(struct fetch *f, const char *url, struct error *e)
     f->result = CURLE_OK;
     str_clear(&f->spill);
     f->spilled = 0;
+    f->body = 0;
+    f->plain = -1;
     f->lib->easy_setopt(f->easy, CURLOPT_URL, url);
     f->lib->easy_setopt(f->easy, CURLOPT_PROXY, proxy);
     if (f->lib->multi_add_handle(f->multi, f->easy) != CURLM_OK)
@@ -342,6 +400,7 @@ int fetch_open(const struct fetch_options *o, const char *url, bool head, uint64
     CLEANUP(fetch_close) struct fetch *f = mem_new(sizeof *f);
     CLEANUP(str_done) struct str at = STR_INIT;
 
+    f->plain = f->newest = -1;
     f->lib = fetch_lib();
     if (!f->lib)
         return error_set(e, ERROR_UNAVAILABLE, "libcurl.so.4 is not installed");
@@ -413,6 +472,28 @@ static size_t take_spilled(struct fetch *f, void *buf, size_t n)
     return got;
 }
 
+/* A body as long as its head says, by HTTP/1.1 without TLS, is the socket's next bytes: each is copied once
+ * instead of twice. libcurl, which is paused, has given everything that it received. */
+static bool leave_libcurl(struct fetch *f)
+{
+    unsigned status = fetch_status(f);
+    int64_t length = fetch_length(f);
+    const char *scheme = NULL;
+    curl_off_t received = -1;
+
+    if ((status != 200 && status != 206) || f->head.coded || f->head.length_junk || length < 0 ||
+        (uint64_t)length <= f->body || f->done || !f->o.proxy_http || *f->o.proxy_http)
+        return false;
+    f->lib->easy_getinfo(f->easy, CURLINFO_SCHEME, &scheme);
+    f->lib->easy_getinfo(f->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
+    if (!scheme || !str_eq_nocase(scheme, "http") || received != (curl_off_t)f->body || f->sockets != 1 ||
+        f->newest < 0)
+        return false;
+    f->plain = f->newest;
+    f->left = (uint64_t)length - f->body;
+    return true;
+}
+
 ssize_t fetch_read(struct fetch *f, void *buf, size_t n, struct error *e)
 {
     size_t got = take_spilled(f, buf, n);
@@ -424,7 +505,8 @@ ssize_t fetch_read(struct fetch *f, void *buf, size_t n, struct error *e)
     f->room = n - got;
     if (f->paused) {
         f->paused = false;
-        f->lib->easy_pause(f->easy, CURLPAUSE_CONT);
+        if (!leave_libcurl(f))
+            f->lib->easy_pause(f->easy, CURLPAUSE_CONT);
     }
     if (f->buffer == (unsigned char *)buf)
         failed = run(f, false, e);

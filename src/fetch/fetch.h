@@ -69,6 +69,7 @@ struct fetch_head {
     bool total_known;
     uint64_t total;   /* of the whole, as Content-Range says */
     bool length_junk; /* a Content-Length that is no length, which libcurl takes for none */
+    bool coded;       /* there was a Transfer-Encoding, or what may be taken for one */
 };
 /* One line of n bytes; a status line begins a new head. */
 void fetch_head_line(struct fetch_head *h, const char *line, size_t n);

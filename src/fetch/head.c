@@ -71,11 +71,13 @@ static void keep(char *to, size_t size, const char *value)
 
 void fetch_head_line(struct fetch_head *h, const char *line, size_t n)
 {
+    static const char coding[] = "Transfer-Encoding";
     char text[FETCH_LINE_MAX], *value;
     uint64_t ignored;
 
     while (n > 0 && strchr(" \t\r\n", line[n - 1]))
         n--;
+    h->coded |= n >= strlen(coding) && strncasecmp(line, coding, strlen(coding)) == 0;
     if (n >= sizeof text || memchr(line, '\0', n))
         return;
     memcpy(text, line, n);

@@ -5,6 +5,8 @@ import hashlib
 import http.server
 import os
 import re
+import socket
+import struct
 import threading
 import time
 
@@ -13,6 +15,7 @@ import pytest
 import origin
 from glint import eventually
 from test_download import fetch, fetching, settled, staged  # noqa: F401
+from test_locations import LOCATED
 
 MIB = 1 << 20
 SIZE = 8 * MIB
@@ -107,6 +110,62 @@ def test_what_gains_goes_on_at_once(fetching, serve, validators, validator):
     starts = [None] + ['bytes=%d-' % (2 * n * MIB) for n in (1, 2, 3)]
     assert [each[0] for each in there.asked] == starts
     assert [each[1:] for each in there.asked[1:]] == [(validator, 206)] * 3
+
+
+def reset(handler):
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+    os.close(handler.connection.detach())
+
+
+def falls_silent(handler):
+    handler.server.object.gate.wait(60)
+
+
+@pytest.mark.parametrize('ending', [reset, falls_silent])
+def test_a_large_body_that_breaks_goes_on(glint_server, serve, ending):
+    server = glint_server(trusted=True, config={**LOCATED, 'glint': {'fetch_timeout': 1}})
+    there = serve(gate=threading.Event())
+
+    def how(handler, start):
+        if start:
+            return False
+        there.asked.append((None, None, 200))
+        handler.send_response(200)
+        handler.send_header('Content-Length', str(SIZE))
+        handler.send_header('ETag', there.etag)
+        handler.end_headers()
+        handler.wfile.write(there.content(0, 5 * MIB))
+        handler.wfile.flush()
+        time.sleep(0.5)
+        ending(handler)
+        handler.close_connection = True
+        return True
+    there.how = how
+    try:
+        done(server, there)
+    finally:
+        there.gate.set()
+    assert len(there.asked) == 2 and there.asked[1][2] == 206
+
+
+@pytest.mark.parametrize('head,more', [({'Content-Length': str(SIZE)}, b'more than was said'), ({'Transfer-Encoding': 'chunked'}, b''),
+                                       ({'Connection': 'close'}, b'')])
+def test_a_large_body_is_what_its_head_says(fetching, serve, head, more):
+    there = serve()
+
+    def how(handler, _):
+        handler.send_response(200)
+        for item in head.items():
+            handler.send_header(*item)
+        handler.end_headers()
+        chunked = 'Transfer-Encoding' in head
+        for at in range(0, SIZE, MIB):
+            handler.wfile.write((b'100000\r\n' if chunked else b'') + there.content(at, at + MIB) + (b'\r\n' if chunked else b''))
+        handler.wfile.write(b'0\r\n\r\n' if chunked else more)
+        handler.close_connection = True
+        return True
+    there.how = how
+    done(fetching(), there)
 
 
 @pytest.mark.parametrize('validators', [{'etag': None}, {'etag': 'W/"one"'}, {'etag': None, 'modified': email.utils.formatdate(time.time() + 86400, usegmt=True)}, {'ranges': False}])

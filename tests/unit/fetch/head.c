@@ -83,6 +83,23 @@ static void lengths_that_are_none(void **state UNUSED)
     assert_false(h.length_junk);
 }
 
+static void codings_are_seen(void **state UNUSED)
+{
+    char big[FETCH_LINE_MAX + 64];
+    struct fetch_head h = { .part = false };
+
+    line(&h, "X-Transfer-Encoding: chunked\r\n");
+    line(&h, "Transfer: chunked\r\n");
+    assert_false(h.coded);
+    line(&h, "transfer-encoding : chunked\r\n");
+    assert_true(h.coded);
+    line(&h, "HTTP/1.1 200 OK\r\n");
+    assert_false(h.coded);
+    snprintf(big, sizeof big, "Transfer-Encoding: %*s\r\n", FETCH_LINE_MAX, "chunked");
+    line(&h, big);
+    assert_true(h.coded);
+}
+
 static void validators_are_kept(void **state UNUSED)
 {
     char big[FETCH_VALIDATOR_MAX + 32];
@@ -114,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = { cmocka_unit_test(parts_are_read),
                                         cmocka_unit_test(lengths_that_are_none),
                                         cmocka_unit_test(two_parts_are_none_unless_equal),
+                                        cmocka_unit_test(codings_are_seen),
                                         cmocka_unit_test(validators_are_kept) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
