@@ -449,22 +449,25 @@ def test_it_ends_with_its_worker_and_the_next_one_goes_on(faked):
     assert rest(server) == []
 
 
-def test_it_ends_with_its_image(faked):
+def endless(faked):
+    """A server, and an image of it whose conversion never ends."""
     server = faked(convert='time.sleep(1000)')
     member = server.client('member')
     image = staged(member, qcow2(), disk_format='qcow2')
     assert bring(member, image).status == 202
     assert eventually(lambda: fakes(server), 30)
+    return server, image
+
+
+def test_it_ends_with_its_image(faked):
+    server, image = endless(faked)
+    member = server.client('member')
     assert member.delete('/v2/images/' + image).status == 204
     assert eventually(lambda: rest(server) == [] and not fakes(server), 60)
 
 
 def test_it_does_not_hold_the_stop(faked):
-    server = faked(convert='time.sleep(1000)')
-    member = server.client('member')
-    image = staged(member, qcow2(), disk_format='qcow2')
-    assert bring(member, image).status == 202
-    assert eventually(lambda: fakes(server), 30)
+    server, image = endless(faked)
     assert server.stop() == 0
     assert not fakes(server)
     assert json.loads(server.sql('SELECT arguments FROM glint_jobs WHERE image_id = ?', image)[0][0])['method'] == 'glance-direct'

@@ -241,12 +241,18 @@ def partial(server, size):
     return sum(os.path.getsize(os.path.join(server.staging, name)) for name in staged(server)) >= size
 
 
-def test_after_kill_it_goes_on(fetching, serve):
+def killed(fetching, serve):
+    """A server that was killed in the middle of a download, what it fetched, and for which image."""
     server = fetching(http_retries=3)
     there = serve(cuts=[4 * MIB], gate=threading.Event())
     image_id = fetch(server.client(), there.url)
     assert eventually(lambda: partial(server, 3 * MIB))
     server.kill()
+    return server, there, image_id
+
+
+def test_after_kill_it_goes_on(fetching, serve):
+    server, there, image_id = killed(fetching, serve)
     there.gate.set()
     server.start()
     image, task = settled(server.client(), image_id)
@@ -256,11 +262,7 @@ def test_after_kill_it_goes_on(fetching, serve):
 
 
 def test_after_kill_another_object_is_not_mixed_in(fetching, serve):
-    server = fetching(http_retries=3)
-    there = serve(cuts=[4 * MIB], gate=threading.Event())
-    image_id = fetch(server.client(), there.url)
-    assert eventually(lambda: partial(server, 3 * MIB))
-    server.kill()
+    server, there, image_id = killed(fetching, serve)
     there.etag, there.first = '"two"', 3
     there.gate.set()
     server.start()
