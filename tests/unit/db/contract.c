@@ -491,19 +491,50 @@ static void check_threads(void)
     expect_sum(1 + THREADS * ROUNDS);
 }
 
-/* Writers are let in as they came. Each of them has time enough to queue before the next one starts. */
-enum { QUEUE = 6 };
+/* Writers are let in as they came. Each of them has been asleep for a while before the next one starts. */
+enum { QUEUE = 6, ASLEEP_MS = 20, PATIENCE_MS = 10000 };
 
 static struct {
     struct db_conn *conns[QUEUE];
+    _Atomic pid_t threads[QUEUE]; /* those that are about to begin */
     int order[QUEUE], n;
 } let_in;
+
+static bool sleeps(pid_t thread)
+{
+    char path[64], text[512] = "";
+    const char *state;
+    FILE *in;
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)thread);
+    in = fopen(path, "re");
+    if (!in)
+        return false;
+    text[fread(text, 1, sizeof text - 1, in)] = '\0';
+    fclose(in);
+    state = strrchr(text, ')');
+    return state && str_starts(state, ") S");
+}
+
+static void wait_until_queued(int me)
+{
+    int asleep = 0;
+
+    for (int ms = 0; asleep < ASLEEP_MS && ms < PATIENCE_MS; ms++) {
+        pid_t thread = atomic_load(&let_in.threads[me]);
+
+        asleep = thread && sleeps(thread) ? asleep + 1 : 0;
+        usleep(1000);
+    }
+    CHECK(asleep == ASLEEP_MS);
+}
 
 static void *write_in_turn(void *arg)
 {
     int me = *(int *)arg;
     struct error e;
 
+    atomic_store(&let_in.threads[me], gettid());
     if (db_begin_write(let_in.conns[me], &e) < 0) {
         atomic_fetch_add(&failures, 1);
         return NULL;
@@ -523,13 +554,15 @@ static void check_order_of_writers(void)
 
     atomic_store(&failures, 0);
     let_in.n = 0;
-    for (int i = 0; i < QUEUE; i++)
+    for (int i = 0; i < QUEUE; i++) {
         let_in.conns[i] = acquire(DB_WAIT);
+        atomic_store(&let_in.threads[i], 0);
+    }
     OK(db_begin_write(c, &t.e));
     for (int i = 0; i < QUEUE; i++) {
         names[i] = i;
         CHECK(thread_start(&threads[i], "test", THREAD_STACK, write_in_turn, &names[i]) == 0);
-        usleep(30000);
+        wait_until_queued(i);
     }
     OK(db_commit(c, &t.e));
     for (int i = 0; i < QUEUE; i++)
