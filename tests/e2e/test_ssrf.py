@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the service may not be sent, by whichever way: web-download, glance-download and tasks of type import. A server that listens at
 this machine's addresses must never be asked; one at 127.0.0.2, which is allowed, sends the service on, or misbehaves."""
+import errno
 import gzip
 import hashlib
 import itertools
@@ -22,16 +23,30 @@ INTERNAL = 'Task failed due to Internal Error'
 FILTER = {'allowed_hosts': '[]', 'allowed_ports': '[]'}
 
 
+def beside(make, address, **options):
+    """What `make` makes, at a port that is free at this address, too; and a listener there."""
+    for _ in range(50):
+        first = make()
+        try:
+            return first, socket.create_server((address, first.port), **options)
+        except OSError as e:
+            first.close()
+            if e.errno != errno.EADDRINUSE:
+                raise
+    raise AssertionError('no port is free at both addresses')
+
+
 class Secret(Wire):
-    """What nobody may reach: one port of 127.0.0.1 and ::1."""
+    """What nobody may reach: one port of 127.0.0.1 and, once guard() has it, ::1."""
 
     def __init__(self):
         super().__init__(answer('200 OK', b'secret'))
         self.port = self.socket.getsockname()[1]
-        self.other = socket.create_server(('::1', self.port), family=socket.AF_INET6) if socket.has_ipv6 else None
         self.other_asked = 0
-        if self.other:
-            threading.Thread(target=self.count, daemon=True).start()
+
+    def guard(self, other):
+        self.other = other
+        threading.Thread(target=self.count, daemon=True).start()
 
     def count(self):
         while True:
@@ -58,7 +73,11 @@ class Open(Wire):
 
 @pytest.fixture
 def secret():
-    made = Secret()
+    if not socket.has_ipv6:
+        made = Secret()
+    else:
+        made, other = beside(Secret, '::1', family=socket.AF_INET6)
+        made.guard(other)
     yield made
     made.close()
 
@@ -303,8 +322,7 @@ def test_names_of_this_machine(named, secret, way):
 def test_names_that_change_their_mind(named, opened, secret, way, flips):
     """The first answers are an address that may be asked, later ones are this machine: whoever looks twice is led astray. The ports are
     the same on both addresses."""
-    there = Open(answer('200 OK', document()), answer('200 OK', b'0123456789'))
-    here = socket.create_server(('127.0.0.1', there.port))
+    there, here = beside(lambda: Open(answer('200 OK', document()), answer('200 OK', b'0123456789')), '127.0.0.1')
     here.setblocking(False)
     try:
         server, names = named(turncoat=[['127.0.0.2']] * flips + [['127.0.0.1']])
@@ -321,8 +339,7 @@ def test_names_that_change_their_mind(named, opened, secret, way, flips):
 
 @every_way
 def test_of_several_addresses_only_those_that_may_are_asked(named, opened, secret, way):
-    there = Open(answer('200 OK', document()), answer('200 OK', b'0123456789'))
-    here = socket.create_server(('127.0.0.1', there.port))
+    there, here = beside(lambda: Open(answer('200 OK', document()), answer('200 OK', b'0123456789')), '127.0.0.1')
     here.setblocking(False)
     try:
         server, names = named(mixed=[['127.0.0.1', '127.0.0.2', '127.0.0.3'], ['127.0.0.3', '127.0.0.2', '127.0.0.1']])
