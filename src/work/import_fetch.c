@@ -364,10 +364,12 @@ void import_fetch_options(struct import *im, struct source_gate *gate, struct fe
     };
 }
 
-/* What never becomes whole is not kept. */
+/* What never becomes whole is not kept; nor what was begun anew by who had lost the job and did not know it
+ * yet. */
 static void settle(struct transfer *t, const struct error *e)
 {
-    if (e->kind == ERROR_INVALID || e->kind == ERROR_TOO_LARGE || e->kind == ERROR_PRECONDITION)
+    if (e->kind == ERROR_INVALID || e->kind == ERROR_TOO_LARGE || e->kind == ERROR_PRECONDITION ||
+        e->kind == ERROR_GONE)
         staging_abort(&t->file);
 }
 

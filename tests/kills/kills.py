@@ -194,6 +194,10 @@ RECOVERIES = {'reap.taken': parse('upload@upload.begun:1:kill'), 'reap.removed':
               'reap.trash': parse('delete@remove.noted:1:kill')}
 
 
+# What once found a fault is done each time.
+FOUND = ('web-download-broken@db.committed:5:stop', 'web-download-two@db.committed:5:stop,staging.unlinked:2:kill')
+
+
 def passings(counter):
     """[(point, count)] to draw from: all passings of the seldom ones, some of the frequent ones."""
     found = []
@@ -235,6 +239,7 @@ def campaign(there, a, points):
     names = [name for name in cases.CASES if a.only in name]
     for run, passed in there.all([Run(name) for name in names], a.seed):
         there.traces[run.name] = passed or collections.Counter()
+    there.all([run for run in map(parse, FOUND) if run.name in names], a.seed + 500)
     known = {p for counter in there.traces.values() for p in counter}
     recoveries = {point: run for point, run in RECOVERIES.items() if run.name in names}
     for run, passed in there.all(draw(rng, there.traces, a.kills), a.seed + 1000):
