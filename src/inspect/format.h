@@ -26,6 +26,7 @@ struct finding {
     bool complete; /* the stream holds all that the format's checks need */
     uint64_t virtual_size;
     bool has_virtual_size;
+    bool refers;              /* unsafe because QEMU would open another file that the data names */
     const char *unsafe_check; /* NULL when every check passed */
     const char *why;
 };

@@ -89,6 +89,11 @@ static bool is_bootable_iso(const struct inspect_verdict *v)
     return v->n_formats == 2 && str_eq(v->formats[0], "iso") && str_eq(v->formats[1], "gpt");
 }
 
+static void why(struct inspect_verdict *ret, const struct inspector *format, const char *text)
+{
+    snprintf(ret->why, sizeof ret->why, "%s: %s", format->name, text);
+}
+
 static void tell(const struct inspect *in, size_t i, struct inspect_verdict *ret)
 {
     struct finding found = { 0 };
@@ -101,8 +106,19 @@ static void tell(const struct inspect *in, size_t i, struct inspect_verdict *ret
     ret->unsafe_check = found.complete ? found.unsafe_check : "incomplete";
     ret->safe = !ret->unsafe_check;
     if (!ret->safe)
-        snprintf(ret->why, sizeof ret->why, "%s: %s", inspectors[i]->name,
-                 found.complete ? found.why : "the data ends before the format's structures do");
+        why(ret, inspectors[i],
+            found.complete ? found.why : "the data ends before the format's structures do");
+}
+
+/* A reader that is told one of several formats follows what that one refers to. */
+static void tell_reference(const struct inspect *in, size_t i, struct inspect_verdict *ret)
+{
+    struct finding found = { 0 };
+
+    inspectors[i]->verdict(&in->seen, in->state[i], &found);
+    if (found.refers && !ret->refers)
+        why(ret, inspectors[i], found.why);
+    ret->refers |= found.refers;
 }
 
 void inspect_end(struct inspect *in, struct inspect_verdict *ret)
@@ -114,6 +130,7 @@ void inspect_end(struct inspect *in, struct inspect_verdict *ret)
         if (!inspectors[i]->match(&in->seen, in->state[i]))
             continue;
         ret->formats[ret->n_formats++] = inspectors[i]->name;
+        tell_reference(in, i, ret);
         if (ret->n_formats == 1)
             teller = i;
     }
@@ -129,7 +146,8 @@ void inspect_end(struct inspect *in, struct inspect_verdict *ret)
     } else {
         ret->safe = false;
         ret->unsafe_check = "formats";
-        snprintf(ret->why, sizeof ret->why, "the data reads as %zu formats at once", ret->n_formats);
+        if (!ret->refers)
+            snprintf(ret->why, sizeof ret->why, "the data reads as %zu formats at once", ret->n_formats);
     }
 }
 
@@ -142,6 +160,18 @@ static bool has_inspector(const char *disk_format)
         if (str_eq(disk_format, inspectors[i]->name))
             return true;
     return false;
+}
+
+static int refuse_unsafe(const struct inspect_verdict *v, struct error *e)
+{
+    error_set(e, ERROR_MEDIA, "Image failed safety checks");
+    return error_detail(e, "%s", v->why);
+}
+
+/* Data of another format than was declared, where the policy does not ask for the declared one. */
+static int let_pass(const struct inspect_verdict *v, struct error *e)
+{
+    return v->refers ? refuse_unsafe(v, e) : 0;
 }
 
 static bool tolerated(const struct inspect_verdict *v, const struct inspect_policy *policy)
@@ -171,10 +201,8 @@ static int check_safety(const struct inspect_verdict *v, const struct inspect_po
 {
     if (v->safe || tolerated(v, policy))
         return 0;
-    if (!v->incomplete) {
-        error_set(e, ERROR_MEDIA, "Image failed safety checks");
-        return error_detail(e, "%s", v->why);
-    }
+    if (!v->incomplete)
+        return refuse_unsafe(v, e);
     if (!policy->require_match)
         return 0;
     return error_set(e, ERROR_MEDIA, "Incomplete file cannot be safety checked");
@@ -189,10 +217,10 @@ int inspect_decide(const struct inspect_verdict *v, const char *disk_format,
 
     *ret_virtual_size = -1;
     if (!format)
-        return policy->require_match ? refuse_several(v, e) : 0;
+        return policy->require_match ? refuse_several(v, e) : let_pass(v, e);
     if (!raw && !str_eq(format, disk_format)) {
         if (!policy->require_match || (str_eq(format, "raw") && !has_inspector(disk_format)))
-            return 0;
+            return let_pass(v, e);
         return error_set(e, ERROR_MEDIA, "Image disk_format %s does not match stream data %s",
                          disk_format ? disk_format : "None", format);
     }

@@ -31,6 +31,8 @@ struct inspect_verdict {
     uint64_t virtual_size; /* what the format says, the bytes seen for raw */
     bool has_virtual_size; /* false: the headers do not tell, or say more than INT64_MAX */
     bool safe;
+    bool refers;              /* QEMU would open another file that the data names; whatever the format is said
+                               * to be and however many match. Never safe */
     bool incomplete;          /* the data ends before the format's structures do; then not safe either */
     const char *unsafe_check; /* name of the first failed check ("backing_file", "mbr", …) when not safe */
     char why[160];            /* for the log */

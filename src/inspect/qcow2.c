@@ -31,6 +31,7 @@ static void qcow2_verdict(const struct stream_seen *seen, const void *state UNUS
     uint64_t features = be64(h + AT_INCOMPATIBLE);
 
     ret->complete = true;
+    ret->refers = be64(h + AT_BACKING_OFFSET) || (features & FEATURE_DATA_FILE);
     ret->has_virtual_size = seen->total >= SECTOR;
     ret->virtual_size = be64(h + AT_SIZE);
     if (seen->total < SECTOR)

@@ -4,6 +4,8 @@
 
 #include "inspect/format.h"
 
+enum { AT_FEATURES = 16, FEATURE_BACKING_FILE = 1 };
+
 static bool qed_match(const struct stream_seen *seen, const void *state UNUSED)
 {
     return seen->head_len >= 4 && memcmp(seen->head, "QED\0", 4) == 0;
@@ -12,6 +14,7 @@ static bool qed_match(const struct stream_seen *seen, const void *state UNUSED)
 static void qed_verdict(const struct stream_seen *seen, const void *state UNUSED, struct finding *ret)
 {
     ret->complete = true;
+    ret->refers = le64(seen->head + AT_FEATURES) & FEATURE_BACKING_FILE;
     ret->virtual_size = seen->total;
     ret->has_virtual_size = true;
     ret->unsafe_check = "banned";

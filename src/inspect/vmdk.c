@@ -4,7 +4,11 @@
  * very end. A descriptor may also be a file of its own. Numbers are little-endian.
  *
  * The descriptor can name other files, so it is read as strictly as Glance reads it, and then as QEMU's
- * block/vmdk.c reads it: what the two would take differently is refused. */
+ * block/vmdk.c (7.2 to 10.1) reads it, which does not ask how long the descriptor is or whether it is text:
+ *  - a file without a magic number is a descriptor from byte 0 to its first NUL;
+ *  - a sparse file without capacity has one from sector 1 to the next NUL;
+ *  - the name of a parent is looked for in the 20 sectors from sector 1 on, also in the older kind of sparse
+ *    file (COWD), which has no descriptor. */
 #include <string.h>
 
 #include "inspect/format.h"
@@ -17,7 +21,8 @@ enum {
     AT_DESCRIPTOR_SECTORS = 36,
     AT_GRAIN_DIRECTORY = 56,
     VERSION_MAX = 3,
-    DESCRIPTOR_MAX = 1024 * 1024 - 1,
+    DESCRIPTOR_MAX = 1024 * 1024 - 1, /* QEMU's */
+    PARENT_MAX = 20 * SECTOR,         /* QEMU's */
     MARKER_SECTORS = 8,
     MARKER_TYPE = 12,
     MARKER_FOOTER = 3,
@@ -26,17 +31,29 @@ enum {
 
 #define DIRECTORY_AT_END UINT64_MAX
 
+enum kind {
+    KIND_SPARSE, /* begins with the header */
+    KIND_OLD,    /* begins as the older kind of sparse file */
+    KIND_TEXT,   /* begins as a descriptor does */
+    KIND_OTHER   /* anything else: no descriptor to anybody but QEMU */
+};
+
 struct vmdk {
     struct window header, descriptor;
-    bool sparse;   /* begins with the header, else with text */
-    bool has_tail; /* a second header is due; tail then holds the last tail_len bytes so far */
+    size_t said;    /* the header says that the descriptor is so long; the window goes to the first NUL */
+    size_t scanned; /* no NUL up to here */
+    bool has_tail;  /* a second header is due; tail then holds the last tail_len bytes so far */
     size_t tail_len;
     uint8_t tail[TAIL_SIZE];
 };
 
-static bool is_sparse(const uint8_t *bytes, size_t n)
+static enum kind kind_of(const uint8_t *bytes, size_t n)
 {
-    return n >= 4 && memcmp(bytes, "KDMV", 4) == 0;
+    if (n >= 4 && memcmp(bytes, "KDMV", 4) == 0)
+        return KIND_SPARSE;
+    if (n >= 4 && memcmp(bytes, "COWD", 4) == 0)
+        return KIND_OLD;
+    return descriptor_may_start(bytes, n) ? KIND_TEXT : KIND_OTHER;
 }
 
 static void keep_tail(struct vmdk *v, const uint8_t *bytes, size_t n)
@@ -58,22 +75,36 @@ static void keep_tail(struct vmdk *v, const uint8_t *bytes, size_t n)
 static void read_header(struct vmdk *v)
 {
     const uint8_t *h = v->header.bytes;
+    enum kind kind = kind_of(h, SECTOR);
     uint32_t version = le32(h + AT_VERSION);
     uint64_t sectors = le64(h + AT_DESCRIPTOR_SECTORS);
 
-    v->sparse = is_sparse(h, SECTOR);
-    if (!v->sparse) {
-        if (descriptor_may_start(h, SECTOR)) {
-            window_open(&v->descriptor, 0, DESCRIPTOR_MAX);
-            window_feed(&v->descriptor, 0, h, SECTOR);
-        }
+    if (kind == KIND_OLD) {
+        window_open(&v->descriptor, SECTOR, PARENT_MAX);
+        return;
+    }
+    if (kind != KIND_SPARSE) {
+        window_open(&v->descriptor, 0, DESCRIPTOR_MAX);
+        window_feed(&v->descriptor, 0, h, SECTOR);
         return;
     }
     v->has_tail = le64(h + AT_GRAIN_DIRECTORY) == DIRECTORY_AT_END;
     if (version < 1 || version > VERSION_MAX || le64(h + AT_DESCRIPTOR_SECTOR) != 1 || sectors == 0)
         return;
-    window_open(&v->descriptor, SECTOR,
-                sectors > DESCRIPTOR_MAX / SECTOR ? DESCRIPTOR_MAX : (size_t)sectors * SECTOR);
+    v->said = sectors > DESCRIPTOR_MAX / SECTOR ? DESCRIPTOR_MAX : (size_t)sectors * SECTOR;
+    window_open(&v->descriptor, SECTOR, DESCRIPTOR_MAX);
+}
+
+/* The next byte of the descriptor that anybody would look at. */
+static uint64_t descriptor_wants(struct vmdk *v)
+{
+    const struct window *w = &v->descriptor;
+
+    if (!w->bytes)
+        return ENOUGH;
+    if (w->have > v->scanned && !memchr(w->bytes + v->scanned, 0, w->have - v->scanned))
+        v->scanned = w->have;
+    return v->scanned < w->have && w->have >= v->said ? ENOUGH : window_wants(w);
 }
 
 static uint64_t vmdk_feed(void *state, uint64_t at, const uint8_t *bytes, size_t n)
@@ -95,30 +126,40 @@ static uint64_t vmdk_feed(void *state, uint64_t at, const uint8_t *bytes, size_t
         keep_tail(v, bytes + before, n - before);
         return at + n;
     }
-    return v->descriptor.bytes ? window_wants(&v->descriptor) : ENOUGH;
+    return descriptor_wants(v);
 }
 
-/* A descriptor that is a file of its own, as far as it has been seen; *ret_n 0 when there is none. */
-static const uint8_t *lone_descriptor(const struct vmdk *v, size_t *ret_n)
+/* All text that a reader may look at; *ret_n 0 when there is none. */
+static const uint8_t *text_of(const struct vmdk *v, enum kind kind, size_t *ret_n)
 {
-    const struct window *w = v->descriptor.bytes ? &v->descriptor : &v->header;
+    bool lone = kind == KIND_TEXT || kind == KIND_OTHER;
+    const struct window *w = lone && !v->descriptor.bytes ? &v->header : &v->descriptor;
 
     *ret_n = w->have;
-    if (w == &v->header && (window_full(w) || !descriptor_may_start(w->bytes, w->have)))
-        *ret_n = 0;
     return w->bytes;
+}
+
+/* What would make QEMU open another file, or NULL. */
+static const char *reference(enum kind kind, const uint8_t *text, size_t n)
+{
+    if (kind != KIND_OLD && descriptor_has_other_files(text, n))
+        return "the type is not one that keeps all data in one file";
+    /* Of a text alone QEMU reads no more once it knows that it does not support the type. */
+    if ((kind == KIND_SPARSE || kind == KIND_OLD) && descriptor_has_parent(text, n))
+        return "it names a parent disk";
+    return NULL;
 }
 
 static bool vmdk_match(const struct stream_seen *seen, const void *state)
 {
-    const struct vmdk *v = state;
+    enum kind kind = kind_of(seen->head, seen->head_len < SECTOR ? seen->head_len : SECTOR);
     const uint8_t *text;
     size_t n;
 
-    if (is_sparse(seen->head, seen->head_len))
+    if (kind == KIND_SPARSE)
         return true;
-    text = lone_descriptor(v, &n);
-    return n > 0 && descriptor_has_type(text, n);
+    text = text_of(state, kind, &n);
+    return n > 0 && ((kind == KIND_TEXT && descriptor_has_type(text, n)) || reference(kind, text, n));
 }
 
 /* What is wrong with the second header, or NULL. */
@@ -147,16 +188,21 @@ static const char *footer_fault(const struct vmdk *v)
 static void vmdk_verdict(const struct stream_seen *seen, const void *state, struct finding *ret)
 {
     const struct vmdk *v = state;
-    const uint8_t *text = v->descriptor.bytes;
-    size_t n = v->descriptor.have;
-    bool sparse = is_sparse(seen->head, seen->head_len), typed = false;
+    enum kind kind = kind_of(seen->head, seen->head_len < SECTOR ? seen->head_len : SECTOR);
+    bool sparse = kind == KIND_SPARSE, typed = false;
+    size_t n, said;
+    const uint8_t *text = text_of(v, kind, &n);
+    const char *refers = n ? reference(kind, text, n) : NULL;
 
-    if (!sparse)
-        text = lone_descriptor(v, &n);
-    ret->complete =
-        !sparse || (window_full(&v->header) && (!v->descriptor.bytes || window_full(&v->descriptor)));
+    said = sparse && v->said < n ? v->said : n;
+    /* What refers to another file does so in a file that is cut, too. */
+    ret->complete = refers || !sparse ||
+                    (window_full(&v->header) && (!v->descriptor.bytes || v->descriptor.have >= v->said));
+    ret->refers = refers != NULL;
     ret->unsafe_check = "descriptor";
-    ret->why = n ? descriptor_fault(text, n, &typed) : "there is no descriptor";
+    ret->why = n ? descriptor_fault(text, said, n, &typed) : "there is no descriptor";
+    if (!ret->why)
+        ret->why = refers;
     if (!ret->why && v->has_tail) {
         ret->unsafe_check = "footer";
         ret->why = footer_fault(v);

@@ -12,7 +12,14 @@ struct text {
 
 /* The types that name no file but the one they are in. */
 static const char *const single_file_types[] = { "monolithicSparse", "streamOptimized" };
-static const char type_key[] = "createType=\"";
+/* Those whose extents QEMU 7 to 10 opens, block/vmdk.c. */
+static const char *const multi_file_types[] = { "monolithicFlat",       "vmfs",
+                                                "vmfsSparse",           "seSparse",
+                                                "twoGbMaxExtentSparse", "twoGbMaxExtentFlat" };
+enum { TYPE_MAX = 32 }; /* longer than any of them */
+
+static const char type_word[] = "createType", type_key[] = "createType=\"",
+                  parent_word[] = "parentFileNameHint";
 
 static bool is_blank(char c)
 {
@@ -44,7 +51,7 @@ static struct text after(struct text t, const char *word)
     size_t n = strlen(word);
 
     for (; t.n >= n; t.at++, t.n--)
-        if (starts_with(t, word))
+        if (((t.at[0] ^ word[0]) & ~0x20) == 0 && starts_with(t, word))
             return (struct text){ t.at + n, t.n - n };
     return (struct text){ NULL, 0 };
 }
@@ -115,9 +122,31 @@ static const char *lines_fault(struct text all)
     return fault ? fault : extents ? NULL : "there is no extent";
 }
 
-const char *descriptor_fault(const uint8_t *bytes, size_t n, bool *ret_typed)
+bool descriptor_has_parent(const uint8_t *bytes, size_t n)
+{
+    return after(whole(bytes, n), parent_word).at != NULL;
+}
+
+/* QEMU takes the first "createType" wherever it stands, and passes over two characters whatever they are. */
+bool descriptor_has_other_files(const uint8_t *bytes, size_t n)
+{
+    struct text rest = whole(bytes, n), type;
+
+    do {
+        rest = after(rest, type_word);
+        if (!rest.at || rest.n < 2)
+            return false;
+        type = until((struct text){ rest.at + 2, rest.n - 2 < TYPE_MAX ? rest.n - 2 : TYPE_MAX }, '"');
+        for (size_t i = 0; i < COUNT(multi_file_types); i++)
+            if (equals(type, multi_file_types[i]))
+                return true;
+    } while (true);
+}
+
+const char *descriptor_fault(const uint8_t *bytes, size_t n, size_t seen, bool *ret_typed)
 {
     struct text all = whole(bytes, n), rest = after(all, type_key), type = until(rest, '"');
+    struct text first = after(whole(bytes, seen), type_word);
 
     *ret_typed = false;
     for (size_t i = 0; i < all.n; i++)
@@ -129,11 +158,11 @@ const char *descriptor_fault(const uint8_t *bytes, size_t n, bool *ret_typed)
         *ret_typed |= type.n < rest.n && equals(type, single_file_types[i]);
     if (!*ret_typed)
         return "the type is not one that keeps all data in one file";
-    /* QEMU heeds the case of keys and finds them in comments too: another type may be the one it sees. */
-    if (after(rest, "createType").at)
+    /* Which one a reader heeds depends on the reader. */
+    if (first.at + strlen(type_key) - strlen(type_word) != rest.at || after(first, type_word).at)
         return "there is more than one type";
     /* QEMU opens it as a backing file. */
-    if (after(all, "parentFileNameHint").at)
+    if (descriptor_has_parent(bytes, seen))
         return "it names a parent disk";
     return lines_fault(all);
 }

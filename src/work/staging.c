@@ -109,10 +109,10 @@ const char *staging_verdict_text(struct arena *a, const struct inspect_verdict *
 
     for (size_t i = 0; i < v->n_formats; i++)
         json_array_append_new(formats, json_string(v->formats[i]));
-    all = json_pack("{s:s?, s:O, s:I, s:I, s:b, s:b, s:b, s:s?}", "format", v->format, "formats", formats,
-                    "bytes", (json_int_t)v->bytes, "virtual_size", (json_int_t)v->virtual_size,
-                    "has_virtual_size", v->has_virtual_size, "safe", v->safe, "incomplete", v->incomplete,
-                    "unsafe_check", v->unsafe_check);
+    all = json_pack("{s:s?, s:O, s:I, s:I, s:b, s:b, s:b, s:b, s:s?}", "format", v->format, "formats",
+                    formats, "bytes", (json_int_t)v->bytes, "virtual_size", (json_int_t)v->virtual_size,
+                    "has_virtual_size", v->has_virtual_size, "safe", v->safe, "refers", v->refers,
+                    "incomplete", v->incomplete, "unsafe_check", v->unsafe_check);
     json_add_value(&out, all, true);
     return arena_str(a, str_text(&out));
 }
@@ -130,6 +130,7 @@ int staging_verdict(struct arena *a, const struct staged *s, struct inspect_verd
         .virtual_size = (uint64_t)json_integer_value(json_object_get(v, "virtual_size")),
         .has_virtual_size = json_is_true(json_object_get(v, "has_virtual_size")),
         .safe = json_is_true(json_object_get(v, "safe")),
+        .refers = json_is_true(json_object_get(v, "refers")),
         .incomplete = json_is_true(json_object_get(v, "incomplete")),
         .unsafe_check = arena_str(a, json_string_value(json_object_get(v, "unsafe_check"))),
     };

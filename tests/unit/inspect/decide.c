@@ -12,7 +12,7 @@
 #define LUKS          AT(0, "LUKS\xba\xbe\0\1"), AT(104, "\0\0\0\1")
 
 enum sample {
-    NO_DATA, SMALL, TEXT, QCOW2_GOOD, QCOW2_BACKING, QCOW2_EMPTY, QCOW2_HUGE, QED, VHD_CUT, VMDK_GOOD, VMDK_FLAT, VMDK_TEXT,
+    NO_DATA, SMALL, TEXT, QCOW2_GOOD, QCOW2_BACKING, QCOW2_EMPTY, QCOW2_HUGE, QCOW2_GPT_BACKING, QED, QED_BACKING, VHD_CUT, VMDK_GOOD, VMDK_FLAT, VMDK_TEXT, VMDK_CUT_FLAT, VMDK_BINARY,
     ISO_GOOD, ISO_BOOT, ISO_QCOW2, GPT_GOOD, GPT_BAD, QCOW2_GPT, LUKS_GOOD, LUKS_2, LUKS_CUT, LUKS_SHORT, SAMPLES
 };
 
@@ -26,6 +26,10 @@ static const struct image_row samples[SAMPLES] = {
     [QCOW2_EMPTY] = { .size = 512, .patches = { AT(0, "QFI\xfb\0\0\0\3") } },
     [QCOW2_HUGE] = { .size = 512, .patches = { QCOW2, AT(24, "\x80") } },
     [QED] = { .size = 512, .patches = { AT(0, "QED\0") } },
+    [QCOW2_GPT_BACKING] = { .size = 512, .patches = { QCOW2, AT(15, "\100"), MBR_SIGNATURE } },
+    [QED_BACKING] = { .size = 512, .patches = { AT(0, "QED\0"), AT(16, "\1") } },
+    [VMDK_CUT_FLAT] = { .size = 1000, .patches = { VMDK, AT(512, "createType=\"monolithicFlat\"\nRW 1 FLAT \"a\" 0\n") } },
+    [VMDK_BINARY] = { .size = 600, .patches = { AT(0, "\1\xff createType=\"vmfs\"\nRW 1 VMFS \"a\"\n") } },
     [VHD_CUT] = { .size = 8, .patches = { AT(0, "conectix") } },
     [VMDK_GOOD] = { .size = 20000, .patches = { VMDK, AT(512, "createType=\"monolithicSparse\"\nRW 1 SPARSE \"a\"\n") } },
     [VMDK_FLAT] = { .size = 20000, .patches = { VMDK, AT(512, "createType=\"monolithicFlat\"\nRW 1 FLAT \"a\" 0\n") } },
@@ -110,6 +114,10 @@ static const struct {
     { &strict, VMDK_FLAT, "raw", UNSET, UNSAFE },
     { &strict, VMDK_TEXT, "vmdk", UNSET, FAILED },
     { &strict, VMDK_TEXT, "raw", 46, NULL },
+    { &strict, VMDK_CUT_FLAT, "vmdk", UNSET, UNSAFE },
+    { &strict, VMDK_BINARY, "raw", UNSET, UNSAFE },
+    { &strict, VMDK_BINARY, "ami", UNSET, MISMATCH("ami", "vmdk") },
+    { &strict, QCOW2_GPT_BACKING, "qcow2", UNSET, "Multiple formats detected: qcow2,gpt" },
     { &strict, ISO_GOOD, "iso", 204800, NULL },
     { &strict, ISO_GOOD, "raw", 40000, NULL },
     { &strict, ISO_GOOD, "qcow2", UNSET, MISMATCH("qcow2", "iso") },
@@ -150,7 +158,14 @@ static const struct {
     { &loose, QCOW2_GOOD, "ami", UNSET, NULL },
     { &loose, QCOW2_BACKING, "qcow2", UNSET, UNSAFE },
     { &loose, QCOW2_BACKING, "raw", UNSET, UNSAFE },
-    { &loose, QCOW2_BACKING, "vmdk", UNSET, NULL },
+    /* Glance lets these pass, and who looks for himself opens another file. */
+    { &loose, QCOW2_BACKING, "vmdk", UNSET, UNSAFE },
+    { &loose, QCOW2_GPT_BACKING, "gpt", UNSET, UNSAFE },
+    { &loose, QED_BACKING, "qcow2", UNSET, UNSAFE },
+    { &loose, VMDK_CUT_FLAT, "vmdk", UNSET, UNSAFE },
+    { &loose, VMDK_BINARY, "vmdk", UNSET, UNSAFE },
+    { &loose, VMDK_BINARY, "ami", UNSET, UNSAFE },
+    { &loose, QCOW2_GPT, "gpt", UNSET, NULL },
     { &loose, QED, "raw", UNSET, UNSAFE },
     { &loose, QED, "qcow2", UNSET, NULL },
     { &loose, VHD_CUT, "raw", 8, NULL },

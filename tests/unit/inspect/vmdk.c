@@ -9,6 +9,12 @@
 #define HEADER     "KDMV\1\0\0\0\3\0\0\0\0\120\0\0\0\0\0\0\200\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\24\0\0\0\0\0\0\0\0\2\0\0\25"
 #define AT_END     "\xff\xff\xff\xff\xff\xff\xff\xff"
 
+#define B8(x)      x x x x x x x x
+#define FILL       B8("################") B8("################") B8("########") B8("####") /* no NUL up to sector 2 */
+#define BLANK416   B8("    ") B8(B8("      "))
+#define BLANK9984  BLANK416 BLANK416 BLANK416 BLANK416 BLANK416 BLANK416 BLANK416 BLANK416 BLANK416 BLANK416 BLANK416 BLANK416 \
+    BLANK416 BLANK416 BLANK416 BLANK416 BLANK416 BLANK416 BLANK416 BLANK416 BLANK416 BLANK416 BLANK416 BLANK416
+
 enum { TEN_MIB = 10 << 20, DIRECTORY = 56 };
 
 static const struct image_base sparse = { 20000, { AT(0, HEADER), AT(DIRECTORY, "\32"), AT(512, TEXT) } };
@@ -40,6 +46,22 @@ static const struct image_row headers[] = {
     { "vmdk with a flat extent", 0, { AT(512, "createType=\"monolithicFlat\"\nRW 1 FLAT \"a\" 0\n\0") }, "vmdk", 0, "descriptor" },
     { "vmdk with an extent elsewhere", 0, { AT(512, "createType=\"monolithicSparse\"\nRW 1 FLAT \"/a\"\n\0") }, "vmdk", TEN_MIB,
       "descriptor" },
+    /* QEMU reads on as far as the first NUL, whatever the header says. */
+    { "vmdk with another type beyond its descriptor", 0,
+      { AT(36, "\1"), AT(512, TEXT FILL), AT(1024, "#createType=\"vmfs\"\n") }, "vmdk", TEN_MIB, "descriptor" },
+    { "vmdk with a parent beyond its descriptor", 0,
+      { AT(36, "\1"), AT(512, TEXT FILL), AT(1024, "#parentFileNameHint=\"/a\"\n") }, "vmdk", TEN_MIB, "descriptor" },
+    { "vmdk with a parent behind a NUL", 0,
+      { AT(36, "\1"), AT(512, TEXT), AT(1024, "#parentFileNameHint=\"/a\"\n") }, "vmdk", TEN_MIB, NULL },
+    { "vmdk without capacity and with a hidden type", 0,
+      { AT(12, "\0\0\0\0"), AT(512, "#createType=:vmfs\"\n" TEXT) }, "vmdk", 0, "descriptor" },
+    { "vmdk that is cut and has a parent", 1000, { AT(512, "parentFileNameHint=\"/a\"\n" TEXT) }, "vmdk", TEN_MIB, "descriptor" },
+    { "vmdk of an older kind with a parent", 0, { AT(0, "COWD"), AT(512, "parentFileNameHint=\"/a\"\n") }, "vmdk", NO_SIZE, "descriptor" },
+    { "vmdk of an older kind with a parent in the last sector", 0,
+      { AT(0, "COWD"), AT(512, BLANK9984), AT(10496, "parentFileNameHint=\"/a\"\n") }, "vmdk", 0, "descriptor" },
+    { "vmdk of an older kind, cut in the middle of the parent", 530, { AT(0, "COWD"), AT(512, "parentFileNameHint=\"/a\"\n") },
+      "vmdk", 0, "descriptor" },
+    { "vmdk of an older kind with a type", 0, { AT(0, "COWD"), AT(512, "createType=\"vmfs\"\n") }, "", 20000, NULL },
 };
 
 /* The second header is the one in force; 1,536 bytes at the end of 21,536. */
@@ -81,12 +103,18 @@ static const struct image_row texts[] = {
     { "vmdk descriptor alone of a kind that needs a header", 0,
       { AT(32, "createType=\"streamOptimized\"\nRW 1 S \"a\"\n     ") }, "vmdk", NO_SIZE, NULL },
     { "text without a type", 0, { AT(32, "creatxType=") }, "", 400, NULL },
-    { "text with its type unquoted", 0, { AT(43, " ") }, "", 400, NULL },
+    { "text with its type unquoted", 0, { AT(42, " m") , AT(44, "                                                        ")}, "", 400, NULL },
+    /* QEMU does not look at the two characters between the word and the type. */
+    { "text with a blank for a quote", 0, { AT(43, " ") }, "vmdk", 0, "descriptor" },
     /* Glance calls these raw, or does not look at all. */
     { "vmdk descriptor alone with other letters", 0, { AT(22, "\xc3\xa9") }, "vmdk", 0, "descriptor" },
     { "vmdk descriptor alone with zeros behind it", 1000, { { 0 } }, "vmdk", 0, "descriptor" },
-    /* These, all agree, are not text. */
-    { "binary with a type in it", 0, { AT(0, "\1 Disk DescriptorFile") }, "", 400, NULL },
+    /* This, Glance agrees, is not text; QEMU, told that it is a VMDK, opens the extent. */
+    { "binary with a type in it", 0, { AT(0, "\1 Disk DescriptorFile") }, "vmdk", 0, "descriptor" },
+    { "a comment of other letters before the version", 0, { AT(0, "#\xff\xfe") }, "vmdk", 0, "descriptor" },
+    { "binary with a type of one file in it", 0, { AT(0, "\1 Disk DescriptorFile"), AT(44, "streamOptimized") , AT(59, "\"") }, "", 400, NULL },
+    { "binary with a parent in it", 0, { AT(0, "\1"), AT(32, "parentFileNameHint") }, "", 400, NULL },
+    /* Nobody reads on behind the first NUL. */
     { "zeros with a type in them", 1000, { AT(0, "\0 Disk DescriptorFile") }, "", 1000, NULL },
 };
 /* clang-format on */

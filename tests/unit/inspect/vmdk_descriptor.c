@@ -35,6 +35,11 @@ static const struct {
     { "two types, the harmless one second", "createType=\"monolithicFlat\"\n" TYPE EXTENT, false, false },
     { "two types that differ in case", "#CREATETYPE=\"monolithicSparse\"\ncreateType=\"vmfs\"\n" EXTENT, true,
       false },
+    { "a type before it that is written otherwise", "#createType=:monolithicFlat\"\n" TYPE EXTENT, true,
+      false },
+    { "the word before it", "# createType\n" TYPE EXTENT, true, false },
+    { "the word in other letters before it", "#CREATETYPE\n" TYPE EXTENT, true, false },
+    { "the word behind it", TYPE EXTENT "# createType\n", true, false },
     { "a parent", TYPE EXTENT "parentFileNameHint=\"/etc/passwd\"\n", true, false },
     { "a parent in a comment", TYPE EXTENT "#parentFileNameHint=\"a\"\n", true, false },
     { "no extent", TYPE, true, false },
@@ -75,7 +80,7 @@ static void descriptor_lines(void **state UNUSED)
         const char *fault;
 
         memcpy(exact, rows[i].text, n);
-        fault = descriptor_fault(exact, n, &typed);
+        fault = descriptor_fault(exact, n, n, &typed);
         mem_free(exact);
         CHECK_CASE(rows[i].name, !fault == rows[i].safe);
         CHECK_CASE(rows[i].name, typed == rows[i].typed);
@@ -87,8 +92,8 @@ static void descriptor_ends_at_nul(void **state UNUSED)
     static const char text[] = TYPE EXTENT "\0foo\nRW 1 FLAT \"/a\"\n\xff";
     bool typed;
 
-    assert_null(descriptor_fault((const uint8_t *)text, sizeof text, &typed));
-    assert_non_null(descriptor_fault((const uint8_t *)text, sizeof TYPE - 1, &typed));
+    assert_null(descriptor_fault((const uint8_t *)text, sizeof text, sizeof text, &typed));
+    assert_non_null(descriptor_fault((const uint8_t *)text, sizeof TYPE - 1, sizeof TYPE - 1, &typed));
 }
 
 static void descriptor_is_ascii(void **state UNUSED)
@@ -96,8 +101,66 @@ static void descriptor_is_ascii(void **state UNUSED)
     static const char text[] = TYPE EXTENT "# caf\xc3\xa9\n";
     bool typed = true;
 
-    assert_non_null(descriptor_fault((const uint8_t *)text, strlen(text), &typed));
+    assert_non_null(descriptor_fault((const uint8_t *)text, strlen(text), strlen(text), &typed));
     assert_false(typed);
+}
+
+static const struct {
+    const char *name, *text;
+    bool other_files, parent;
+} references[] = {
+    { "nothing", "", false, false },
+    { "monolithicSparse", TYPE EXTENT, false, false },
+    { "monolithicFlat", "createType=\"monolithicFlat\"", true, false },
+    { "vmfs", "createType=\"vmfs\"", true, false },
+    { "vmfsSparse", "createType=\"vmfsSparse\"", true, false },
+    { "seSparse", "createType=\"seSparse\"", true, false },
+    { "twoGbMaxExtentSparse", "createType=\"twoGbMaxExtentSparse\"", true, false },
+    { "twoGbMaxExtentFlat", "createType=\"twoGbMaxExtentFlat\"", true, false },
+    { "a type that QEMU does not know", "createType=\"custom\"", false, false },
+    { "two other characters before the type", "createType\n\tvmfs\"", true, false },
+    { "a quote among these two", "createType\"\"vmfs\"", true, false },
+    { "a type that goes on over the line's end", "createType=\"vmfs\n\"", false, false },
+    { "a type that does not end", "createType=\"vmfs", true, false },
+    { "a word at the end", "createType", false, false },
+    { "a word and one character", "createType=", false, false },
+    { "the second type", TYPE "createType=:vmfs\"", true, false },
+    { "bytes that are no text before it", "\x01\xff createType=\"vmfs\"", true, false },
+    { "a parent", "parentFileNameHint=\"/a\"", false, true },
+    { "a parent without the rest", "parentFileNameHint", false, true },
+    { "a parent in a comment", TYPE EXTENT "#\xffparentFileNameHint", false, true },
+};
+
+static void descriptor_references(void **state UNUSED)
+{
+    for (size_t i = 0; i < COUNT(references); i++) {
+        const uint8_t *text = (const uint8_t *)references[i].text;
+        size_t n = strlen(references[i].text);
+
+        CHECK_CASE(references[i].name, descriptor_has_other_files(text, n) == references[i].other_files);
+        CHECK_CASE(references[i].name, descriptor_has_parent(text, n) == references[i].parent);
+    }
+}
+
+/* What the header does not count is read by others all the same, as far as the first NUL. */
+static void descriptor_goes_on(void **state UNUSED)
+{
+    static const char *const tails[] = { "#createType", "parentFileNameHint" };
+    char text[200];
+    bool typed;
+
+    for (size_t i = 0; i < COUNT(tails); i++) {
+        size_t said = strlen(TYPE EXTENT), seen;
+
+        memset(text, 0, sizeof text);
+        memcpy(text, TYPE EXTENT, said);
+        memcpy(text + said, tails[i], strlen(tails[i]));
+        seen = said + strlen(tails[i]);
+        CHECK_CASE(tails[i], descriptor_fault((const uint8_t *)text, said, seen, &typed) && typed);
+        memmove(text + said + 1, text + said, strlen(tails[i]));
+        text[said] = 0;
+        CHECK_CASE(tails[i], !descriptor_fault((const uint8_t *)text, said, seen + 1, &typed) && typed);
+    }
 }
 
 static const struct {
@@ -124,10 +187,9 @@ static void descriptor_starts(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(descriptor_lines),
-        cmocka_unit_test(descriptor_ends_at_nul),
-        cmocka_unit_test(descriptor_is_ascii),
-        cmocka_unit_test(descriptor_starts),
+        cmocka_unit_test(descriptor_lines),    cmocka_unit_test(descriptor_ends_at_nul),
+        cmocka_unit_test(descriptor_is_ascii), cmocka_unit_test(descriptor_references),
+        cmocka_unit_test(descriptor_goes_on),  cmocka_unit_test(descriptor_starts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
