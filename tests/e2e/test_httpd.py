@@ -318,6 +318,46 @@ def test_http_2(make):
         assert curl(url, '-r', '100-199') == ('206 2', body[100:200])
 
 
+# ---------------------------------------------------------------- what is left of a request
+
+@pytest.mark.parametrize('mpm', ['event', 'worker', 'prefork'])
+@pytest.mark.parametrize('how', [(), ('--http2-prior-knowledge',), ('-k',)], ids=['http1', 'h2c', 'tls'])
+def test_downloads_leave_no_file_open(make, mpm, how):
+    """Whole, in part and broken off, of more than the socket takes at once; httpd sets what it cannot send at once aside."""
+    if mpm == 'prefork' and 'http2' in ''.join(how):
+        pytest.skip('mod_http2 does not run in the prefork MPM')
+    data = make.data()
+    port, text = tls(make.directory())
+    server = make(MOUNT % (data.conf, 'EnableSendfile On') + text + ('' if mpm == 'prefork' else 'Protocols h2c http/1.1\n'),
+                  modules=('ssl',) + (() if mpm == 'prefork' else ('http2',)), mpm=mpm, processes=1)
+    member = Mounted(server)
+    image = member.active(pattern(24 * MIB))
+    url = ('https://127.0.0.1:%d' % port if how == ('-k',) else 'http://127.0.0.1:%d' % server.port) + '/image/v2/images/%s/file' % image
+    identity = [word for pair in member.identity.items() for word in ('-H', '%s: %s' % pair)]
+
+    def curl(*arguments, ends=0):
+        done = subprocess.run(['curl', '-s', '-o', '/dev/null', '-w', '%{size_download}', *how, *identity, url, *arguments],
+                              capture_output=True, text=True, timeout=60 * SLOW)
+        assert done.returncode == ends, done
+        return int(done.stdout)
+
+    def still_open():
+        found = []
+        for pid in server.children():
+            with contextlib.suppress(FileNotFoundError):
+                for fd in os.listdir('/proc/%d/fd' % pid):
+                    with contextlib.suppress(FileNotFoundError):
+                        found.append(os.readlink('/proc/%d/fd/%s' % (pid, fd)))
+        return [path for path in found if image in path]
+    for _ in range(3):
+        assert curl() == 24 * MIB
+        assert curl('-r', '1000000-9000000') == 8000001
+        assert curl('--limit-rate', '100k', '-m', '0.3', ends=28) < 24 * MIB
+    assert eventually(lambda: not still_open()), still_open()
+    assert member.delete('/v2/images/' + image).status == 204
+    assert not still_open()
+
+
 # ---------------------------------------------------------------- limits
 
 def expecting(client, image, length):

@@ -5,7 +5,6 @@
 #include "embed/httpd/mod_glint.h"
 
 #include <apr_portable.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -106,6 +105,7 @@ int answer_write(struct gateway *g, const void *buf, size_t n)
 static int copy_file(struct gateway *g, int fd, uint64_t offset, size_t len)
 {
     char buf[SMALL_FILE];
+
     ssize_t n = pread(fd, buf, len, (off_t)offset);
 
     if (n != (ssize_t)len)
@@ -115,24 +115,24 @@ static int copy_file(struct gateway *g, int fd, uint64_t offset, size_t len)
     return 0;
 }
 
-/* The service closes its descriptor before httpd may have sent all: the request's pool owns one of its own.
- */
+/* The service closes its descriptor before httpd may have sent all, so the request's pool gets a duplicate.
+ * The duplicate has to come from apr_file_dup(): a file made by apr_os_file_put() has APR_FOPEN_NOCLEANUP
+ * set, and when an output filter sets such a bucket aside, apr_file_setaside() takes the descriptor to
+ * another apr_file_t that nothing closes. */
 static int add_file(struct gateway *g, int fd, uint64_t offset, uint64_t len)
 {
     const core_dir_config *core = ap_get_core_module_config(g->r->per_dir_config);
     apr_pool_t *pool = g->r->pool;
-    apr_os_file_t own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     apr_int32_t flags = APR_FOPEN_READ;
-    apr_file_t *file = NULL;
+    apr_file_t *service = NULL, *file = NULL;
 
-    if (own < 0)
-        return -1;
 #if APR_HAS_SENDFILE
     if (core->enable_sendfile == ENABLE_SENDFILE_ON)
         flags |= APR_FOPEN_SENDFILE_ENABLED;
 #endif
-    apr_os_file_put(&file, &own, flags, pool);
-    apr_pool_cleanup_register(pool, file, (apr_status_t(*)(void *))apr_file_close, apr_pool_cleanup_null);
+    if (apr_os_file_put(&service, &fd, flags, pool) != APR_SUCCESS ||
+        apr_file_dup(&file, service, pool) != APR_SUCCESS)
+        return -1;
     apr_brigade_insert_file(g->out, file, (apr_off_t)offset, (apr_off_t)len, pool);
 #if APR_HAS_MMAP
     if (core->enable_mmap == ENABLE_MMAP_OFF)
