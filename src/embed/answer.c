@@ -2,8 +2,10 @@
 /* What every gateway has to get right about an answer's head and length. */
 #include "embed/embed.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Between us and the server only (RFC 9110 section 7.6.1); PEP 3333 forbids them to an application. */
 static const char *const hop_by_hop[] = {
@@ -80,4 +82,14 @@ uint64_t embedded_answer_take(struct embedded_answer *a, uint64_t n)
 bool embedded_answer_is_short(const struct embedded_answer *a)
 {
     return a->headed && !a->bodyless && a->left > 0;
+}
+
+ssize_t embedded_read_file(int fd, void *buf, size_t n, uint64_t offset)
+{
+    ssize_t got;
+
+    do
+        got = pread(fd, buf, n, (off_t)offset);
+    while (got < 0 && errno == EINTR);
+    return got;
 }

@@ -44,6 +44,9 @@ uint64_t embedded_answer_take(struct embedded_answer *a, uint64_t n);
 /* Whether less was written than promised, so that the client must not take it for the whole. */
 bool embedded_answer_is_short(const struct embedded_answer *a);
 
+/* Reads at most n bytes at the offset, again after a signal. 0: the file ends there; -1 with errno set. */
+ssize_t embedded_read_file(int fd, void *buf, size_t n, uint64_t offset);
+
 /* Answers in plain text, and logs it, before the service or in its place. */
 void embedded_refuse(struct http_request *rq, int status, const char *text);
 

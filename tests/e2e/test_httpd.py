@@ -545,6 +545,30 @@ def test_uploads_and_downloads_live_through_a_graceful_restart(make):
 
 
 @pytest.mark.parametrize('mpm', ['event', 'worker', 'prefork'])
+def test_a_chunked_upload_lives_through_a_graceful_restart(make, mpm):
+    """In the prefork MPM the signal interrupts the child's wait for the next chunk, which mod_reqtimeout (enabled in Debian) reports."""
+    data = make.data()
+    server = make(MOUNT % (data.conf, '') + 'RequestReadTimeout header=20-40,MinRate=500 body=40,MinRate=500\n', modules=('reqtimeout',), mpm=mpm)
+    member = Mounted(server)
+    image, body = member.create()['id'], pattern(2 * MIB)
+    up = member.connect()
+    up.sendall(member.head('PUT', '/v2/images/%s/file' % image, {'Content-Type': 'application/octet-stream', 'Transfer-Encoding': 'chunked'}))
+    half = b'%x\r\n' % MIB + body[:MIB] + b'\r\n', b'%x\r\n' % MIB + body[MIB:] + b'\r\n'
+    for sent in (half[0], half[1][:5000]):    # waiting for a chunk, and within one
+        up.sendall(sent)
+        assert eventually(lambda: member.show(image)['status'] == 'saving')
+        for _ in range(2):
+            before = set(server.children())
+            server.graceful()
+            assert eventually(lambda: set(server.children()) - before)
+            assert member.show(image)['status'] == 'saving'
+    up.sendall(half[1][5000:] + b'0\r\n\r\n')
+    assert read_answer(up).status == 204
+    assert member.download(image).body == body
+    up.close()
+
+
+@pytest.mark.parametrize('mpm', ['event', 'worker', 'prefork'])
 def test_a_stop_within_an_upload_leaves_the_image_to_the_next_try(make, mpm):
     data = make.data()
     server = make(MOUNT % (data.conf, ''), mpm=mpm)

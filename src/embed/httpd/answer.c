@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <util_filter.h>
 
@@ -106,9 +105,7 @@ static int copy_file(struct gateway *g, int fd, uint64_t offset, size_t len)
 {
     char buf[SMALL_FILE];
 
-    ssize_t n = pread(fd, buf, len, (off_t)offset);
-
-    if (n != (ssize_t)len)
+    if (embedded_read_file(fd, buf, len, offset) != (ssize_t)len)
         return -1;
     apr_brigade_write(g->out, NULL, NULL, buf, len);
     g->collected += len;

@@ -24,9 +24,14 @@ static ssize_t cut(struct gateway *g, apr_status_t rv)
 /* The next piece into g->in. 0: there is none yet (only without `wait`); -1: there will be none. */
 static int fetch(struct gateway *g, size_t n, bool wait)
 {
-    apr_status_t rv = ap_get_brigade(g->r->input_filters, g->in, AP_MODE_READBYTES,
-                                     wait ? APR_BLOCK_READ : APR_NONBLOCK_READ, (apr_off_t)n);
+    apr_status_t rv;
 
+    /* In the prefork MPM SIGUSR1 (graceful) interrupts the wait of mod_reqtimeout or of the core's filter:
+     * that is not the end of the body. */
+    do
+        rv = ap_get_brigade(g->r->input_filters, g->in, AP_MODE_READBYTES,
+                            wait ? APR_BLOCK_READ : APR_NONBLOCK_READ, (apr_off_t)n);
+    while (APR_STATUS_IS_EINTR(rv));
     if (!wait && (APR_STATUS_IS_EAGAIN(rv) || (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(g->in))))
         return 0;
     return rv == APR_SUCCESS ? 1 : (int)cut(g, rv);
@@ -52,7 +57,9 @@ static ssize_t take(struct gateway *g, char *buf, size_t n)
             apr_bucket_delete(b);
             continue;
         }
-        rv = apr_bucket_read(b, &data, &len, APR_BLOCK_READ);
+        do
+            rv = apr_bucket_read(b, &data, &len, APR_BLOCK_READ);
+        while (APR_STATUS_IS_EINTR(rv));
         if (rv != APR_SUCCESS)
             return cut(g, rv);
         if (len > n - got) {

@@ -121,6 +121,19 @@ static apr_status_t refuse(ap_filter_t *f, apr_bucket_brigade *out)
     return ap_pass_brigade(f->r->output_filters, out);
 }
 
+/* Repeats a wait that a signal has interrupted (SIGUSR1 in the prefork MPM): mod_proxy_uwsgi would take it
+ * for the end of the body. */
+static apr_status_t read_more(ap_filter_t *f, struct framing *b, apr_read_type_e block, apr_off_t n)
+{
+    apr_status_t rv;
+
+    do
+        rv = b->begun ? ap_get_brigade(f->next, b->in, AP_MODE_READBYTES, block, n)
+                      : read_first(f, b, block, n);
+    while (APR_STATUS_IS_EINTR(rv));
+    return rv;
+}
+
 /* Never gives more than it was asked for (mod_proxy_uwsgi would lose the rest), and never nothing when it may
  * wait. */
 static apr_status_t frame(ap_filter_t *f, apr_bucket_brigade *out, ap_input_mode_t mode,
@@ -139,9 +152,7 @@ static apr_status_t frame(ap_filter_t *f, apr_bucket_brigade *out, ap_input_mode
         return APR_EINVAL;
     while (moved == 0 && !b->ended) {
         if (APR_BRIGADE_EMPTY(b->in)) {
-            apr_status_t rv = b->begun
-                                  ? ap_get_brigade(f->next, b->in, AP_MODE_READBYTES, block, n - OVERHEAD)
-                                  : read_first(f, b, block, n - OVERHEAD);
+            apr_status_t rv = read_more(f, b, block, n - OVERHEAD);
 
             if (rv != APR_SUCCESS)
                 return rv;

@@ -39,7 +39,7 @@ static void shut(struct blocks *b)
 static int read_all(int fd, char *buf, size_t n, uint64_t offset)
 {
     while (n > 0) {
-        ssize_t got = pread(fd, buf, n, (off_t)offset);
+        ssize_t got = embedded_read_file(fd, buf, n, offset);
 
         if (got <= 0)
             return (int)got;

@@ -185,7 +185,7 @@ static int copy_file(struct gateway *g, int fd, uint64_t offset, uint64_t len)
     CLEANUP(mem_free_ptr) char *buf = mem_resize(NULL, COPY_PIECE);
 
     while (len > 0) {
-        ssize_t n = pread(fd, buf, len < COPY_PIECE ? (size_t)len : COPY_PIECE, (off_t)offset);
+        ssize_t n = embedded_read_file(fd, buf, len < COPY_PIECE ? (size_t)len : COPY_PIECE, offset);
 
         if (n <= 0)
             g->gone = true;
