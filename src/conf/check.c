@@ -3,6 +3,7 @@
  * the start: a service that seems to protect what it does not is worse than none. */
 #include "conf/conf.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -82,6 +83,49 @@ static void check_qemu_img(const struct config *c, void (*loud)(void *arg, const
         loud(arg, str_text(&text));
         return;
     }
+}
+
+/* "localhost" may be made to mean anything, and is what people write. */
+static bool is_loopback(const char *host)
+{
+    struct in6_addr six;
+    struct in_addr four;
+
+    if (inet_pton(AF_INET, host, &four) == 1)
+        return ntohl(four.s_addr) >> 24 == IN_LOOPBACKNET;
+    if (inet_pton(AF_INET6, host, &six) == 1)
+        return IN6_IS_ADDR_LOOPBACK(&six);
+    return str_eq(host, "localhost");
+}
+
+static int check_loopback(const struct config *c, const char *group, const char *name, const char *host,
+                          struct error *e)
+{
+    if (!host || !*host || is_loopback(host))
+        return 0;
+    return error_set(
+        e, ERROR_INVALID,
+        "%s: [%s] %s is %s, and without a configuration everybody may do everything: that is for "
+        "the loopback address alone; no glance-api.conf was found",
+        config_origin(c, group, name, NULL), group, name, host);
+}
+
+int conf_check_standalone(const struct config *c, struct error *e)
+{
+    const char *uwsgi = config_str(c, "glint", "bind_uwsgi");
+    CLEANUP(str_done) struct str host = STR_INIT;
+
+    if (!conf_is_standalone(c))
+        return 0;
+    if (uwsgi && strrchr(uwsgi, ':')) {
+        size_t n = (size_t)(strrchr(uwsgi, ':') - uwsgi);
+        bool brackets = n > 1 && uwsgi[0] == '[' && uwsgi[n - 1] == ']';
+
+        str_addn(&host, uwsgi + brackets, n - 2 * (size_t)brackets);
+    }
+    if (check_loopback(c, "glint", "bind_uwsgi", str_text(&host), e) < 0)
+        return -1;
+    return check_loopback(c, "DEFAULT", "bind_host", config_str(c, "DEFAULT", "bind_host"), e);
 }
 
 int conf_check(const struct config *c, void (*loud)(void *arg, const char *text), void *arg, struct error *e)

@@ -15,21 +15,26 @@ struct conf_request {
     char **environment;
     const char *tool; /* NULL for the service; "manage" for the database tool (glance-manage.conf) */
     const char *const *defaults; /* "group.name=value" below every file: what the hosting program prefers */
+    bool standalone;             /* take the standalone profile where nothing is named and nothing is found */
 };
 
 /* Finds files as Glance does (operations.md section 2): OS_GLANCE_CONFIG_DIR or /etc/glance,
  * glance-image-import.conf, glance-api.conf, then glance.conf.d/ and glance-api.conf.d/ of ~/.glance, ~,
- * /etc/glance, /etc. With no file at all the standalone profile applies: SQLite and a file store below
- * conf_data_dir(), loopback only, no authentication, and one user who may do everything. */
+ * /etc/glance, /etc. What was named (files, dirs, OS_GLANCE_CONFIG_DIR) and has no file is an error, as is no
+ * file at all, unless the request allows the standalone profile: SQLite and a file store below
+ * conf_data_dir(), loopback only, no authentication, and one user who may do everything. It also gives way
+ * where /etc/glance exists, unless GLINT_DATA_DIR asks for it. */
 int conf_load(const struct conf_request *rq, struct config **ret, struct error *e) MUST_CHECK;
 bool conf_is_standalone(const struct config *c);
+/* The standalone profile is for this machine's users: an address of [DEFAULT] bind_host or [glint] bind_uwsgi
+ * that others reach is an error there. Nothing to say about other configurations. */
+int conf_check_standalone(const struct config *c, struct error *e) MUST_CHECK;
 /* Files that were read, for messages; NULL-terminated. */
 const char *const *conf_files(const struct config *c);
 /* Where files are looked for that options name without a directory, as oslo.config's find_file() does: beside
  * the files that were read, the last one first, then ~/.glance, ~, /etc/glance, /etc. Ends with NULL. */
 const char *const *conf_search_dirs(const struct config *c, struct arena *a);
-/* GLINT_DATA_DIR, else $STATE_DIRECTORY (systemd), else /var/lib/glint for root, else $XDG_DATA_HOME/glint or
- * ~/.local/share/glint. */
+/* GLINT_DATA_DIR, else /var/lib/glint for root, else $XDG_DATA_HOME/glint or ~/.local/share/glint. */
 const char *conf_data_dir(void);
 
 /* Settings that this version cannot honour: those that protect something or change what happens to data

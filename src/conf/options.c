@@ -308,7 +308,7 @@ const struct option conf_options[] = {
     /* ---- Glint's own ---- */
     { "glint", "data_dir", OPTION_STRING, NULL, .flags = OPTION_RESTART,
       .help = "Where database and images are when there is no configuration file: $GLINT_DATA_DIR, "
-              "systemd's state directory, /var/lib/glint for root, else ~/.local/share/glint." },
+              "/var/lib/glint for root, else ~/.local/share/glint." },
     { "glint", "bind_unix", OPTION_STRING, NULL, .flags = OPTION_RESTART,
       .help = "Path of a Unix socket to listen on too, for a proxy on the same machine." },
     { "glint", "bind_unix_mode", OPTION_OCTAL, "0660", .flags = OPTION_RESTART,

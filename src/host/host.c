@@ -46,9 +46,9 @@ int host_load(const struct conf_request *rq, struct host **ret, struct error *e)
 
     h->source = *rq;
     h->unsupported = (struct str)STR_INIT;
-    if (conf_load(rq, &h->config, e) < 0 || conf_check(h->config, collect, &h->unsupported, e) < 0 ||
-        check_imports(h->config, e) < 0 || pipeline_load(h->config, &h->pipeline, e) < 0 ||
-        api_open(h->config, h->pipeline, &h->api, e) < 0) {
+    if (conf_load(rq, &h->config, e) < 0 || conf_check_standalone(h->config, e) < 0 ||
+        conf_check(h->config, collect, &h->unsupported, e) < 0 || check_imports(h->config, e) < 0 ||
+        pipeline_load(h->config, &h->pipeline, e) < 0 || api_open(h->config, h->pipeline, &h->api, e) < 0) {
         host_free(h);
         return -1;
     }

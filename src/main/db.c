@@ -32,7 +32,8 @@ static int fail(const struct error *e)
 
 static int database_open(struct database *d, const struct command_line *cl, bool create, struct error *e)
 {
-    if (start_config(cl, &d->config, e) < 0 || host_open_db(d->config, create, &d->db, e) < 0)
+    if (start_config_of_database(cl, create, &d->config, e) < 0 ||
+        host_open_db(d->config, create, &d->db, e) < 0)
         return -1;
     return db_acquire(d->db, DB_WAIT, &d->conn, e);
 }

@@ -161,7 +161,7 @@ static int tool_open(struct tool *t, struct error *e)
 {
     struct doctor_options *o = &t->options;
 
-    if (options_read(t, e) < 0 || start_config(t->cl, &t->config, e) < 0 ||
+    if (options_read(t, e) < 0 || start_config_of_database(t->cl, false, &t->config, e) < 0 ||
         host_open_db(t->config, false, &t->db, e) < 0 || schema_look(t->db, e) < 0 ||
         stores_open(t->config, &t->stores, e) < 0)
         return -1;

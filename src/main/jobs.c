@@ -30,8 +30,9 @@ static int tool_open(struct tool *t, struct error *e)
 {
     struct schema_info info;
 
-    if (start_config(t->cl, &t->config, e) < 0 || host_open_db(t->config, false, &t->db, e) < 0 ||
-        db_acquire(t->db, DB_WAIT, &t->conn, e) < 0 || schema_check(t->conn, &info, e) < 0)
+    if (start_config_of_database(t->cl, false, &t->config, e) < 0 ||
+        host_open_db(t->config, false, &t->db, e) < 0 || db_acquire(t->db, DB_WAIT, &t->conn, e) < 0 ||
+        schema_check(t->conn, &info, e) < 0)
         return -1;
     return info.own_tables
                ? 0

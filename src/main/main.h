@@ -18,15 +18,15 @@ struct command_line {
     const char *files[WORDS_MAX], *dirs[WORDS_MAX], *overrides[WORDS_MAX];
     const char *asked[WORDS_MAX]; /* "rule=NAME" and so on: switches that one subcommand takes */
     size_t n_words, n_files, n_dirs, n_overrides, n_asked;
-    bool all, force, hash, help, insecure, json, repair, version,
+    bool all, force, hash, help, insecure, json, repair, standalone, version,
         manage; /* manage: called as glance-manage */
 };
 
 /* 0, or EXIT_USAGE after it said what is wrong. */
 int command_line_parse(struct command_line *ret, int argc, char **argv, bool manage);
 void command_line_done(struct command_line *cl);
-/* argv of `glint <command>` with the same configuration; memory of the arena. */
-char **command_line_again(const struct command_line *cl, const char *command);
+/* argv of `glint <command>` with the same configuration, or with none (standalone); memory of the arena. */
+char **command_line_again(const struct command_line *cl, const char *command, bool standalone);
 
 /* Subcommands: each returns the exit status. */
 int serve_main(const struct command_line *cl);
@@ -46,6 +46,11 @@ int usage(const char *command); /* prints the help to standard output */
 /* Where the command line says that the configuration is; its texts. */
 struct conf_request start_source(const struct command_line *cl);
 int start_config(const struct command_line *cl, struct config **ret, struct error *e) MUST_CHECK;
+/* For tools that look at a database: says on standard error when it is that of the standalone profile, and is
+ * an error when no service has run in that profile here. make: the tool may make the database, which is
+ * for a configuration alone. */
+int start_config_of_database(const struct command_line *cl, bool make, struct config **ret,
+                             struct error *e) MUST_CHECK;
 /* Log lines of an error: its message and its detail. */
 void start_say(const char *what, const struct error *e);
 /* Raises the limit of open files, keeps the heap small, ignores SIGPIPE. */
@@ -64,6 +69,8 @@ enum { SYSTEMD_SOCKETS_MAX = 32 };
 /* Takes what systemd handed to this process and clears the variables, so that children do not take it for
  * theirs. Returns the number of sockets. */
 size_t systemd_start(struct systemd_socket ret[SYSTEMD_SOCKETS_MAX]);
+/* Whether a service manager started this very process; known after systemd_start(). */
+bool systemd_is_parent(void);
 void systemd_notify(const char *format, ...) PRINTF(1, 2);
 void systemd_reloading(void);
 int64_t systemd_watchdog_us(void); /* how often to say WATCHDOG=1; 0: never */

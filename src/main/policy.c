@@ -213,8 +213,11 @@ int policy_main(const struct command_line *cl)
             continue;
         if (start_config(cl, &c, &e) < 0 || open_rules(cl, c, &r, &e) < 0)
             fprintf(stderr, "glint: %s\n", e.message);
-        else
+        else {
+            if (conf_is_standalone(c))
+                fprintf(stderr, "glint: no configuration was found: these are the default rules\n");
             status = actions[i].run(cl, r);
+        }
         policy_release(r);
         config_free(c);
         return status;

@@ -53,7 +53,7 @@ void serve_reload(struct server *s)
     struct error e;
 
     systemd_reloading();
-    if (serve_load(s->cl, &next, &e) < 0 || take_over(s, &next, &e) < 0) {
+    if (serve_load(s, &next, &e) < 0 || take_over(s, &next, &e) < 0) {
         start_say("the configuration stays as it was: ", &e);
     } else {
         host_warn(s->host);

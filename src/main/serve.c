@@ -43,10 +43,13 @@ static int signals_wait(int fd, int other, int64_t timeout_us)
 
 /* ---- opening ---- */
 
-int serve_load(const struct command_line *cl, struct host **ret, struct error *e)
+int serve_load(const struct server *s, struct host **ret, struct error *e)
 {
-    struct conf_request rq = start_source(cl);
+    struct conf_request rq = start_source(s->cl);
 
+    /* A configuration that is gone at a reload leaves no service that trusts everybody. */
+    if (s->host)
+        rq.standalone = conf_is_standalone(host_first_config(s->host));
     return host_load(&rq, ret, e);
 }
 
@@ -133,7 +136,7 @@ static int open_metrics(struct server *s, struct error *e)
 static void open_worker(struct server *s)
 {
     s->supervise = config_bool(host_config(s->host), "glint", "supervise_worker");
-    s->worker.argv = command_line_again(s->cl, "worker");
+    s->worker.argv = command_line_again(s->cl, "worker", conf_is_standalone(host_config(s->host)));
     if (s->supervise)
         supervised_start(&s->worker);
 }
@@ -261,7 +264,7 @@ int serve_main(const struct command_line *cl)
 
     start_process();
     s.n_inherited = systemd_start(s.inherited);
-    if (serve_load(cl, &s.host, &e) < 0 || (s.signals = signals_open(&e)) < 0 ||
+    if (serve_load(&s, &s.host, &e) < 0 || (s.signals = signals_open(&e)) < 0 ||
         host_open_log(host_config(s.host), &e) < 0) {
         fprintf(stderr, "glint: %s\n", e.message);
         goto out;

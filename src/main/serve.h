@@ -21,7 +21,8 @@ struct server {
     unsigned broken_off;
 };
 
-int serve_load(const struct command_line *cl, struct host **ret, struct error *e) MUST_CHECK;
+/* Reads the configuration, at the start or (s->host is there) again. */
+int serve_load(const struct server *s, struct host **ret, struct error *e) MUST_CHECK;
 void serve_front_options(struct server *s, const struct config *c, struct http1_options *ret);
 /* The sockets of s->front. */
 int serve_listen(struct server *s, struct error *e) MUST_CHECK;

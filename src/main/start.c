@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "main/main.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -32,7 +35,15 @@ struct conf_request start_source(const struct command_line *cl)
 {
     extern char **environ;
 
-    return (struct conf_request){ cl->files, cl->dirs, cl->overrides, environ, cl->manage ? "manage" : NULL };
+    return (struct conf_request){
+        .files = cl->files,
+        .dirs = cl->dirs,
+        .overrides = cl->overrides,
+        .environment = environ,
+        .tool = cl->manage ? "manage" : NULL,
+        /* A worker serves whom its parent serves; a unit's worker without a configuration serves nobody. */
+        .standalone = str_eq(cl->command, "worker") ? cl->standalone : !systemd_is_parent(),
+    };
 }
 
 int start_config(const struct command_line *cl, struct config **ret, struct error *e)
@@ -40,6 +51,39 @@ int start_config(const struct command_line *cl, struct config **ret, struct erro
     struct conf_request rq = start_source(cl);
 
     return conf_load(&rq, ret, e);
+}
+
+/* Named by --set or OS_DATABASE__CONNECTION it is no profile's. */
+static bool database_is_named(const struct config *c)
+{
+    struct config_origin from;
+
+    (void)config_origin(c, "database", "connection", &from);
+    return from.kind != ORIGIN_PROFILE;
+}
+
+int start_config_of_database(const struct command_line *cl, bool make, struct config **ret, struct error *e)
+{
+    CLEANUP(str_done) struct str path = STR_INIT;
+
+    if (start_config(cl, ret, e) < 0)
+        return -1;
+    if (!conf_is_standalone(*ret) || database_is_named(*ret))
+        return 0;
+    if (make)
+        return error_set(e, ERROR_INVALID,
+                         "no configuration was found, and so no database is named: --config-file or "
+                         "OS_GLANCE_CONFIG_DIR name a configuration; glint serve without one makes its "
+                         "database by itself");
+    str_addf(&path, "%s/glance.sqlite", config_str(*ret, "glint", "data_dir"));
+    if (access(str_text(&path), F_OK) < 0)
+        return error_set(e, ERROR_INVALID,
+                         "no configuration was found, and without one there is no database here: %s: %s; "
+                         "--config-file or OS_GLANCE_CONFIG_DIR name a configuration",
+                         str_text(&path), strerror(errno));
+    fprintf(stderr, "glint: no configuration was found: this is about %s, of glint serve without one\n",
+            str_text(&path));
+    return 0;
 }
 
 void start_say(const char *what, const struct error *e)

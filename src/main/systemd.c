@@ -16,6 +16,7 @@ enum { FIRST_FD = 3 };
 
 static char notify_path[sizeof((struct sockaddr_un *)0)->sun_path];
 static int64_t watchdog_us;
+static bool is_parent;
 static char fd_names[1024];
 
 static int64_t number(const char *variable, int64_t max)
@@ -62,12 +63,18 @@ size_t systemd_start(struct systemd_socket ret[SYSTEMD_SOCKETS_MAX])
     int64_t watched = number("WATCHDOG_PID", INT64_MAX);
     size_t n = take_sockets(ret);
 
+    is_parent = n > 0 || path || number("SYSTEMD_EXEC_PID", INT64_MAX) == getpid();
     str_copy(notify_path, sizeof notify_path, path ? path : "");
     if (watched == 0 || watched == getpid())
         watchdog_us = number("WATCHDOG_USEC", INT64_MAX) / 2;
     for (size_t i = 0; i < COUNT(ours); i++)
         unsetenv(ours[i]);
     return n;
+}
+
+bool systemd_is_parent(void)
+{
+    return is_parent;
 }
 
 int64_t systemd_watchdog_us(void)

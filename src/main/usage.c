@@ -38,9 +38,13 @@ static const struct {
       "Serves the Images API until SIGTERM. SIGHUP reads the configuration again, SIGUSR1 reopens the log "
       "file.\n" },
     { "worker",
-      "usage: glint worker [--config-file FILE]... [--config-dir DIR]... [--set GROUP.OPTION=VALUE]...\n\n"
+      "usage: glint worker [--standalone] [--config-file FILE]... [--config-dir DIR]... [--set "
+      "GROUP.OPTION=VALUE]...\n\n"
       "Does jobs (imports, locations) and cleans up after interrupted uploads until SIGTERM. glint serve\n"
-      "starts and restarts one by itself, unless [glint] supervise_worker is false.\n" },
+      "starts and restarts one by itself, unless [glint] supervise_worker is false. --standalone: where "
+      "there "
+      "is\n"
+      "no configuration, work for a glint serve that has none either.\n" },
     { "db", "usage: glint db sync|check|version [--config-file FILE]... [--config-dir DIR]... [--set "
             "GROUP.OPTION=VALUE]...\n\n"
             "  sync     make the tables of an empty database, or add those of Glint to one that Glance made\n"
@@ -200,6 +204,8 @@ static bool try_plain(struct command_line *cl, const char *word)
         return cl->force = true;
     if (str_eq(word, "--repair"))
         return cl->repair = true;
+    if (str_eq(word, "--standalone"))
+        return cl->standalone = true;
     if (str_eq(word, "--hash"))
         return cl->hash = true;
     if (str_eq(word, "--debug") || str_eq(word, "-d"))
@@ -243,6 +249,8 @@ int command_line_parse(struct command_line *ret, int argc, char **argv, bool man
         if (!str_eq(ret->command, whose(ret->asked[i])))
             return complain(ret, arena_printf(ret->arena, "only glint %s takes", whose(ret->asked[i])),
                             arena_printf(ret->arena, "--%s", ret->asked[i]));
+    if (ret->standalone && !str_eq(ret->command, "worker"))
+        return complain(ret, "only glint worker takes", "--standalone");
     if ((ret->repair || ret->hash) && !str_eq(ret->command, "doctor"))
         return complain(ret, "only glint doctor takes", ret->repair ? "--repair" : "--hash");
     return 0;
@@ -253,13 +261,15 @@ void command_line_done(struct command_line *cl)
     arena_free(cl->arena);
 }
 
-char **command_line_again(const struct command_line *cl, const char *command)
+char **command_line_again(const struct command_line *cl, const char *command, bool standalone)
 {
-    char **argv = arena_array(cl->arena, char *, 3 + 2 * (cl->n_files + cl->n_dirs + cl->n_overrides));
+    char **argv = arena_array(cl->arena, char *, 4 + 2 * (cl->n_files + cl->n_dirs + cl->n_overrides));
     size_t n = 0;
 
     argv[n++] = arena_str(cl->arena, "glint");
     argv[n++] = arena_str(cl->arena, command);
+    if (standalone)
+        argv[n++] = arena_str(cl->arena, "--standalone");
     for (size_t i = 0; i < cl->n_files; i++) {
         argv[n++] = arena_str(cl->arena, "--config-file");
         argv[n++] = arena_str(cl->arena, cl->files[i]);

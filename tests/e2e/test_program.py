@@ -23,9 +23,23 @@ class Program:
         self.port, self.metrics_port = free_port(), free_port()
         self.log_path = os.path.join(self.directory, 'stderr')
         self.env = {k: v for k, v in os.environ.items() if not k.startswith('OS_')}
-        self.env.update({'OS_GLANCE_CONFIG_DIR': os.path.join(self.directory, 'none'), 'HOME': self.directory,
-                         'GLINT_DATA_DIR': os.path.join(self.directory, 'data')})
+        self.env.update({'HOME': self.directory, 'GLINT_DATA_DIR': os.path.join(self.directory, 'data')})
         self.process = None
+
+    def run(self, *words, env=None):
+        return subprocess.run([GLINT, *words], env={**self.env, **(env or {})}, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60 * SLOW)
+
+    def configure(self):
+        """The configuration that a service manager's service needs; start()'s words for it."""
+        path = os.path.join(self.directory, 'glance-api.conf')
+        with open(path, 'w') as f:
+            f.write('[DEFAULT]\nbind_host = 127.0.0.1\nnode_staging_uri = file://{0}/staging\n[database]\n'
+                    'connection = sqlite:///{0}/db\n[glance_store]\nfilesystem_store_datadir = {0}/images\n'
+                    .format(self.directory))
+        done = self.run('db', 'sync', '--config-file', path)
+        assert done.returncode == 0, done
+        return ('--config-file', path)
 
     def start(self, *words, env=None, wait=True, launcher=(), pass_fds=()):
         with open(self.log_path, 'ab') as log:
@@ -107,6 +121,71 @@ def listened_on(port):
     return found
 
 
+AS_PID = 'import os, sys; os.environ[sys.argv[1]] = str(os.getpid()); os.execv(sys.argv[2], sys.argv[2:])'
+
+
+@pytest.mark.parametrize('words, env, launcher, said', [
+    ((), {'OS_GLANCE_CONFIG_DIR': '{dir}/none'}, (),
+     'the directory {dir}/none (OS_GLANCE_CONFIG_DIR) is not there'),
+    ((), {'OS_GLANCE_CONFIG_DIR': ''}, (), 'no configuration was found'),
+    (('--config-dir', '{dir}/empty'), {}, (), '{dir}/empty (--config-dir) has no .conf file'),
+    (('--config-dir', '{dir}/none'), {}, (), '{dir}/none: no such directory (--config-dir)'),
+    (('--bind-host', '0.0.0.0'), {}, (), '[DEFAULT] bind_host is 0.0.0.0, and without a configuration everybody'),
+    (('--set', 'glint.bind_uwsgi=0.0.0.0:1'), {}, (), '[glint] bind_uwsgi is 0.0.0.0, and without'),
+    ((), {'NOTIFY_SOCKET': '{dir}/notify'}, (), 'no configuration was found'),
+    ((), {}, (sys.executable, '-c', AS_PID, 'SYSTEMD_EXEC_PID'), 'no configuration was found'),
+])
+def test_nobody_is_served_where_a_configuration_is_meant(program, words, env, launcher, said):
+    def put(text):
+        return text.replace('{dir}', program.directory)
+    os.mkdir(os.path.join(program.directory, 'empty'))
+    program.start(*map(put, words), env={k: put(v) for k, v in env.items()}, launcher=launcher, wait=False)
+    assert program.end() == 1
+    assert put(said) in program.log()
+    assert program.log().count('\n') == 1
+    assert not os.path.exists(os.path.join(program.directory, 'data'))
+
+
+def test_a_worker_without_a_configuration(program):
+    done = program.run('worker')
+    assert done.returncode == 1
+    assert 'no configuration was found' in done.stderr
+
+
+def test_tools_say_whose_database_they_mean(program):
+    """Without a configuration there is one only after a service ran without one, and no tool makes it."""
+    for words in (('jobs', 'list'), ('db', 'sync'), ('db', 'check'), ('db', 'version')):
+        done = program.run(*words)
+        assert done.returncode == 1 and 'no configuration was found' in done.stderr, done
+        assert done.stdout == ''
+    assert program.run('doctor').returncode == 2
+    assert not os.path.exists(os.path.join(program.directory, 'data'))
+    program.start()
+    meant = 'no configuration was found: this is about %s/data/glance.sqlite' % program.directory
+    for words in (('jobs', 'list'), ('db', 'check'), ('db', 'version'), ('doctor',)):
+        done = program.run(*words)
+        assert done.returncode == 0 and meant in done.stderr, done
+    assert program.run('db', 'sync').returncode == 1
+    assert program.run('config', 'show').returncode == 0
+    named = 'database.connection=sqlite:///%s/other' % program.directory
+    assert 'other is up to date' in program.run('db', 'sync', '--set', named).stdout
+
+
+def test_a_configuration_that_is_gone_at_a_reload(program):
+    """The one that is in force stays; the service does not become one that trusts everybody."""
+    os.mkdir(os.path.join(program.directory, '.glance'))
+    drop_in = os.path.join(program.directory, '.glance', 'glance-api.conf.d')
+    os.mkdir(drop_in)
+    with open(program.configure()[1]) as f, open(os.path.join(drop_in, 'a.conf'), 'w') as out:
+        out.write(f.read())
+    program.start()
+    assert program.client().post('/v2/images', json={'visibility': 'public'}).status == 403
+    os.rename(drop_in, drop_in + '.away')
+    program.signal(signal.SIGHUP)
+    program.wait_log('the configuration stays as it was: no configuration was found')
+    assert program.client().post('/v2/images', json={'visibility': 'public'}).status == 403
+
+
 def test_data_survives_a_restart(program):
     program.start()
     image_id = program.client().active(b'kept')
@@ -184,7 +263,7 @@ def test_socket_activation(program, tmp_path):
     # above the numbers that the launcher fills
     fds = [os.dup2(s.fileno(), 100 + i) for i, s in enumerate((web, metrics, local))]
     launcher = [sys.executable, '-c', LAUNCH, 'web:metrics:local', '3', *map(str, fds)]
-    program.start(wait=False, launcher=launcher, pass_fds=fds)
+    program.start(*program.configure(), wait=False, launcher=launcher, pass_fds=fds)
     port = web.getsockname()[1]
     program.wait(lambda: Client('127.0.0.1', port).get('/versions').status == 200)
     assert unix_get(str(tmp_path / 'activated.sock'), '/versions')[0] == 200
@@ -223,7 +302,7 @@ class Notified:
 def test_systemd_is_told(program, abstract):
     name = 'glint-test-%d' % os.getpid() if abstract else os.path.join(program.directory, 'notify')
     systemd = Notified('\0' + name if abstract else name)
-    program.start(wait=False, env={'NOTIFY_SOCKET': '@' + name if abstract else name, 'WATCHDOG_USEC': '400000'})
+    program.start(*program.configure(), wait=False, env={'NOTIFY_SOCKET': '@' + name if abstract else name, 'WATCHDOG_USEC': '400000'})
     ready = systemd.until('READY=1')
     assert 'STATUS=' in ready
     assert program.client().get('/versions').status == 200

@@ -103,15 +103,7 @@ static int service_load(struct service *s, struct error *e)
         .files = s->files, .dirs = s->dirs, .overrides = s->sets, .environment = environ, .defaults = defaults
     };
 
-    if (host_load(&rq, &s->host, e) < 0)
-        return -1;
-    /* The profile without a file trusts everybody, which is for the loopback address and not for a web
-     * server. */
-    if (conf_is_standalone(host_config(s->host)))
-        return error_set(e, ERROR_INVALID,
-                         "no configuration was found; GlintConfig names it, for example GlintConfig "
-                         "/etc/glance/glance-api.conf");
-    return 0;
+    return host_load(&rq, &s->host, e);
 }
 
 int services_load(server_rec *main_server, apr_pool_t *pconf, bool with_default)

@@ -242,6 +242,13 @@ def configurations():
     e = raises(glint.Error, glint.Application, config_files=[wrong])
     assert isinstance(e, RuntimeError) and wrong + ':3' in str(e), e
     raises(glint.Error, glint.Application, ['/nonexistent.conf'])
+    meant = os.environ.pop('OS_GLANCE_CONFIG_DIR')
+    try:
+        assert 'no configuration was found' in str(raises(glint.Error, glint.Application))
+        os.environ['OS_GLANCE_CONFIG_DIR'] = meant + '/none'
+        assert meant + '/none (OS_GLANCE_CONFIG_DIR) is not there' in str(raises(glint.Error, glint.Application))
+    finally:
+        os.environ['OS_GLANCE_CONFIG_DIR'] = meant
     raises(TypeError, glint.Application, config_files=[1])
     raises(TypeError, glint.Application, config_files=1)
     conf = os.path.join(os.environ['OS_GLANCE_CONFIG_DIR'], 'glance-api.conf')

@@ -9,19 +9,53 @@
 
 #include "embed/embed.h"
 #include "front/loopback/loopback.h"
+#include "host/host.h"
+#include "model/model.h"
 
-/* The standalone profile below a directory of our own: it makes its database by itself. */
+/* A configuration in a directory of our own, and a database that another process made. */
 static char dir[64];
+
+static void make_database(const char *conf)
+{
+    const char *files[] = { conf, NULL };
+    struct conf_request rq = { .files = files };
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct config *config = NULL;
+    struct db *db = NULL;
+    struct error e;
+
+    if (conf_load(&rq, &config, &e) < 0 || host_open_db(config, true, &db, &e) < 0 ||
+        db_acquire(db, DB_WAIT, &c, &e) < 0 || schema_sync(c, &e) < 0)
+        fail_msg("%s", e.message);
+    db_release(&c);
+    db_close(db);
+    config_free(config);
+}
 
 static int set_up(void **state UNUSED)
 {
-    char data[80];
+    char conf[96];
+    FILE *out;
 
     strcpy(dir, "/tmp/glint-embed-XXXXXX");
     assert_non_null(mkdtemp(dir));
-    snprintf(data, sizeof data, "%s/data", dir);
-    setenv("GLINT_DATA_DIR", data, 1);
     setenv("OS_GLANCE_CONFIG_DIR", dir, 1);
+    snprintf(conf, sizeof conf, "%s/glance-api.conf", dir);
+    out = fopen(conf, "w");
+    assert_non_null(out);
+    fprintf(out,
+            "[DEFAULT]\nnode_staging_uri = file://%s/staging\n[database]\nconnection = sqlite:///%s/db\n"
+            "[glance_store]\nfilesystem_store_datadir = %s/images\n[oslo_policy]\n"
+            "enforce_new_defaults = false\npolicy_file = %s/policy.yaml\n",
+            dir, dir, dir, dir);
+    fclose(out);
+    snprintf(conf, sizeof conf, "%s/policy.yaml", dir);
+    out = fopen(conf, "w");
+    assert_non_null(out);
+    fputs("get_images: \"\"\n", out);
+    fclose(out);
+    snprintf(conf, sizeof conf, "%s/glance-api.conf", dir);
+    make_database(conf);
     return 0;
 }
 
@@ -112,9 +146,26 @@ static void test_a_failure_is_told_again_without_another_attempt(void **state UN
     embedded_free(m);
 }
 
+/* In a web server nobody is there to see whom it serves. */
+static void test_no_configuration_is_refused(void **state UNUSED)
+{
+    struct conf_request rq = { 0 };
+    struct embedded *m = NULL;
+    struct error e;
+
+    setenv("OS_GLANCE_CONFIG_DIR", "/nonexistent", 1);
+    assert_true(embedded_load(&rq, &m, &e) < 0);
+    assert_non_null(strstr(e.message, "the directory /nonexistent (OS_GLANCE_CONFIG_DIR) is not there"));
+    unsetenv("OS_GLANCE_CONFIG_DIR");
+    assert_true(embedded_load(&rq, &m, &e) < 0);
+    assert_non_null(strstr(e.message, "no configuration was found"));
+    setenv("OS_GLANCE_CONFIG_DIR", dir, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_configuration_is_refused),
         cmocka_unit_test(test_a_wrong_configuration_is_refused_at_once),
         cmocka_unit_test(test_a_forked_process_opens_its_own),
         cmocka_unit_test(test_it_may_be_read_again_before_it_is_opened),
