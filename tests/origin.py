@@ -14,12 +14,14 @@
     /tagged/X/K/N        the same with an ETag, so that what came can be gone on with
     /until/X/K/N         N bytes for K reads, 404 from then on          /nowhere       redirects without saying whereto
     /gate/X/[K/]N        gives half of N, the rest after /open/X was read (or 20 seconds); but N at once K times
+    /trickle/X/N         gives 2000 bytes of N a second, until /open/X was read
     /peer/HOW/X/REST     POST and DELETE: another worker of the service. HOW is the status of its answer, or drop, junk, cut, loop;
                          /told/X: what it was asked, as JSON. A status of -C comes without a request id
     /remote/STATUS/SIZE/N/v2/images/ID[/file]   an Images API with one image of N bytes which says it has SIZE; it wants
                          a token. STATUS may be a number: so it answers. SIZE may be none or junk
 """
 import collections
+import contextlib
 import http.server
 import json
 import re
@@ -170,6 +172,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             for at in (0, n // 2) if send else ():
                 self.wfile.write(content(n, at, n // 2 if at == 0 else n))
                 time.sleep(2 if at == 0 else 0)
+        elif word == 'trickle':
+            self.head(200, n)
+            with contextlib.suppress(OSError):      # until the other side or the test has enough
+                for at in range(0, n if send else 0, 400):
+                    self.wfile.write(content(n, at, at + 400))
+                    self.wfile.flush()
+                    if self.gates[rest[0]].wait(0.2):
+                        break
+            self.close_connection = True
         elif word == 'gate':
             self.head(200, n)
             if send:

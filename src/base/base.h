@@ -32,6 +32,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/point.h"
+#include "base/share.h"
 #include "base/str.h"
 #include "base/threads.h"
 #include "base/uuid.h"

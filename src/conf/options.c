@@ -214,7 +214,7 @@ const struct option conf_options[] = {
       .help = "Certificates (PEM) of the authorities that vouch for the servers which imports fetch from by "
               "https. Unset: the system's." },
     { "glint", "import_timeout", OPTION_INT, "86400", UNBOUNDED_FROM(1), .flags = OPTION_RESTART,
-      .help = "Seconds that one try to fetch an image may take." },
+      .help = "Seconds that one try to fetch an image may take, for an import or from an http store." },
     { "glint", "import_rate_min", OPTION_INT, "1024", UNBOUNDED_FROM(0), .flags = OPTION_RESTART,
       .help = "Bytes a second that a server has to give, over each fetch_timeout of waiting for it; 0 means "
               "any." },
@@ -390,6 +390,12 @@ const struct option conf_options[] = {
       .help = "Seconds between two rounds of cleaning up after interrupted uploads (glint worker)." },
     { "glint", "jobs_at_once", OPTION_INT, "8", .min = 1, .max = 256, .flags = OPTION_RESTART,
       .help = "Jobs, imports for instance, that one glint worker runs at once. The projects take turns." },
+    { "glint", "jobs_slow_max", OPTION_INT, "56", .min = 0, .max = 1024, .flags = OPTION_RESTART,
+      .help = "More jobs that run beside them while they get less than 1 MiB a second from another server: "
+              "who waits for a slow server holds up nobody. 0: they keep their places." },
+    { "glint", "jobs_share", OPTION_INT, "75", .min = 1, .max = 100, .flags = OPTION_RESTART,
+      .help = "Percent of jobs_at_once that one project may have, and less of it for each further one, so "
+              "that some are left for others. 100: any number." },
     { "glint", "jobs_per_store", OPTION_INT, "0", .min = 0, .max = 256, .flags = OPTION_RESTART,
       .help = "How many of them may write into one store; 0: all." },
 

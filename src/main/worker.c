@@ -192,6 +192,8 @@ static int open_worker(struct worker *w, const struct command_line *cl, struct e
         .stores = w->stores,
         .retries = config_int(w->config, "DEFAULT", "http_retries"),
         .at_once = config_int(w->config, "glint", "jobs_at_once"),
+        .slow_max = config_int(w->config, "glint", "jobs_slow_max"),
+        .share = config_int(w->config, "glint", "jobs_share"),
         .per_store = config_int(w->config, "glint", "jobs_per_store"),
         .imports = &w->imports,
     });

@@ -47,6 +47,8 @@ static int web_open(struct store *s, const struct config *c, const char *group, 
         .proxy_http = proxy_for(c, group, "http"),
         .proxy_https = proxy_for(c, group, "https"),
         .timeout_ms = (int64_t)(config_float(c, "glint", "fetch_timeout") * 1000),
+        .total_ms = config_int(c, "glint", "import_timeout") * 1000,
+        .rate_min = (uint64_t)config_int(c, "glint", "import_rate_min"),
         .requests_max = REQUESTS_MAX,
     };
     s->data = w;

@@ -9,8 +9,11 @@
 
 #include "work/object.h"
 
-static int alive(void *arg, uint64_t bytes UNUSED, struct error *e)
+static int alive(void *arg, uint64_t bytes, struct error *e)
 {
+    struct import *im = arg;
+
+    job_fetch_moved(im->run, bytes);
     return import_alive(arg, NULL, e);
 }
 
@@ -31,10 +34,13 @@ static int copy_from(struct import *im, struct store *s, const char *url, struct
 {
     CLEANUP(staging_abort) struct staging_file *f = NULL;
     CLEANUP(object_close) struct object object = { .get = NULL };
+    CLEANUP(job_fetch_over) struct job_run *r UNUSED = im->run;
     const struct stream_source source = object_source(&object);
     struct stream_sink sinks[STAGING_SINKS];
     uint64_t bytes, at;
 
+    if (store_distant(s))
+        job_fetch_begin(im->run);
     if (object_open(s, url, &object, e) < 0 || staging_begin(im, ".part", false, &f, &at, e) < 0)
         return -1;
     if (stream_pump(&source, sinks, staging_sinks(f, sinks), alive, im, &bytes, e) < 0)

@@ -291,6 +291,7 @@ static int moved(void *arg, uint64_t bytes, struct error *e)
     struct transfer *t = arg;
     char text[64];
 
+    job_fetch_moved(t->im->run, t->begun + bytes);
     snprintf(text, sizeof text, "Downloaded %llu MiB", (unsigned long long)((t->begun + bytes) >> 20));
     return import_alive(t->im, text, e);
 }
@@ -376,8 +377,10 @@ static void settle(struct transfer *t, const struct error *e)
 int import_fetch(struct import *im, const struct import_source *source, struct error *e)
 {
     CLEANUP(transfer_end) struct transfer t = { .im = im, .source = source };
+    CLEANUP(job_fetch_over) struct job_run *r UNUSED = im->run;
     int restarts = 0, result;
 
+    job_fetch_begin(im->run);
     import_fetch_options(im, &t.gate, &t.options);
     t.headers[0] = source->header;
     t.options.headers = t.headers;

@@ -165,6 +165,7 @@ static int document_ask(struct import *im, json_t **ret, struct error *e)
 {
     CLEANUP(fetch_close) struct fetch *f = NULL;
     CLEANUP(str_done) struct str text = STR_INIT;
+    CLEANUP(job_fetch_over) struct job_run *r UNUSED = im->run;
     struct fetch_options options;
     struct source_gate gate;
     const char *url, *headers[] = { NULL, NULL };
@@ -173,6 +174,7 @@ static int document_ask(struct import *im, json_t **ret, struct error *e)
         return -1;
     import_fetch_options(im, &gate, &options);
     options.headers = headers;
+    job_fetch_begin(im->run);
     if (fetch_open(&options, url, false, 0, &f, e) < 0)
         return import_unreached(e);
     if (import_status_check(im, f, e) < 0 || document_read(f, &text, e) < 0)

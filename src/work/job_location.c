@@ -176,6 +176,15 @@ static int attach_rows(struct job_run *r, struct db_conn *c, const struct wanted
     return task_begin(c, r->job->id, e) < 0 ? -1 : job_step(c, r->job->id, r->holder, step_attached, e);
 }
 
+static int size_ask(struct job_run *r, struct store *s, const char *url, uint64_t *ret, struct error *e)
+{
+    CLEANUP(job_fetch_over) struct job_run *own UNUSED = r;
+
+    if (store_distant(s))
+        job_fetch_begin(r);
+    return store_size(s, url, ret, e);
+}
+
 static int attach(struct job_run *r, const struct wanted *w, struct error *e)
 {
     CLEANUP(db_release) struct db_conn *c = NULL;
@@ -184,7 +193,7 @@ static int attach(struct job_run *r, const struct wanted *w, struct error *e)
 
     if (!s)
         return error_set(e, ERROR_INVALID, "Invalid location");
-    if (store_size(s, w->url, &size, e) < 0)
+    if (size_ask(r, s, w->url, &size, e) < 0)
         return -1;
     POINT("location.sized");
     if (size == 0)
@@ -208,6 +217,7 @@ static int keep_alive(void *arg, uint64_t bytes, struct error *e)
     struct reading *r = arg;
 
     POINT("location.moved");
+    job_fetch_moved(r->run, bytes);
     job_moved(r->run, bytes - r->counted);
     r->counted = bytes;
     return job_alive(r->run, e);
@@ -216,10 +226,13 @@ static int keep_alive(void *arg, uint64_t bytes, struct error *e)
 static int sums_make(struct job_run *r, const struct wanted *w, struct object_sums *ret, struct error *e)
 {
     struct store *s = stores_for_url(r->o->stores, NULL, w->url);
+    CLEANUP(job_fetch_over) struct job_run *own UNUSED = r;
     struct reading reading = { .run = r };
 
     if (!s)
         return error_set(e, ERROR_INVALID, "Invalid location");
+    if (store_distant(s))
+        job_fetch_begin(r);
     return object_sum(s, w->url, w->algorithm, keep_alive, &reading, ret, e);
 }
 

@@ -72,6 +72,22 @@ int job_reached(struct job_run *r, uint64_t at, struct error *e)
     return db_commit(c, e);
 }
 
+void job_fetch_begin(struct job_run *r)
+{
+    atomic_store(&r->fetched, 0);
+    atomic_store(&r->fetching, true);
+}
+
+void job_fetch_moved(struct job_run *r, uint64_t bytes)
+{
+    atomic_store(&r->fetched, bytes);
+}
+
+void job_fetch_end(struct job_run *r)
+{
+    atomic_store(&r->fetching, false);
+}
+
 /* ---- its end ---- */
 
 int job_over(const struct job_run *r, struct db_conn *c, bool success, const char *told, const char *why,

@@ -23,6 +23,7 @@ enum {
     KEPT_SECONDS = 48 * 3600, /* what ended is remembered for so long */
     PRUNE_SECONDS = 600,
     TALLY_SECONDS = 5,
+    PACE_SECONDS = 1, /* over which it is judged how fast a job fetches */
 };
 
 /* Every kind. */
@@ -32,6 +33,9 @@ struct slot {
     struct job_run run;
     pthread_t thread;
     bool used;
+    bool paced; /* it ran when paces were judged last */
+    bool slow;  /* it waits for another server, and is not one of at_once */
+    uint64_t fetched;
     int wake;
     _Atomic bool over;
 };
@@ -40,11 +44,12 @@ struct jobs {
     struct jobs_options o;
     _Atomic bool stop;
     struct slot *slots;
-    size_t n_slots;
+    size_t n_slots; /* the slow ones' too */
+    size_t at_once;
     int wake; /* eventfd: a job ended */
     struct db_conn *conn;
     struct lease_watch leases;
-    int64_t look_us, rest_us, tally_us, prune_us; /* when it is time again, monotonic */
+    int64_t look_us, rest_us, tally_us, prune_us, paced_us; /* when it is time again, monotonic */
 };
 
 const struct job_kind *job_kind_find(const char *name)
@@ -88,6 +93,12 @@ static void slot_drop(struct slot *s)
 {
     arena_free(s->run.arena);
     s->used = false;
+    s->slow = false;
+}
+
+static const char *owner_of(const struct job *j)
+{
+    return j->owner ? j->owner : "";
 }
 
 static void slot_end(struct slot *s)
@@ -124,6 +135,52 @@ static bool end_those_over(struct jobs *all)
     return any;
 }
 
+/* ---- who is slow ---- */
+
+static void slot_judge(struct slot *s, int64_t us)
+{
+    uint64_t now = atomic_load(&s->run.fetched);
+    uint64_t came = now > s->fetched ? now - s->fetched : 0;
+
+    s->slow = atomic_load(&s->run.fetching) && came < (uint64_t)us * JOB_SLOW_RATE / CLOCK_SECOND;
+    s->fetched = now;
+}
+
+static bool judge_pace(struct jobs *all)
+{
+    int64_t now = clock_mono_us(), us = now - all->paced_us;
+    bool any = false;
+
+    if (us < PACE_SECONDS * CLOCK_SECOND)
+        return false;
+    all->paced_us = now;
+    for (size_t i = 0; i < all->n_slots; i++) {
+        struct slot *s = &all->slots[i];
+        bool was = s->slow;
+
+        if (!s->used)
+            continue;
+        if (s->paced)
+            slot_judge(s, us);
+        s->paced = true;
+        any |= s->slow && !was;
+    }
+    return any;
+}
+
+/* How many of all slots, or of those at full pace, are taken; of one project's jobs, or of all. */
+static unsigned slots_taken(const struct jobs *all, bool slow_too, const char *owner)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < all->n_slots; i++) {
+        const struct slot *s = &all->slots[i];
+
+        n += s->used && (slow_too || !s->slow) && (!owner || str_eq(owner_of(s->run.job), owner));
+    }
+    return n;
+}
+
 /* ---- what may be taken ---- */
 
 static const char *host(const struct jobs *all)
@@ -154,7 +211,8 @@ static int64_t writers_of(const struct look *k, const char *store, size_t n)
     int64_t count = 0;
 
     for (size_t i = 0; i < all->n_slots; i++)
-        count += all->slots[i].used && list_has(all->slots[i].run.job->stores, store, n);
+        count +=
+            all->slots[i].used && !all->slots[i].slow && list_has(all->slots[i].run.job->stores, store, n);
     for (size_t i = 0; i < k->n; i++)
         count += list_has(k->picks[i].stores, store, n);
     return count;
@@ -168,6 +226,21 @@ static bool stores_free(const struct look *k, const struct job *j)
         if (writers_of(k, p, strcspn(p, ",")) >= k->all->o.per_store)
             return false;
     return true;
+}
+
+/* Whether the job's project may have one more slot, among those at full pace and among all. */
+static bool owner_fits(const struct look *k, const struct job *j)
+{
+    const struct jobs *all = k->all;
+    const char *owner = owner_of(j);
+    unsigned percent = all->o.share > 0 ? (unsigned)all->o.share : 100, picked = 0;
+
+    for (size_t i = 0; i < k->n; i++)
+        picked += str_eq(owner_of(&k->picks[i]), owner);
+    return share_allows(slots_taken(all, false, owner) + picked,
+                        slots_taken(all, false, NULL) + (unsigned)k->n, (unsigned)all->at_once, percent) &&
+           share_allows(slots_taken(all, true, owner) + picked, slots_taken(all, true, NULL) + (unsigned)k->n,
+                        (unsigned)all->n_slots, all->n_slots > all->at_once ? percent / 2 + 1 : percent);
 }
 
 /* One that nobody runs any more. What kills even those that give it up is left alone for a while. */
@@ -196,7 +269,8 @@ static int look_at_running(struct look *k, struct error *e)
             atomic_store(&ours->run.condemned, true);
         if (ours) /* also one that is stuck: it would only get stuck once more */
             continue;
-        if (job_kind_find(list[i].kind) && orphaned(k->all, &list[i]) && k->n < k->room)
+        if (job_kind_find(list[i].kind) && orphaned(k->all, &list[i]) && k->n < k->room &&
+            owner_fits(k, &list[i]))
             k->picks[k->n++] = list[i];
     }
     lease_watch_tidy(&k->all->leases);
@@ -207,9 +281,19 @@ static bool pick(void *arg, const struct job *j)
 {
     struct look *k = arg;
 
-    if (stores_free(k, j))
+    if (stores_free(k, j) && owner_fits(k, j))
         k->picks[k->n++] = *j;
     return k->n < k->room;
+}
+
+static size_t room(const struct jobs *all)
+{
+    size_t paced = slots_taken(all, false, NULL), used = slots_taken(all, true, NULL);
+    size_t n = paced < all->at_once ? all->at_once - paced : 0;
+
+    if (n > all->n_slots - used)
+        n = all->n_slots - used;
+    return n < PICKS ? n : PICKS;
 }
 
 static int look(struct look *k, struct error *e)
@@ -219,8 +303,7 @@ static int look(struct look *k, struct error *e)
     _Static_assert(COUNT(kinds) <= JOB_KINDS_MAX, "the statement has no room for so many kinds");
     for (size_t i = 0; i < COUNT(kinds); i++)
         wanted.kinds[i] = kinds[i]->name;
-    for (size_t i = 0; i < k->all->n_slots && k->room < PICKS; i++)
-        k->room += !k->all->slots[i].used;
+    k->room = room(k->all);
     if (look_at_running(k, e) < 0)
         return -1;
     return k->n < k->room ? job_waiting(k->all->conn, k->arena, &wanted, pick, k, e) : 0;
@@ -324,7 +407,8 @@ struct jobs *jobs_start(const struct jobs_options *o)
     struct jobs *all = mem_new(sizeof *all);
 
     all->o = *o;
-    all->n_slots = (size_t)(o->at_once > 0 ? o->at_once : JOBS_AT_ONCE);
+    all->at_once = (size_t)(o->at_once > 0 ? o->at_once : JOBS_AT_ONCE);
+    all->n_slots = all->at_once + (size_t)(o->slow_max > 0 ? o->slow_max : 0);
     all->slots = mem_new(all->n_slots * sizeof *all->slots);
     all->leases.patience_us = o->patience_us > 0 ? o->patience_us : LEASE_SECONDS * CLOCK_SECOND;
     all->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -372,6 +456,7 @@ int jobs_poll(struct jobs *all, struct error *e)
     while (read(all->wake, &count, sizeof count) < 0 && errno == EINTR)
         ;
     ended = end_those_over(all);
+    ended |= judge_pace(all);
     if (look_when_needed(all, ended, e) == 0)
         return 0;
     all->look_us = 0;

@@ -15,10 +15,12 @@ struct job_run {
     struct arena *arena;
     struct job *job;
     char holder[HOLDER_TEXT_MAX];
-    int64_t renewed_us;     /* monotonic */
-    int64_t retry_us;       /* how long another server wants to be left alone; 0: it did not say */
-    _Atomic bool condemned; /* somebody had job_condemn() done to it, or deleted the image */
-    bool doubted;           /* who had it before is not known to be dead, and may wake up and go on */
+    int64_t renewed_us;       /* monotonic */
+    int64_t retry_us;         /* how long another server wants to be left alone; 0: it did not say */
+    _Atomic bool condemned;   /* somebody had job_condemn() done to it, or deleted the image */
+    bool doubted;             /* who had it before is not known to be dead, and may wake up and go on */
+    _Atomic bool fetching;    /* it waits for another server */
+    _Atomic uint64_t fetched; /* bytes that came from it, as far as told */
 };
 
 /* A kind of job. `run` goes on after job->step, ends the job in the transaction of its last effect, and may
@@ -50,6 +52,14 @@ int job_over(const struct job_run *r, struct db_conn *c, bool success, const cha
              struct error *e) MUST_CHECK;
 /* What a task says where only operators are to know the reason. */
 #define JOB_TASK_FAILED "Task failed due to Internal Error"
+/* Around the time in which a job waits for another server, whose pace then decides about its slot. */
+void job_fetch_begin(struct job_run *r);
+void job_fetch_moved(struct job_run *r, uint64_t bytes); /* all since it began */
+void job_fetch_end(struct job_run *r);
+static inline void job_fetch_over(struct job_run **r) /* for CLEANUP */
+{
+    job_fetch_end(*r);
+}
 /* Bytes that were written for it, or read for their hashes; for the metrics. */
 void job_moved(const struct job_run *r, uint64_t bytes);
 

@@ -169,9 +169,14 @@ struct jobs_options {
     int64_t retries; /* how often what a remote server failed at is tried */
     const struct import_settings *imports;
     int64_t at_once;     /* jobs that run at once; 0: JOBS_AT_ONCE */
-    int64_t per_store;   /* of them, how many may write into one store; 0: all */
+    int64_t slow_max;    /* more that run beside them while they wait for a slow server; 0: none */
+    int64_t share;       /* percent of the slots that one project may hold; 0: all */
+    int64_t per_store;   /* of those that run, how many may write into one store; 0: all */
     int64_t patience_us; /* a lease not renewed for so long is over; 0: LEASE_SECONDS */
 };
+/* A job that gets less than so many bytes a second from another server is slow: it gives its place among
+ * at_once to another, and runs on. */
+enum { JOB_SLOW_RATE = 1024 * 1024 };
 enum { JOB_STACK = 512 * 1024, JOBS_AT_ONCE = 8, JOBS_POLL_MS = 50 };
 struct jobs *jobs_start(const struct jobs_options *o) __attribute__((returns_nonnull));
 /* Starts what is due, each on a thread of its own, as many as may run at once. To be called every

@@ -95,7 +95,7 @@ def test_a_waiting_worker_costs_nothing(server):
 # ---------------------------------------------------------------- whose turn
 
 def test_a_crowd_of_one_project_does_not_keep_another_waiting(server, web):
-    s = server(jobs_at_once=1)
+    s = server(jobs_at_once=1, jobs_slow_max=0)
     one, two = s.client(), s.client('other')
     crowd = [started(one, web.url + '/gate/crowd%d/1000' % n, **PROOF) for n in range(4)]
     other = started(two, web.url + '/ok/1000', **PROOF)
@@ -111,7 +111,7 @@ def test_a_crowd_of_one_project_does_not_keep_another_waiting(server, web):
 
 
 def test_no_more_at_once_than_configured(server, web):
-    s = server(jobs_at_once=3)
+    s = server(jobs_at_once=3, jobs_slow_max=0)
     member = s.client()
     images = [started(member, web.url + '/gate/width/1000', **PROOF) for _ in range(7)]
     assert eventually(lambda: sum(job['state'] == 'running' for job in listed(s)) == 3)

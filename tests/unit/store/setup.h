@@ -38,6 +38,8 @@ static const struct option store_test_options[] = {
     { "*", "https_insecure", OPTION_BOOL, "true", .flags = OPTION_ANY_GROUP },
     { "*", "http_proxy_information", OPTION_DICT, "", .flags = OPTION_ANY_GROUP },
     { "glint", "fetch_timeout", OPTION_FLOAT, "60" },
+    { "glint", "import_timeout", OPTION_INT, "86400" },
+    { "glint", "import_rate_min", OPTION_INT, "1024" },
     { NULL },
 };
 
