@@ -119,17 +119,37 @@ static int take_path_info(struct cgi *c, struct error *e)
     return 0;
 }
 
-/* Where the service is mounted: GLINT_MOUNT, set by hand where a server cannot tell, else SCRIPT_NAME.
- * mod_proxy_uwsgi reckons its SCRIPT_NAME from the lengths of differently decoded paths. */
+/* mod_proxy_uwsgi that is given no path says "/" for PATH_INFO and the whole path for SCRIPT_NAME. No mount
+ * begins like a path of this API. */
+static bool is_whole_path(struct cgi *c, const char *script_name)
+{
+    static const char *const first[] = { "/v1", "/v2", "/v3", "/versions", "/healthcheck" };
+
+    if (!str_eq(var(c, "PATH_INFO"), "/"))
+        return false;
+    for (size_t i = 0; i < COUNT(first); i++) {
+        size_t n = strlen(first[i]);
+
+        if (strncmp(script_name, first[i], n) == 0 && (!script_name[n] || script_name[n] == '/'))
+            return true;
+    }
+    return false;
+}
+
+/* Where the service is mounted: GLINT_MOUNT, set by hand where a server cannot tell ("" or "/" is the root),
+ * else SCRIPT_NAME. mod_proxy_uwsgi computes SCRIPT_NAME from the lengths of paths that are decoded
+ * differently. */
 static int take_mount(struct cgi *c, const char **ret, bool *ret_by_hand, struct error *e)
 {
-    const char *mount = var(c, "GLINT_MOUNT"), *name = mount ? "GLINT_MOUNT" : "SCRIPT_NAME";
+    const char *mount = c->get(c->arg, "GLINT_MOUNT"), *name = mount ? "GLINT_MOUNT" : "SCRIPT_NAME";
     size_t n;
 
     *ret_by_hand = mount != NULL;
     if (!mount)
         mount = var(c, "SCRIPT_NAME");
-    if (mount && *mount != '/')
+    if (!*ret_by_hand && mount && is_whole_path(c, mount))
+        mount = NULL;
+    if (mount && *mount && *mount != '/')
         return error_set(e, ERROR_INVALID, "%s does not begin with a slash", name);
     n = mount ? strlen(mount) : 0;
     while (n > 0 && mount[n - 1] == '/')
