@@ -136,6 +136,35 @@ def test_all_of_an_upload_and_a_download(site):
             assert c.getresponse().read() == data
 
 
+@pytest.mark.parametrize('mount', ['SetEnv GLINT_MOUNT /', 'SetEnv GLINT_MOUNT ""', ''], ids=['slash', 'empty', 'left out'])
+def test_the_root_by_the_uwsgi_protocol(mount, tmp_path):
+    """mod_proxy_uwsgi that is given no path takes all of it for the mount; the service does not."""
+    if webservers.need('apache2'):
+        pytest.skip(webservers.need('apache2'))
+    address = '127.0.0.1:%d' % free_port()
+    service = Server(tmp_path, config={'glint': {'bind_uwsgi': address}})
+    server = Apache(os.path.join(str(tmp_path), 'front'), 'glint-proxy-uwsgi.conf', {'127.0.0.1:9294': address, 'SetEnv GLINT_MOUNT /\n': mount + '\n'},
+                    at_root=True)
+    try:
+        server.start()
+        direct, front = Client(service.host, service.port), Client(server.host, server.port)
+
+        def ready():
+            with contextlib.suppress(OSError):
+                return front.get('/versions').status == 200
+        assert eventually(ready, 20), server.log()
+        assert b'"http://%s:%d/v2/"' % (server.host.encode(), server.port) in front.get('/').body
+        image = front.create()
+        assert front.upload(image['id'], chunks=[b'x' * 1000]).status == 204
+        assert front.show(image['id'])['size'] == 1000
+        for path in ('/v2/images/%s/tags/a%%2Fb' % image['id'], '/v2/schemas%2Fimage', '/v2/images?limit=1', '/v2/', '/nothing'):
+            assert front.get(path).status == direct.get(path).status, path
+    finally:
+        server.stop()
+        problem = service.finish()
+    assert not problem, problem
+
+
 # What the sites say to change for a Unix socket.
 UNIX = {
     'nginx-http': ('bind_unix', lambda path: {'server 127.0.0.1:9292;': 'server unix:%s;' % path}),

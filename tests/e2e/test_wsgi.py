@@ -12,6 +12,7 @@ import tempfile
 import pytest
 
 import glint
+import webservers
 from glint import MIB, SLOW, free_port, pattern
 
 sys.path.insert(0, os.path.join(glint.TOP, 'tests', 'matrix'))
@@ -257,7 +258,7 @@ class DeployedGunicorn(fronts_wsgi.Gunicorn):
 
     def command(self):
         with open(os.path.join(DEPLOY, 'gunicorn', 'gunicorn.conf.py')) as f:
-            text = f.read()
+            text = webservers.trusting(f.read())
         assert '0.0.0.0:9292' in text
         with open(self.directory + '/gunicorn.conf.py', 'w') as f:
             f.write(text.replace('0.0.0.0:9292', '%s:%d' % (self.host, self.port)))
@@ -271,7 +272,7 @@ class DeployedModWsgi(fronts_wsgi.Daemon):
         with open(os.path.join(DEPLOY, 'mod_wsgi', 'glint.wsgi')) as f:
             script = f.read()
         with open(os.path.join(DEPLOY, 'mod_wsgi', 'glint.conf')) as f:
-            conf = f.read()
+            conf = webservers.trusting(f.read())
         for old, new in {'user=glance group=glance': 'user=%s group=%s' % (self.user, self.user),
                          '*:80': '%s:%d' % (self.host, self.port), '/usr/share/glint': self.directory,
                          '${APACHE_LOG_DIR}': self.directory}.items():

@@ -3,6 +3,7 @@
 import os
 
 import httpd
+import webservers
 from fronts import TOP, Front, Served, front, with_imports
 
 MOUNTED = '''
@@ -87,7 +88,7 @@ class Body(Served):
         self.config = {'glint': {'bind_uwsgi': address}}
         self.start_service()
         with open(os.path.join(TOP, 'deploy', 'httpd', 'glint-proxy-uwsgi-body.conf')) as f:
-            site = f.read().replace('127.0.0.1:9294', address).replace('*:80', '*:{port}').replace('/var/log/apache2', '{dir}')
+            site = webservers.trusting(f.read()).replace('127.0.0.1:9294', address).replace('*:80', '*:{port}').replace('/var/log/apache2', '{dir}')
         self.server = httpd.Httpd(self.directory + '/httpd', 'LoadModule glint_body_module %s\n%s' % (httpd.BODY_MODULE, site),
                                   modules=('proxy', 'proxy_uwsgi', 'headers', 'env'))
         self.port = self.server.port

@@ -28,7 +28,7 @@ class Behind(Served):
         os.makedirs(self.directory, exist_ok=True)
         os.chmod(self.directory, 0o755)
         self.server = self.server_class(os.path.join(self.directory, 'server'), self.site, self.backend(),
-                                        at_root=not self.prefix)
+                                        at_root=not self.prefix, trusted=True)
         self.port = self.server.port
         self.server.start()
 
