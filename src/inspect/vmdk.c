@@ -4,7 +4,7 @@
  * very end. A descriptor may also be a file of its own. Numbers are little-endian.
  *
  * The descriptor can name other files, so it is read as strictly as Glance reads it, and then as QEMU's
- * block/vmdk.c (7.2 to 10.1) reads it, which does not ask how long the descriptor is or whether it is text:
+ * block/vmdk.c reads it, which does not ask how long the descriptor is or whether it is text:
  *  - a file without a magic number is a descriptor from byte 0 to its first NUL;
  *  - a sparse file without capacity has one from sector 1 to the next NUL;
  *  - the name of a parent is looked for in the 20 sectors from sector 1 on, also in the older kind of sparse
@@ -40,7 +40,7 @@ enum kind {
 
 struct vmdk {
     struct window header, descriptor;
-    size_t said;    /* the header says that the descriptor is so long; the window goes to the first NUL */
+    size_t said;    /* by the header the descriptor is so long, 0 is none; the window goes to the first NUL */
     size_t scanned; /* no NUL up to here */
     bool has_tail;  /* a second header is due; tail then holds the last tail_len bytes so far */
     size_t tail_len;
@@ -89,10 +89,11 @@ static void read_header(struct vmdk *v)
         return;
     }
     v->has_tail = le64(h + AT_GRAIN_DIRECTORY) == DIRECTORY_AT_END;
-    if (version < 1 || version > VERSION_MAX || le64(h + AT_DESCRIPTOR_SECTOR) != 1 || sectors == 0)
+    /* QEMU looks there whatever the header says of it. */
+    window_open(&v->descriptor, SECTOR, DESCRIPTOR_MAX);
+    if (version < 1 || version > VERSION_MAX || le64(h + AT_DESCRIPTOR_SECTOR) != 1)
         return;
     v->said = sectors > DESCRIPTOR_MAX / SECTOR ? DESCRIPTOR_MAX : (size_t)sectors * SECTOR;
-    window_open(&v->descriptor, SECTOR, DESCRIPTOR_MAX);
 }
 
 /* The next byte of the descriptor that anybody would look at. */
@@ -150,6 +151,12 @@ static const char *reference(enum kind kind, const uint8_t *text, size_t n)
     return NULL;
 }
 
+/* QEMU follows that, but only where there is no other data. */
+static bool descriptor_elsewhere(const uint8_t *header)
+{
+    return le64(header + AT_CAPACITY) == 0 && le64(header + AT_DESCRIPTOR_SECTOR) > 1;
+}
+
 static bool vmdk_match(const struct stream_seen *seen, const void *state)
 {
     enum kind kind = kind_of(seen->head, seen->head_len < SECTOR ? seen->head_len : SECTOR);
@@ -194,13 +201,15 @@ static void vmdk_verdict(const struct stream_seen *seen, const void *state, stru
     const uint8_t *text = text_of(v, kind, &n);
     const char *refers = n ? reference(kind, text, n) : NULL;
 
+    if (!refers && sparse && descriptor_elsewhere(seen->head))
+        refers = "its descriptor is not in the second sector";
+
     said = sparse && v->said < n ? v->said : n;
     /* What refers to another file does so in a file that is cut, too. */
-    ret->complete = refers || !sparse ||
-                    (window_full(&v->header) && (!v->descriptor.bytes || v->descriptor.have >= v->said));
+    ret->complete = refers || !sparse || (window_full(&v->header) && v->descriptor.have >= v->said);
     ret->refers = refers != NULL;
     ret->unsafe_check = "descriptor";
-    ret->why = n ? descriptor_fault(text, said, n, &typed) : "there is no descriptor";
+    ret->why = said ? descriptor_fault(text, said, n, &typed) : "there is no descriptor";
     if (!ret->why)
         ret->why = refers;
     if (!ret->why && v->has_tail) {

@@ -12,7 +12,7 @@ struct text {
 
 /* The types that name no file but the one they are in. */
 static const char *const single_file_types[] = { "monolithicSparse", "streamOptimized" };
-/* Those whose extents QEMU 7 to 10 opens, block/vmdk.c. */
+/* Those whose extents QEMU opens, block/vmdk.c. */
 static const char *const multi_file_types[] = { "monolithicFlat",       "vmfs",
                                                 "vmfsSparse",           "seSparse",
                                                 "twoGbMaxExtentSparse", "twoGbMaxExtentFlat" };

@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import socket
+import struct
 import threading
 
 import pytest
@@ -282,6 +283,35 @@ def test_backing_file_is_refused(member, disk_format):
     image_id = fresh(member, disk_format=disk_format)
     answer = member.upload(image_id, qcow2_head(backing=512).ljust(1 << 20, b'\0'))
     assert answer.status == 415 and 'Image failed safety checks' in answer.text
+    member.delete('/v2/images/' + image_id)
+
+
+FILLED = b'createType="monolithicSparse"\nNOACCESS 1 ZERO\n#'.ljust(511, b'-') + b'\n'
+HIDDEN_TYPE = b'#createType=:monolithicFlat"\ncreateType="monolithicSparse"\n'
+# a descriptor by which qemu-img opens another file, and how many sectors its header says it has; None: no header
+REFERENCES = {
+    'flat': (b'createType="vmfs"\nRW 16 VMFS "/etc/passwd"\n', 20),
+    'hidden type, extent over two lines': (HIDDEN_TYPE + b'RW 16 FLAT\n"/etc/passwd"\t0=x\n', 20),
+    'hidden type, extent with tabs': (HIDDEN_TYPE + b'NOACCESS 1 ZERO\nRW\t16\tFLAT\t"/etc/passwd"\t0=x\n', None),
+    'hidden type, extent beside': (HIDDEN_TYPE + b'RW 16 FLAT "a" 0\n', None),
+    'another type beyond its sectors': (FILLED + b'#createType="vmfs"\nRW 16 VMFS "/etc/passwd"\n', 1),
+    'parent beyond its sectors': (FILLED + b'#parentFileNameHint="/etc/passwd"\n', 1),
+    'bytes that are no text': (b'#\xff\nversion=1\n#createType=:vmfs"\nRW 16 VMFS "/etc/passwd"\n', None),
+}
+
+
+@pytest.mark.parametrize('disk_format', ['vmdk', 'raw'])
+@pytest.mark.parametrize('name', REFERENCES)
+def test_vmdk_that_names_another_file_is_refused(member, name, disk_format):
+    text, sectors = REFERENCES[name]
+    data = text.ljust(1024, b'\n')
+    if sectors:
+        head = struct.pack('<4sIIQQQQIQQQ', b'KDMV', 1, 3, 0, 128, 1, sectors, 512, 0, 0, 128)
+        data = head.ljust(512, b'\0') + text.ljust(10240, b'\0') + bytes(65536)
+    image_id = fresh(member, disk_format=disk_format)
+    answer = member.upload(image_id, data)
+    assert answer.status == 415 and 'Image failed safety checks' in answer.text
+    assert member.show(image_id)['status'] == 'queued'
     member.delete('/v2/images/' + image_id)
 
 

@@ -2,33 +2,15 @@
 /* Any bytes as an image: no crash, and the same verdict however the stream is cut.
  *
  * The input is a list of patches on a file of zeros (offset in 3 bytes, length in 2, little-endian, then the
- * bytes), after one byte that decides how the file is cut; so that what stands far behind is within reach. */
+ * bytes), after one byte that decides how the file is cut; so that what stands far behind is within reach.
+ * tests/qemu/inspect.c asks the real QEMU about the same corpus. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "inspect/inspect.h"
+#include "qemu/patches.h"
 
 enum { IMAGE_MAX = 5 * 512 * 1024 };
-
-static size_t build(const uint8_t *input, size_t n, uint8_t *image)
-{
-    size_t size = 0;
-
-    while (n > 5) {
-        size_t at = (input[0] | (size_t)input[1] << 8 | (size_t)input[2] << 16) % IMAGE_MAX;
-        size_t len = input[3] | (size_t)input[4] << 8;
-
-        input += 5;
-        n -= 5;
-        len = len < n ? len : n;
-        len = len < IMAGE_MAX - at ? len : IMAGE_MAX - at;
-        memcpy(image + at, input, len);
-        size = at + len > size ? at + len : size;
-        input += len;
-        n -= len;
-    }
-    return size;
-}
 
 /* Pieces of 1 to 4,096 bytes where the formats look, larger ones behind. */
 static void look(const uint8_t *image, size_t size, unsigned seed, struct inspect_verdict *ret)
@@ -63,6 +45,9 @@ static void decide(const struct inspect_verdict *v)
         if (rc == 0 && !v->safe && !v->incomplete && v->format &&
             (i / 2 == 0 || str_eq(v->format, disk_formats[i / 2])))
             abort();
+        /* Nothing that refers to another file goes under any name. */
+        if (rc == 0 && v->refers)
+            abort();
         if (rc == 0 && (virtual_size < -1 || virtual_size == 0))
             abort();
     }
@@ -80,14 +65,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n)
     if (n == 0)
         return 0;
     memset(image, 0, sizeof image);
-    size = build(input + 1, n - 1, image);
+    size = patches_apply(input + 1, n - 1, image, IMAGE_MAX);
     inspect_feed(in, image, size);
     inspect_end(in, &whole);
     look(image, size, input[0], &cut);
     if (memcmp(whole.formats, cut.formats, sizeof whole.formats) != 0 ||
         whole.virtual_size != cut.virtual_size || whole.has_virtual_size != cut.has_virtual_size ||
         whole.unsafe_check != cut.unsafe_check || whole.incomplete != cut.incomplete ||
-        strcmp(whole.why, cut.why) != 0)
+        whole.refers != cut.refers || strcmp(whole.why, cut.why) != 0)
         abort();
     decide(&whole);
     return 0;

@@ -12,7 +12,7 @@
 #define LUKS          AT(0, "LUKS\xba\xbe\0\1"), AT(104, "\0\0\0\1")
 
 enum sample {
-    NO_DATA, SMALL, TEXT, QCOW2_GOOD, QCOW2_BACKING, QCOW2_EMPTY, QCOW2_HUGE, QCOW2_GPT_BACKING, QED, QED_BACKING, VHD_CUT, VMDK_GOOD, VMDK_FLAT, VMDK_TEXT, VMDK_CUT_FLAT, VMDK_BINARY,
+    NO_DATA, SMALL, TEXT, QCOW2_GOOD, QCOW2_BACKING, QCOW2_EMPTY, QCOW2_HUGE, QCOW2_GPT_BACKING, QED, QED_BACKING, VHD_CUT, VMDK_GOOD, VMDK_FLAT, VMDK_TEXT, VMDK_CUT_FLAT, VMDK_BINARY, VMDK_4_PARENT, VMDK_ELSEWHERE,
     ISO_GOOD, ISO_BOOT, ISO_QCOW2, GPT_GOOD, GPT_BAD, QCOW2_GPT, LUKS_GOOD, LUKS_2, LUKS_CUT, LUKS_SHORT, SAMPLES
 };
 
@@ -30,6 +30,8 @@ static const struct image_row samples[SAMPLES] = {
     [QED_BACKING] = { .size = 512, .patches = { AT(0, "QED\0"), AT(16, "\1") } },
     [VMDK_CUT_FLAT] = { .size = 1000, .patches = { VMDK, AT(512, "createType=\"monolithicFlat\"\nRW 1 FLAT \"a\" 0\n") } },
     [VMDK_BINARY] = { .size = 600, .patches = { AT(0, "\1\xff createType=\"vmfs\"\nRW 1 VMFS \"a\"\n") } },
+    [VMDK_4_PARENT] = { .size = 20000, .patches = { VMDK, AT(4, "\4"), AT(512, "parentFileNameHint=\"/a\"\n") } },
+    [VMDK_ELSEWHERE] = { .size = 20000, .patches = { VMDK, AT(12, "\0\0\0\0"), AT(28, "\2"), AT(1024, "createType=\"vmfs\"\nRW 1 VMFS \"a\"\n") } },
     [VHD_CUT] = { .size = 8, .patches = { AT(0, "conectix") } },
     [VMDK_GOOD] = { .size = 20000, .patches = { VMDK, AT(512, "createType=\"monolithicSparse\"\nRW 1 SPARSE \"a\"\n") } },
     [VMDK_FLAT] = { .size = 20000, .patches = { VMDK, AT(512, "createType=\"monolithicFlat\"\nRW 1 FLAT \"a\" 0\n") } },
@@ -165,6 +167,8 @@ static const struct {
     { &loose, VMDK_CUT_FLAT, "vmdk", UNSET, UNSAFE },
     { &loose, VMDK_BINARY, "vmdk", UNSET, UNSAFE },
     { &loose, VMDK_BINARY, "ami", UNSET, UNSAFE },
+    { &loose, VMDK_4_PARENT, "qcow2", UNSET, UNSAFE },
+    { &loose, VMDK_ELSEWHERE, "qcow2", UNSET, UNSAFE },
     { &loose, QCOW2_GPT, "gpt", UNSET, NULL },
     { &loose, QED, "raw", UNSET, UNSAFE },
     { &loose, QED, "qcow2", UNSET, NULL },
