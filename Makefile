@@ -6,7 +6,7 @@ SHELL     := /bin/bash
 PREFIX    ?= /usr/local
 POINTS    := -Dpoints=true -Dtests=false -Dhttpd=disabled -Duwsgi=disabled -Dwsgi=disabled
 
-.PHONY: help run build gateways test check bench fuzz asan tsan oracle e2e matrix kills lint format clean install deps
+.PHONY: help run build gateways test check bench fuzz fuzz-inspect asan tsan oracle e2e matrix kills lint format clean install deps
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -65,6 +65,9 @@ tsan: ## threads under ThreadSanitizer
 fuzz: ## libFuzzer, FUZZ_SECONDS=60 for each target
 	@tools/deps build check
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} tools/check fuzz
+
+fuzz-inspect: ## the inspector beside the real qemu-img, FUZZ_SECONDS=600, FUZZ_SEED=0
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} tools/check inspect-qemu
 
 oracle: build ## compare build/glint with the recorded answers of the real Glance
 	@tools/deps check
