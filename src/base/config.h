@@ -95,6 +95,9 @@ const char *const *config_warnings(const struct config *c); /* ends with NULL */
 /* The effective options as a readable file: value, then "# default" or where it came from; secrets
  * and passwords inside URLs are masked. all = also options at their default, but for those without effect. */
 void config_show(const struct config *c, bool all, struct str *out);
+/* The text with what may be a password in it, of a URL or after password= and the like, as ****. For whatever
+ * shows a value of a configuration; options that are secret as a whole have OPTION_SECRET. */
+void config_mask(const char *text, struct str *out);
 /* A commented sample file made from the table, without the options that have no effect. */
 void config_sample(const struct option *options, struct str *out);
 

@@ -31,7 +31,13 @@ static void reader_done(struct reader *r)
     str_done(&r->value);
 }
 
-static int bad_line(const struct reader *r, struct error *e, const char *what, const char *line, size_t n)
+/* A line that is no assignment may be the rest of a password. */
+static int bad_line(const struct reader *r, struct error *e, const char *what)
+{
+    return error_set(e, ERROR_INVALID, "%s:%u: %s", r->path, r->lineno, what);
+}
+
+static int bad_section(const struct reader *r, struct error *e, const char *what, const char *line, size_t n)
 {
     return error_set(e, ERROR_INVALID, "%s:%u: %s: '%.*s'", r->path, r->lineno, what, n > 200 ? 200 : (int)n,
                      line);
@@ -60,9 +66,9 @@ static void trim(const char **s, size_t *n)
 static int read_section(struct reader *r, const char *s, size_t n, struct error *e)
 {
     if (s[n - 1] != ']')
-        return bad_line(r, e, "a section must end with ']'", s, n);
+        return bad_section(r, e, "a section must end with ']'", s, n);
     if (n <= 2)
-        return bad_line(r, e, "a section needs a name", s, n);
+        return bad_section(r, e, "a section needs a name", s, n);
     str_clear(&r->section);
     str_addn(&r->section, s + 1, n - 2);
     return 0;
@@ -76,11 +82,11 @@ static int read_assignment(struct reader *r, const char *s, size_t n, struct err
     while (split < n && s[split] != '=' && s[split] != ':')
         split++;
     if (split == n)
-        return bad_line(r, e, "no '=' or ':' after the name", s, n);
+        return bad_line(r, e, "no '=' or ':' after the name");
     key_len = split;
     trim(&key, &key_len);
     if (key_len == 0)
-        return bad_line(r, e, "no name before '=' or ':'", s, n);
+        return bad_line(r, e, "no name before '=' or ':'");
     value = s + split + 1;
     value_len = n - split - 1;
     trim(&value, &value_len);
@@ -105,10 +111,10 @@ static int read_line(struct reader *r, const char *s, size_t n, struct error *e)
     if (n == 0)
         return flush_value(r, e);
     if (memchr(s, '\0', n))
-        return bad_line(r, e, "a zero byte", s, n);
+        return bad_line(r, e, "a zero byte");
     if (indented) {
         if (r->key_line == 0)
-            return bad_line(r, e, "an indented line continues a value, and there is none before it", s, n);
+            return bad_line(r, e, "an indented line continues a value, and there is none before it");
         trim(&s, &n);
         str_addc(&r->value, '\n');
         str_addn(&r->value, s, n);

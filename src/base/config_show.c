@@ -7,29 +7,6 @@
 
 enum { HELP_COLUMNS = 100 };
 
-/* scheme://user:password@host, wherever it stands in the text: the password becomes ****. */
-static void add_masked(const char *text, struct str *out)
-{
-    const char *mark;
-
-    while ((mark = strstr(text, "://")) != NULL) {
-        const char *authority = mark + 3;
-        size_t n = strcspn(authority, "/?# \t\n,");
-        const char *at = memrchr(authority, '@', n);
-        const char *colon = at ? memchr(authority, ':', (size_t)(at - authority)) : NULL;
-
-        if (!colon) {
-            str_addn(out, text, (size_t)(authority - text));
-            text = authority;
-            continue;
-        }
-        str_addn(out, text, (size_t)(colon + 1 - text));
-        str_add(out, "****");
-        text = at;
-    }
-    str_add(out, text);
-}
-
 /* As it must be written to mean itself: dollars escaped, lines indented, the first one's quotes and blanks
  * protected. */
 static void add_quoted(const char *text, struct str *out)
@@ -62,7 +39,7 @@ static void show_value(const struct config_slot *s, const char *text, struct str
         str_addf(out, "%s = ****\n", s->option->name);
         return;
     }
-    add_masked(text, &masked);
+    config_mask(text, &masked);
     str_addf(out, "%s = ", s->option->name);
     add_quoted(str_text(&masked), out);
     str_addc(out, '\n');

@@ -50,7 +50,7 @@
     ACCEPTED("DEFAULT", "scrubber_datadir"), ACCEPTED("DEFAULT", "secure_proxy_ssl_header"),
     ACCEPTED("DEFAULT", "send_identity_headers"), ACCEPTED("DEFAULT", "sql_idle_timeout"),
     ACCEPTED("DEFAULT", "store_type_preference"), ACCEPTED("DEFAULT", "syslog_log_facility"),
-    ACCEPTED("DEFAULT", "tcp_keepidle"), ACCEPTED("DEFAULT", "transport_url"), ACCEPTED("DEFAULT", "use_journal"),
+    ACCEPTED("DEFAULT", "tcp_keepidle"), ACCEPTED_SECRET("DEFAULT", "transport_url"), ACCEPTED("DEFAULT", "use_journal"),
     ACCEPTED("DEFAULT", "use_json"), ACCEPTED("DEFAULT", "use_stderr"), ACCEPTED("DEFAULT", "use_syslog"),
     ACCEPTED("DEFAULT", "use_syslog_rfc_format"), ACCEPTED("DEFAULT", "use_user_token"),
     ACCEPTED("DEFAULT", "verbose"), ACCEPTED("DEFAULT", "wakeup_time"),
@@ -60,7 +60,7 @@
     ACCEPTED("audit_middleware_notifications", "driver"),
     ACCEPTED("audit_middleware_notifications", "mem_queue_size"),
     ACCEPTED("audit_middleware_notifications", "topics"),
-    ACCEPTED("audit_middleware_notifications", "transport_url"),
+    ACCEPTED_SECRET("audit_middleware_notifications", "transport_url"),
     ACCEPTED("audit_middleware_notifications", "use_oslo_messaging"),
 
     ACCEPTED("barbican", "auth_endpoint"), ACCEPTED("barbican", "barbican_api_version"),
@@ -100,7 +100,7 @@
     ACCEPTED("cinder", "os_region_name"), ACCEPTED("cinder", "rootwrap_config"),
 
 
-    ACCEPTED("database", "asyncio_connection"), ACCEPTED("database", "asyncio_slave_connection"),
+    ACCEPTED_SECRET("database", "asyncio_connection"), ACCEPTED_SECRET("database", "asyncio_slave_connection"),
     ACCEPTED("database", "backend"), ACCEPTED("database", "connection_debug"),
     ACCEPTED("database", "connection_parameters"), ACCEPTED("database", "connection_recycle_time"),
     ACCEPTED("database", "connection_trace"), ACCEPTED("database", "db_inc_retry_interval"),
@@ -110,7 +110,7 @@
     ACCEPTED("database", "min_pool_size"), ACCEPTED("database", "mysql_enable_ndb"),
     ACCEPTED("database", "mysql_sql_mode"), ACCEPTED("database", "mysql_wsrep_sync_wait"),
     ACCEPTED("database", "pool_timeout"), ACCEPTED("database", "retry_interval"),
-    ACCEPTED("database", "slave_connection"), ACCEPTED("database", "sqlite_synchronous"),
+    ACCEPTED_SECRET("database", "slave_connection"), ACCEPTED("database", "sqlite_synchronous"),
     ACCEPTED("database", "synchronous_reader"), ACCEPTED("database", "use_db_reconnect"),
     ACCEPTED("database", "use_tpool"),
 
@@ -239,7 +239,7 @@
 
     ACCEPTED("oslo_messaging_notifications", "driver"), ACCEPTED("oslo_messaging_notifications", "retry"),
     ACCEPTED("oslo_messaging_notifications", "topics"),
-    ACCEPTED("oslo_messaging_notifications", "transport_url"),
+    ACCEPTED_SECRET("oslo_messaging_notifications", "transport_url"),
 
     ACCEPTED("oslo_messaging_rabbit", "amqp_auto_delete"),
     ACCEPTED("oslo_messaging_rabbit", "amqp_durable_queues"),
@@ -283,10 +283,10 @@
     ACCEPTED("oslo_reports", "file_event_handler"), ACCEPTED("oslo_reports", "file_event_handler_interval"),
     ACCEPTED("oslo_reports", "log_dir"),
 
-    ACCEPTED("profiler", "connection_string"), ACCEPTED("profiler", "enabled"),
+    ACCEPTED_SECRET("profiler", "connection_string"), ACCEPTED("profiler", "enabled"),
     ACCEPTED("profiler", "es_doc_type"), ACCEPTED("profiler", "es_scroll_size"),
     ACCEPTED("profiler", "es_scroll_time"), ACCEPTED("profiler", "filter_error_trace"),
-    ACCEPTED("profiler", "hmac_keys"), ACCEPTED("profiler", "profiler_enabled"),
+    ACCEPTED_SECRET("profiler", "hmac_keys"), ACCEPTED("profiler", "profiler_enabled"),
     ACCEPTED("profiler", "sentinel_service_name"), ACCEPTED("profiler", "socket_timeout"),
     ACCEPTED("profiler", "trace_requests"), ACCEPTED("profiler", "trace_sqlalchemy"),
 
@@ -307,10 +307,10 @@
     ACCEPTED("taskflow_executor", "conversion_format"), ACCEPTED("taskflow_executor", "engine_mode"),
     ACCEPTED("taskflow_executor", "max_workers"),
 
-    ACCEPTED("vault", "approle_role_id"), ACCEPTED_SECRET("vault", "approle_secret_id"),
+    ACCEPTED_SECRET("vault", "approle_role_id"), ACCEPTED_SECRET("vault", "approle_secret_id"),
     ACCEPTED("vault", "auth_method"), ACCEPTED("vault", "auth_path"), ACCEPTED("vault", "kv_mountpoint"),
     ACCEPTED("vault", "kv_path"), ACCEPTED("vault", "kv_version"), ACCEPTED("vault", "namespace"),
-    ACCEPTED("vault", "root_token_id"), ACCEPTED("vault", "ssl_ca_crt_file"), ACCEPTED("vault", "timeout"),
+    ACCEPTED_SECRET("vault", "root_token_id"), ACCEPTED("vault", "ssl_ca_crt_file"), ACCEPTED("vault", "timeout"),
     ACCEPTED("vault", "token_file"), ACCEPTED("vault", "token_role"), ACCEPTED("vault", "use_ssl"),
     ACCEPTED("vault", "vault_url"),
 

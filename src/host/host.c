@@ -145,8 +145,10 @@ int host_open_db(const struct config *c, bool create, struct db **ret, struct er
 
 static void add_options(struct str *out, const char *option, const char *const *values)
 {
-    for (const char *const *v = values; v && *v; v++)
-        str_addf(out, " %s %s", option, *v);
+    for (const char *const *v = values; v && *v; v++) {
+        str_addf(out, " %s ", option);
+        config_mask(*v, out);
+    }
 }
 
 /* The command that makes this configuration's database; what a process was started with is said again. */

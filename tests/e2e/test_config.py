@@ -139,7 +139,7 @@ BAD = [
     ('[DEFAULT]\ndebug = maybe\n', ":2: [DEFAULT] debug: 'maybe' is not valid: expected true or false"),
     ('[DEFAULT]\nenabled_import_methods = web-download\n',
      ":2: [DEFAULT] enabled_import_methods: 'web-download' is not valid: expected a list in brackets, like [a,b]"),
-    ('[DEFAULT]\n\nnonsense\n', ":3: no '=' or ':' after the name: 'nonsense'"),
+    ('[DEFAULT]\n\nnonsense\n', ":3: no '=' or ':' after the name"),
     ('[DEFAULT\n', ":1: a section must end with ']': '[DEFAULT'"),
     ('[DEFAULT]\nproperty_protection_file = /x\n',
      ':2: property_protection_file: /x: cannot be read: No such file or directory'),

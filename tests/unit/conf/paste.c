@@ -193,8 +193,7 @@ static const struct {
       ":2: pipeline: %(a)s leads back to itself" },
     { "a lone per cent", "", "[pipeline:glance-api]\npipeline = 5% rootapp\n",
       ":2: pipeline: '%' must be followed by '%' or '(name)s'" },
-    { "a malformed line", "", "[pipeline:glance-api]\nnonsense\n",
-      ":2: no '=' or ':' after the name: 'nonsense'" },
+    { "a malformed line", "", "[pipeline:glance-api]\nnonsense\n", ":2: no '=' or ':' after the name" },
     { "a file that is not there", "[paste_deploy]\nconfig_file = /nonexistent.ini\n", NULL,
       "/nonexistent.ini: cannot be read: No such file or directory" },
 };
