@@ -459,5 +459,5 @@ int image_status_set(struct db_conn *c, const char *id, enum image_status from, 
     db_bind_text(s, 4, image_status_name(from));
     if (db_run(s, &changed, e) < 0)
         return -1;
-    return changed ? 0 : image_explain_unchanged(c, id, from, ERROR_CONFLICT, e);
+    return changed ? 0 : image_explain_unchanged(c, id, from, ERROR_NOT_FOUND, e);
 }

@@ -102,8 +102,8 @@ int image_insert(struct db_conn *c, struct image *im, struct error *e) MUST_CHEC
  * are left alone. IMAGE_LOCK is never touched. */
 int image_save(struct db_conn *c, struct image *im, enum image_status from, struct error *e) MUST_CHECK;
 
-/* One compare-and-set of the status alone (updated_us = now); ERROR_CONFLICT when it is not `from` any more.
- * Moving to queued clears size and virtual_size. */
+/* One compare-and-set of the status alone (updated_us = now); ERROR_CONFLICT when it is not `from` any more,
+ * ERROR_NOT_FOUND when the image is deleted. Moving to queued clears size and virtual_size. */
 int image_status_set(struct db_conn *c, const char *id, enum image_status from, enum image_status to,
                      struct error *e) MUST_CHECK;
 

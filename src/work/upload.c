@@ -161,6 +161,8 @@ static int taken(struct upload *up, struct error *e)
 
     if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0 || image_load_any(c, a, up->id, &im, e) < 0)
         return -1;
+    if (im->deleted)
+        return gone(up, e);
     if (im->status != IMAGE_QUEUED)
         return error_set(e, ERROR_CONFLICT, "Image status transition from %s to %s is not allowed",
                          image_status_name(im->status), image_status_name(status_of(up)));
@@ -181,7 +183,9 @@ static int leftover_remove(struct upload *up, struct error *e)
     if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
         image_load_any(c, a, up->id, &im, e) < 0)
         return -1;
-    if (im->status != IMAGE_QUEUED || im->deleted)
+    if (im->deleted)
+        return gone(up, e);
+    if (im->status != IMAGE_QUEUED)
         return error_set(e, ERROR_CONFLICT, "Image status transition from %s to uploading is not allowed",
                          image_status_name(im->status));
     if (staged_drop(c, up->id, e) < 0 ||
@@ -345,6 +349,8 @@ static int save(struct upload *up, struct db_conn *c, const struct facts *f, str
 
     if (image_load_any(c, a, up->id, &im, e) < 0)
         return e->kind == ERROR_NOT_FOUND ? gone(up, e) : -1;
+    if (im->deleted || im->status != status_of(up)) /* its deletion took the staged file too */
+        return gone(up, e);
     if (up->o.stage)
         return stage_save(up, c, a, im, f, e);
     im->size = (int64_t)up->bytes;

@@ -182,7 +182,7 @@ static void test_status_set(void **state)
     assert_int_equal(image_status_set(f.c, ID, IMAGE_SAVING, IMAGE_DEACTIVATED, &f.e), -1);
     assert_int_equal(f.e.kind, ERROR_CONFLICT);
     assert_int_equal(image_status_set(f.c, "nobody", IMAGE_QUEUED, IMAGE_SAVING, &f.e), -1);
-    assert_int_equal(f.e.kind, ERROR_CONFLICT);
+    assert_int_equal(f.e.kind, ERROR_NOT_FOUND);
     OK(&f, image_status_set(f.c, ID, IMAGE_SAVING, IMAGE_QUEUED, &f.e));
     assert_string_equal(ask(&f, "SELECT size IS NULL AND virtual_size IS NULL FROM images", NULL), "1");
     OK(&f, db_commit(f.c, &f.e));
