@@ -181,28 +181,28 @@ static int query_parse(struct request *rq, struct list_params *params, struct li
     return sort_parse(rq, params, q, e); /* takes the sorting out of what is left to filter by */
 }
 
-/* Only an administrator may go on from an image that is deleted by now. */
+static int marker_unknown(const char *id, struct error *e)
+{
+    return error_set(e, ERROR_INVALID, "No image found with ID %s", id);
+}
+
+/* An image that the caller cannot see is answered as one that does not exist. Only an administrator may go on
+ * from an image that is deleted by now. */
 static int marker_load(struct request *rq, struct db_conn *c, const char *id, struct image_query *q,
                        struct error *e)
 {
-    struct image *im, *seen;
+    struct policy_target target;
+    struct image *im;
+    int result = q->viewer.is_admin ? image_load_any(c, rq->arena, id, &im, e)
+                                    : image_load(c, rq->arena, id, &q->viewer, &im, e);
 
-    if (image_load_any(c, rq->arena, id, &im, e) < 0) {
-        if (e->kind != ERROR_NOT_FOUND)
-            return -1;
-        return error_set(e, ERROR_INVALID, "No image found with ID %s", id);
-    }
-    if (im->deleted && !q->viewer.is_admin)
-        return error_set(e, ERROR_INVALID, "No image found with ID %s", id);
+    if (result < 0)
+        return e->kind == ERROR_NOT_FOUND ? marker_unknown(id, e) : -1;
     q->marker = im;
-    if (im->deleted)
-        return 0;
-    if (image_load(c, rq->arena, id, &q->viewer, &seen, e) < 0) {
-        if (e->kind != ERROR_NOT_FOUND)
-            return -1;
-        return error_set(e, ERROR_FORBIDDEN, "Forbidding request, image %s not visible", id);
-    }
-    return 0;
+    policy_target_image(im, &rq->identity, &target);
+    return im->deleted || policy_allows(rq->rules, &rq->identity, "get_image", &target)
+               ? 0
+               : marker_unknown(id, e);
 }
 
 /* ---- the answer ---- */
