@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PATCH /v2/images/{image_id}. Everything is parsed and checked before the image is looked at; then all
  * changes are applied to the row as it is inside one write transaction, so that two editors of
- * different attributes do not overwrite each other and any failure leaves nothing changed. */
+ * different attributes do not overwrite each other and any failure leaves nothing changed.
+ *
+ * The answer shows the image, and refusals tell of its properties: a caller needs get_image too. */
 #include "api/request.h"
 
 #include <stdio.h>
@@ -45,14 +47,6 @@ static bool is_attribute(const char *name)
     return false;
 }
 
-static int property_name_storable(const char *name, struct error *e)
-{
-    for (const unsigned char *p = (const unsigned char *)name; *p; p++)
-        if (*p >= 0xF0)
-            return error_set(e, ERROR_INVALID, "Property names can't contain 4 byte unicode.");
-    return 0;
-}
-
 /* What is there is updated, anything else created. Whoever may create a property without seeing it may still
  * not change one that is there. */
 static int property_allowed_here(struct request *rq, const struct image *im, const char *name,
@@ -69,9 +63,7 @@ static int property_apply(struct request *rq, struct image *im, const struct pat
 {
     const char *name = c->path[0], *value = json_string_value(c->value);
 
-    if (property_allowed_here(rq, im, name, e) < 0 || property_name_storable(name, e) < 0)
-        return -1;
-    if (value && text_storable(value, name, e) < 0)
+    if (property_allowed_here(rq, im, name, e) < 0)
         return -1;
     image_property_set(rq->arena, im, name, arena_str(rq->arena, value));
     if (!request_may(rq, name, PROPERTY_READ))
@@ -84,12 +76,14 @@ static int attribute_apply(struct request *rq, struct image *im, const struct pa
 {
     const char *name = c->path[0];
 
-    if ((str_eq(name, "disk_format") || str_eq(name, "container_format")) && im->status != IMAGE_QUEUED &&
-        im->status != IMAGE_IMPORTING)
+    if ((str_eq(name, "disk_format") || str_eq(name, "container_format")) && im->status != IMAGE_QUEUED)
         return error_set(e, ERROR_FORBIDDEN, "Attribute %s can be only replaced for a queued image.", name);
     if (str_eq(name, "owner") && !rq->identity.is_admin &&
         !str_eq(json_string_value(c->value), rq->identity.project))
         return error_set(e, ERROR_FORBIDDEN, "Forbidding request, image %s not visible", im->id);
+    if (str_eq(name, "tags") &&
+        quota_check(rq->settings->tag_quota, json_array_size(c->value), "tags", e) < 0)
+        return -1;
     return image_set_base(rq, im, name, c->value, e);
 }
 
@@ -102,13 +96,13 @@ static int change_apply(struct request *rq, struct image *im, const struct patch
 
     policy_target_image(im, &rq->identity, &target);
     if (str_eq(name, "locations"))
-        return locations_change(rq, im, c, e);
+        return request_allowed(rq, "get_image", im, e) < 0 ? -1 : locations_change(rq, im, c, e);
     if (str_eq(name, "visibility") && c->value && image_visibility_parse(json_string_value(c->value), &to) &&
         image_visibility_allowed(rq, &target, to, e) < 0)
         return -1;
     if (str_eq(name, "owner") && c->op == PATCH_REPLACE && !rq->identity.is_admin)
         return error_in_detail(e, ERROR_FORBIDDEN, "Owner can't be updated by non admin.");
-    if (request_owns(rq, rq->route->rule, im, e) < 0)
+    if (request_owns(rq, rq->route->rule, im, e) < 0 || request_allowed(rq, "get_image", im, e) < 0)
         return -1;
     switch (c->op) {
     case PATCH_REMOVE:
@@ -132,26 +126,59 @@ static int change_apply(struct request *rq, struct image *im, const struct patch
     return attribute ? attribute_apply(rq, im, c, e) : property_apply(rq, im, c, e);
 }
 
-/* Quotas bind only what grew: an image that was over them before can still be edited. */
-static int quotas_check(struct request *rq, const struct image *im, size_t properties_before,
-                        size_t tags_before, struct error *e)
+/* The properties that an image had before it was changed, seen or hidden. */
+struct names_before {
+    const struct image_property *items;
+    size_t n;
+};
+
+static struct names_before names_keep(struct request *rq, const struct image *im)
 {
-    if (im->n_tags > tags_before && quota_check(rq->settings->tag_quota, im->n_tags, "tags", e) < 0)
-        return -1;
-    if (image_properties_counted(im) > properties_before)
-        return quota_check(rq->settings->property_quota, image_properties_counted(im), "properties", e);
-    return 0;
+    size_t n = im->n_properties + im->n_hidden;
+    struct image_property *copy = arena_array(rq->arena, struct image_property, n + 1);
+
+    for (size_t i = 0; i < n; i++)
+        copy[i] = i < im->n_properties ? im->properties[i] : im->hidden[i - im->n_properties];
+    return (struct names_before){ copy, n };
+}
+
+static bool has_new_property(const struct image *im, const struct names_before *before)
+{
+    for (size_t i = 0; i < im->n_properties; i++) {
+        size_t at = 0;
+
+        while (at < before->n && !str_eq(before->items[at].name, im->properties[i].name))
+            at++;
+        if (at == before->n)
+            return true;
+    }
+    return false;
+}
+
+/* As Glance 33 (quota/__init__.py): an image over the quota can have properties changed and removed, but a
+ * new name is refused even where another one goes. */
+static int property_quota_check(struct request *rq, const struct image *im, const struct names_before *before,
+                                struct error *e)
+{
+    size_t n = image_properties_counted(im);
+    struct error over;
+
+    if (quota_check(rq->settings->property_quota, n, "properties", &over) == 0 ||
+        !has_new_property(im, before))
+        return 0;
+    *e = over;
+    return -1;
 }
 
 static int changes_apply(struct request *rq, struct image *im, const struct patch_change *changes, size_t n,
                          struct error *e)
 {
-    size_t properties = image_properties_counted(im), tags = im->n_tags;
+    const struct names_before before = names_keep(rq, im);
 
     for (size_t i = 0; i < n; i++)
         if (change_apply(rq, im, &changes[i], e) < 0)
             return -1;
-    return quotas_check(rq, im, properties, tags, e);
+    return property_quota_check(rq, im, &before, e) < 0 ? -1 : image_storable_check(im, e);
 }
 
 /* Refusals are found without the writer's place, which others wait for. One that lies in the image's present
@@ -256,7 +283,8 @@ int image_patch(struct request *rq, struct error *e)
         return -1;
     if (patch_parse(rq->arena, rq->settings->schema, dialect, rq->body, &changes, &n, e) < 0)
         return -1;
-    if (request_writes(rq, e) < 0 || request_image(rq, &im, e) < 0 || changes_try(rq, im, changes, n, e) < 0)
+    if (request_writes(rq, e) < 0 || request_image(rq, &im, e) < 0 ||
+        (n == 0 && request_allowed(rq, "get_image", im, e) < 0) || changes_try(rq, im, changes, n, e) < 0)
         return -1;
     if (n == 0)
         tag = image_tag(rq, im);

@@ -82,17 +82,22 @@ static void title_write(const char *name, char *out, size_t size)
     }
 }
 
+bool text_has_4byte(const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+        if (*p >= 0xF0)
+            return true;
+    return false;
+}
+
 int text_storable(const char *text, const char *name, struct error *e)
 {
     char what[256];
 
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p < 0xF0)
-            continue;
-        title_write(name, what, sizeof what);
-        return error_set(e, ERROR_INVALID, "%s can't contain 4 byte unicode characters.", what);
-    }
-    return 0;
+    if (!text_has_4byte(text))
+        return 0;
+    title_write(name, what, sizeof what);
+    return error_set(e, ERROR_INVALID, "%s can't contain 4 byte unicode characters.", what);
 }
 
 static size_t counted(const struct image_property *items, size_t n)
@@ -127,20 +132,42 @@ static int number_set(const char *name, const json_t *value, int64_t *ret, struc
         return error_set(
             e, ERROR_INVALID, "Invalid value '%lld' for parameter '%s': Cannot be a negative value",
             json_is_integer(value) ? (long long)json_integer_value(value) : (long long)real, name);
-    if (real > 2147483647)
-        return error_set(e, ERROR_INVALID, "'%s' value out of range, must not exceed 2147483647.", name);
-    *ret = json_is_integer(value) ? json_integer_value(value) : (int64_t)real;
+    if (real > INT32_MAX)
+        *ret = INT64_MAX; /* for image_storable_check() */
+    else
+        *ret = json_is_integer(value) ? json_integer_value(value) : (int64_t)real;
     return 0;
 }
 
-static int text_set(struct request *rq, const char *name, const json_t *value, const char **ret,
-                    struct error *e)
+static int number_storable(int64_t value, const char *name, struct error *e)
 {
-    const char *text = json_string_value(value);
+    if (value <= INT32_MAX)
+        return 0;
+    return error_set(e, ERROR_INVALID, "'%s' value out of range, must not exceed 2147483647.", name);
+}
 
-    if (text && text_storable(text, name, e) < 0)
+static int properties_storable(const struct image *im, struct error *e)
+{
+    for (size_t i = 0; i < im->n_properties; i++) {
+        const struct image_property *p = &im->properties[i];
+
+        if (text_has_4byte(p->name))
+            return error_set(e, ERROR_INVALID, "Property names can't contain 4 byte unicode.");
+        if (p->value && text_storable(p->value, p->name, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int image_storable_check(const struct image *im, struct error *e)
+{
+    if ((im->name && text_storable(im->name, "name", e) < 0) ||
+        (im->owner && text_storable(im->owner, "owner", e) < 0) || properties_storable(im, e) < 0 ||
+        number_storable(im->min_disk, "min_disk", e) < 0 || number_storable(im->min_ram, "min_ram", e) < 0)
         return -1;
-    *ret = arena_str(rq->arena, text);
+    for (size_t i = 0; i < im->n_tags; i++)
+        if (text_has_4byte(im->tags[i]))
+            return error_set(e, ERROR_INVALID, "Param values can't contain 4 byte unicode.");
     return 0;
 }
 
@@ -163,41 +190,39 @@ bool image_tag_present(const struct image *im, const char *tag)
     return false;
 }
 
-static int tags_set(struct request *rq, struct image *im, const json_t *value, struct error *e)
+static void tags_set(struct request *rq, struct image *im, const json_t *value)
 {
     im->tags = NULL;
     im->n_tags = im->cap_tags = 0;
     for (size_t i = 0; i < json_array_size(value); i++) {
         const char *tag = json_string_value(json_array_get(value, i));
 
-        for (const unsigned char *p = (const unsigned char *)tag; *p; p++)
-            if (*p >= 0xF0)
-                return error_set(e, ERROR_INVALID, "Param values can't contain 4 byte unicode.");
         if (!image_tag_present(im, tag))
             *ARENA_PUSH(rq->arena, im->tags, im->n_tags, im->cap_tags) = arena_str(rq->arena, tag);
     }
-    return 0;
 }
 
 /* Sets one base attribute from a value that has passed the schema. */
 int image_set_base(struct request *rq, struct image *im, const char *name, const json_t *value,
                    struct error *e)
 {
-    if (str_eq(name, "name"))
-        return text_set(rq, name, value, &im->name, e);
-    if (str_eq(name, "owner"))
-        return text_set(rq, name, value, &im->owner, e);
-    if (str_eq(name, "disk_format"))
-        return text_set(rq, name, value, &im->disk_format, e);
-    if (str_eq(name, "container_format"))
-        return text_set(rq, name, value, &im->container_format, e);
+    const char *text = arena_str(rq->arena, json_string_value(value));
+
     if (str_eq(name, "min_disk"))
         return number_set(name, value, &im->min_disk, e);
     if (str_eq(name, "min_ram"))
         return number_set(name, value, &im->min_ram, e);
-    if (str_eq(name, "tags"))
-        return tags_set(rq, im, value, e);
-    if (str_eq(name, "protected"))
+    if (str_eq(name, "name"))
+        im->name = text;
+    else if (str_eq(name, "owner"))
+        im->owner = text;
+    else if (str_eq(name, "disk_format"))
+        im->disk_format = text;
+    else if (str_eq(name, "container_format"))
+        im->container_format = text;
+    else if (str_eq(name, "tags"))
+        tags_set(rq, im, value);
+    else if (str_eq(name, "protected"))
         im->protected = json_is_true(value);
     else if (str_eq(name, "os_hidden"))
         im->os_hidden = json_is_true(value);

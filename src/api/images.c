@@ -94,18 +94,6 @@ static int properties_allowed(struct request *rq, struct error *e)
     return 0;
 }
 
-static int property_add(struct request *rq, struct image *im, const char *name, const char *value,
-                        struct error *e)
-{
-    for (const unsigned char *p = (const unsigned char *)name; *p; p++)
-        if (*p >= 0xF0)
-            return error_set(e, ERROR_INVALID, "Property names can't contain 4 byte unicode.");
-    if (value && text_storable(value, name, e) < 0)
-        return -1;
-    image_property_set(rq->arena, im, arena_str(rq->arena, name), arena_str(rq->arena, value));
-    return 0;
-}
-
 static int create_fill(struct request *rq, struct image *im, struct error *e)
 {
     const json_t *tags = json_object_get(rq->body, "tags");
@@ -128,13 +116,14 @@ static int create_fill(struct request *rq, struct image *im, struct error *e)
             if (!str_eq(name, "owner") && !str_eq(name, "visibility") &&
                 image_set_base(rq, im, name, value, e) < 0)
                 return -1;
-        } else if (property_add(rq, im, name, json_string_value(value), e) < 0) {
-            return -1;
+        } else {
+            image_property_set(rq->arena, im, arena_str(rq->arena, name),
+                               arena_str(rq->arena, json_string_value(value)));
         }
     }
-    if (im->owner && text_storable(im->owner, "owner", e) < 0)
+    if (quota_check(rq->settings->property_quota, image_properties_counted(im), "properties", e) < 0)
         return -1;
-    return quota_check(rq->settings->property_quota, image_properties_counted(im), "properties", e);
+    return image_storable_check(im, e);
 }
 
 static int create_store(struct request *rq, struct image *im, struct error *e)

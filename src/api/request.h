@@ -198,10 +198,14 @@ int locations_prefer(struct request *rq, struct image *im, struct error *e) MUST
 /* Shared by create and patch (image_rules.c). */
 int image_set_base(struct request *rq, struct image *im, const char *name, const json_t *value,
                    struct error *e) MUST_CHECK;
+/* What Glance's database layer refuses of an image, after everything else: 4-byte characters and numbers that
+ * do not fit. To be asked before an image is written whose values a client has set: ERROR_INVALID. */
+int image_storable_check(const struct image *im, struct error *e) MUST_CHECK;
 /* 4-byte characters cannot be stored everywhere: 400 with Glance's text, which begins with the attribute's
  * name.
  */
 int text_storable(const char *text, const char *name, struct error *e) MUST_CHECK;
+bool text_has_4byte(const char *text); /* UTF-8 */
 bool image_tag_present(const struct image *im, const char *tag);
 /* How many properties count against image_property_quota: also those that this caller cannot see, and none of
  * the service's own. */

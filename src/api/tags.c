@@ -36,27 +36,32 @@ static int tag_check(const struct request *rq, const char *tag, struct error *e)
 
     if (!probe)
         return error_set(e, ERROR_INVALID, "A tag must be UTF-8.");
-    for (const unsigned char *p = (const unsigned char *)tag; *p; p++)
-        if (*p >= 0xF0)
-            return error_set(e, ERROR_INVALID, "Param values can't contain 4 byte unicode.");
     return schema_check_image(rq->settings->schema, probe, e);
+}
+
+/* An image over the quota refuses even a tag that it has, as Glance 33 does (quota/__init__.py). */
+static int tag_quota_check(const struct request *rq, const struct image *im, size_t n, struct error *e)
+{
+    int64_t quota = rq->settings->tag_quota;
+
+    if (quota < 0 || (int64_t)n <= quota)
+        return 0;
+    return error_set(e, ERROR_TOO_LARGE,
+                     "Image tag limit exceeded for image %s: The limit has been exceeded on the number of "
+                     "allowed image tags. Attempted: %zu, Maximum: %lld:",
+                     im->id, n, (long long)quota);
 }
 
 static int add(struct request *rq, struct image *im, struct error *e)
 {
     const char *tag = rq->args[1];
-    int64_t quota = rq->settings->tag_quota;
 
     if (find(im, tag) < im->n_tags)
-        return 0;
-    if (tag_check(rq, tag, e) < 0)
+        return tag_quota_check(rq, im, im->n_tags, e);
+    if (tag_check(rq, tag, e) < 0 || tag_quota_check(rq, im, im->n_tags + 1, e) < 0)
         return -1;
-    if (quota >= 0 && (int64_t)im->n_tags + 1 > quota)
-        return error_set(
-            e, ERROR_TOO_LARGE,
-            "Image tag limit exceeded for image %s: The limit has been exceeded on the number of "
-            "allowed image tags. Attempted: %zu, Maximum: %lld:",
-            im->id, im->n_tags + 1, (long long)quota);
+    if (text_has_4byte(tag))
+        return error_set(e, ERROR_INVALID, "Param values can't contain 4 byte unicode.");
     *ARENA_PUSH(rq->arena, im->tags, im->n_tags, im->cap_tags) = tag;
     return 0;
 }

@@ -109,9 +109,9 @@ static void protected_images_stay(void **state)
     (void)state;
     service_create(&service, ID "5", "\"protected\": true");
     assert_int_equal(service_status(&service, &drop), 403);
-    assert_int_equal(
-        patch(ID "5", v21, "[{\"op\": \"replace\", \"path\": \"/protected\", \"value\": false}]", "member"),
-        200);
+    assert_int_equal(patch(ID "5", v21, "[{\"op\": \"replace\", \"path\": \"/protected\", \"value\": false}]",
+                           "member,reader"),
+                     200);
     assert_int_equal(service_status(&service, &drop), 204);
 }
 
