@@ -343,6 +343,38 @@ static void log_access(const struct request *rq, int64_t us)
              (unsigned long long)h->bytes_in, (unsigned long long)h->bytes_out, (long long)us);
 }
 
+static void tell(const struct request *rq)
+{
+    int64_t us = clock_mono_us() - rq->http->started_us;
+
+    metrics_count(rq, rq->route, us);
+    log_access(rq, us);
+}
+
+/* The end of an answer that was still being sent when its handler had returned. */
+static void ended(struct http_request *http UNUSED, void *arg, bool whole)
+{
+    struct request *rq = arg;
+    struct error e;
+
+    if (!whole) {
+        error_set(&e, ERROR_ABORTED, "The client went away.");
+        fail(rq, &e);
+    }
+    tell(rq);
+    settings_free(rq->settings);
+}
+
+static void go_on(struct request *rq)
+{
+    struct request *kept = arena_new(rq->arena, struct request);
+
+    *kept = *rq;
+    kept->rules = NULL;
+    rq->http->ended = ended;
+    rq->http->ended_arg = kept;
+}
+
 static int serve(void *arg, struct http_request *http)
 {
     struct api *api = arg;
@@ -355,7 +387,6 @@ static int serve(void *arg, struct http_request *http)
                           .prefix = http->prefix };
     struct error e;
     int result = 0;
-    int64_t us;
 
     error_clear(&e);
     rq.settings = settings_hold(api);
@@ -368,11 +399,12 @@ static int serve(void *arg, struct http_request *http)
     }
     request_db_release(&rq);
     policy_release(rq.rules);
-    if (result == 0) {
-        us = clock_mono_us() - http->started_us;
-        metrics_count(&rq, rq.route, us);
-        log_access(&rq, us);
+    if (http->deferred) {
+        go_on(&rq);
+        return 0;
     }
+    if (result == 0)
+        tell(&rq);
     settings_free(rq.settings);
     return result;
 }
@@ -423,10 +455,32 @@ static bool is_transfer(void *arg UNUSED, const struct http_request *http)
     return route && route->transfer;
 }
 
+/* Also of those whose handlers look before they read: what is refused then has come in vain. */
+static bool is_document(void *arg UNUSED, const struct http_request *http)
+{
+    const struct route *route = guess(http);
+
+    return route && !route->transfer && (route->body == BODY_JSON || route->body == BODY_STREAM);
+}
+
+static uint64_t holder(void *arg, struct http_request *http)
+{
+    struct settings *s = settings_hold(arg);
+    uint64_t who = request_holder(s, http);
+
+    settings_free(s);
+    return who;
+}
+
 struct http_service api_service(struct api *api)
 {
     return (struct http_service){
-        .arg = api, .may_inline = may_inline, .is_transfer = is_transfer, .serve = serve
+        .arg = api,
+        .may_inline = may_inline,
+        .is_transfer = is_transfer,
+        .is_document = is_document,
+        .holder = holder,
+        .serve = serve,
     };
 }
 

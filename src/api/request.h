@@ -142,6 +142,8 @@ int healthcheck_answer(struct request *rq, bool *ret_done, struct error *e) MUST
 bool versions_asked(const struct request *rq); /* the path is the versions document's own */
 bool versions_answer(struct request *rq);      /* true: answered */
 void forwarded_read(struct request *rq);
+/* http_service.holder. */
+uint64_t request_holder(const struct settings *s, struct http_request *http);
 /* Where the client reaches this service, without a '/' at the end. */
 const char *request_base(struct request *rq);
 

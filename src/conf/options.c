@@ -365,6 +365,17 @@ const struct option conf_options[] = {
               "workers_max." },
     { "glint", "connections_max", OPTION_INT, "16384", .min = 1, .max = 1048576, .flags = OPTION_RESTART,
       .help = "Connections open at once; beyond it new ones wait in the backlog." },
+    { "glint", "workers_share", OPTION_INT, "50", .min = 1, .max = 100, .flags = OPTION_RESTART,
+      .help = "Percent of workers_max that one project may have, or one client address where no project is "
+              "known, and less of what is left for each further one. 100: any number." },
+    { "glint", "transfers_share", OPTION_INT, "50", .min = 1, .max = 100, .flags = OPTION_RESTART,
+      .help = "The same of transfers_max." },
+    { "glint", "connections_share", OPTION_INT, "50", .min = 1, .max = 100, .flags = OPTION_RESTART,
+      .help = "The same of connections_max, for each client address (a /64 network of IPv6): a proxy in "
+              "front is one. What is more is answered with 503. 100: any number." },
+    { "glint", "queue_timeout", OPTION_FLOAT, "60", .min = 0, .max = 86400,
+      .help = "Seconds that a request may wait for a thread, before it is answered with 503; 0: as long as "
+              "its client does." },
     { "glint", "head_timeout", OPTION_FLOAT, "20", .min = 0, .max = 86400,
       .help = "Seconds from the first byte of a request to the end of its head." },
     { "glint", "idle_timeout", OPTION_FLOAT, "75", .min = 0, .max = 86400,
@@ -372,7 +383,10 @@ const struct option conf_options[] = {
     { "glint", "body_timeout", OPTION_FLOAT, "60", .min = 0, .max = 120,
       .help = "Seconds in which a body or an answer must move at all. An upload's lease outlives it." },
     { "glint", "body_min_rate", OPTION_INT, "1024", .min = 0, .max = 1073741824,
-      .help = "Bytes a second, over a minute, below which an upload is broken off; 0 means any rate." },
+      .help = "Bytes a second, over a minute of waiting for the client, below which a body or an answer is "
+              "broken off; 0 means any rate." },
+    { "glint", "transfer_timeout", OPTION_FLOAT, "86400", .min = 0, .max = 31536000,
+      .help = "Seconds that one upload or download may take; 0: any number." },
     { "glint", "linger_timeout", OPTION_FLOAT, "5", .min = 0, .max = 3600,
       .help = "Seconds an early refusal waits for the rest of the body, so that the client sees the "
               "answer and no reset." },

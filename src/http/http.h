@@ -57,7 +57,8 @@ struct gateway_ops {
 
     /* len > 0 bytes of fd from offset; the file position is not used and fd stays the caller's.
      * -1: client gone, or the file is shorter (the connection is then broken off, so that
-     * the client sees a broken transfer and never a short one). */
+     * the client sees a broken transfer and never a short one). Where they are the last bytes of the answer
+     * the front end may return before they are sent, and set the request's `deferred`. */
     int (*sendfile)(struct gateway *, int fd, uint64_t offset, uint64_t len);
 
     /* A request header by name (any case), or NULL. Repeated fields are joined by ", ". The memory
@@ -84,6 +85,13 @@ struct http_request {
     int64_t started_us;     /* monotonic: when the head was complete */
     bool inline_only;       /* on an event loop: must not wait for anything */
 
+    /* The front end goes on sending a file after serve() has returned: no thread waits for a slow reader.
+     * A service that wants to know how that ended sets `ended`, which is called once, on any thread, and must
+     * not wait; bytes_out is right by then. The arena lives until it has returned. */
+    bool deferred;
+    void (*ended)(struct http_request *, void *arg, bool whole);
+    void *ended_arg;
+
     /* Filled while answering; the front end reads them for its log and metrics. */
     int status;                   /* 0 until head() */
     uint64_t bytes_in, bytes_out; /* of bodies */
@@ -95,6 +103,8 @@ int http_head(struct http_request *rq, int status, const struct http_headers *h,
 int http_write(struct http_request *rq, const void *buf, size_t n);
 int http_sendfile(struct http_request *rq, int fd, uint64_t offset, uint64_t len);
 const char *http_header(struct http_request *rq, const char *name);
+/* A number for some bytes; never 0. */
+uint64_t http_hash(const void *bytes, size_t n);
 bool http_aborted(struct http_request *rq);
 
 /* The service that a front end feeds. */
@@ -108,6 +118,12 @@ struct http_service {
     /* Answers the request. Returns 0, or -1 when rq->inline_only was set and it would have had to
      * wait: nothing was sent then, and the front end runs it again on a worker. */
     int (*serve)(void *arg, struct http_request *);
+    /* Whether its body is a document of at most HTTP_JSON_BODY_MAX bytes, to be received as a whole before a
+     * thread is taken for the request. NULL: none is. */
+    bool (*is_document)(void *arg, const struct http_request *);
+    /* Whose request it is, for the shares of pools: a hash of the project, or of the client's address where a
+     * trusted proxy tells it; 0: not known, so that the peer's address counts. May be NULL. */
+    uint64_t (*holder)(void *arg, struct http_request *);
 };
 
 const char *

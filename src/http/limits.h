@@ -13,6 +13,11 @@ enum {
     HTTP_PARAMS_MAX = 512,          /* query parameters */
     HTTP_JSON_BODY_MAX = 4 * 1024 * 1024,
     HTTP_JSON_DEPTH_MAX = 64,
+    HTTP_DOCUMENT_SECONDS_MAX = 600,       /* for a JSON body from its head to its end */
+    HTTP_DOCUMENT_FREE = 16 * 1024,        /* of each JSON body in memory that counts for nothing */
+    HTTP_DOCUMENTS_MAX = 64 * 1024 * 1024, /* JSON bodies in memory, all together */
+    HTTP_DOCUMENTS_SHARE = 50,             /* percent of it that one project or address may have */
+    HTTP_RETRY_AFTER = 5,                  /* seconds: when to come again after a 503 */
 };
 
 #endif

@@ -36,6 +36,17 @@ int http_sendfile(struct http_request *rq, int fd, uint64_t offset, uint64_t len
     return 0;
 }
 
+/* FNV-1a. */
+uint64_t http_hash(const void *bytes, size_t n)
+{
+    const unsigned char *p = bytes;
+    uint64_t h = 14695981039346656037ull;
+
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ p[i]) * 1099511628211ull;
+    return h ? h : 1;
+}
+
 const char *http_header(struct http_request *rq, const char *name)
 {
     return rq->ops->header(rq->gateway, name);

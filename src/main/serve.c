@@ -67,6 +67,11 @@ void serve_front_options(struct server *s, const struct config *c, struct http1_
         .head_timeout_us = seconds_us(c, "head_timeout"),
         .idle_timeout_us = seconds_us(c, "idle_timeout"),
         .body_timeout_us = seconds_us(c, "body_timeout"),
+        .transfer_timeout_us = seconds_us(c, "transfer_timeout"),
+        .queue_timeout_us = seconds_us(c, "queue_timeout"),
+        .workers_share = (unsigned)config_int(c, "glint", "workers_share"),
+        .transfers_share = (unsigned)config_int(c, "glint", "transfers_share"),
+        .connections_share = (unsigned)config_int(c, "glint", "connections_share"),
         .body_min_rate = (unsigned)config_int(c, "glint", "body_min_rate"),
         .linger_us = seconds_us(c, "linger_timeout"),
         .drain_us = seconds_us(c, "drain_timeout"),
@@ -125,6 +130,7 @@ static int open_metrics(struct server *s, struct error *e)
     o.workers_max = 2;
     o.transfers_max = 1;
     o.connections_max = 64;
+    o.workers_share = o.transfers_share = o.connections_share = 100;
     o.tls_cert_file = o.tls_key_file = o.tls_ca_file = NULL;
     o.access_log = false;
     if (http1_start(&o, &s->metrics, e) < 0)

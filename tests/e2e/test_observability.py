@@ -155,7 +155,7 @@ def test_metrics_can_be_turned_off(glint_server):
 
 def test_metrics_while_busy(glint_server):
     """Scraping goes on while every worker is taken."""
-    s = glint_server(trusted=True, config={'glint': {'workers_max': 2, 'transfers_max': 2}})
+    s = glint_server(trusted=True, config={'glint': {'workers_max': 2, 'transfers_max': 2, 'transfers_share': 100}})
     member = s.client()
     stalled = [member.half_upload(member.create()['id'], 2 * MIB, 1000) for _ in range(2)]
     assert eventually(lambda: total(s.metrics(), 'glint_uploads') == 2)

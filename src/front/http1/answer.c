@@ -3,7 +3,9 @@
  * the connection stays is decided as late as the first byte goes out: an unread body may come yet. */
 #include "front/http1/http1_private.h"
 
+#include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +16,13 @@ enum {
     HELD_MAX = 1024 * 1024, /* of an answer whose length has to be found out */
     FILE_PIECE = 2 * 1024 * 1024,
     COPY_PIECE = 256 * 1024,
+    TLS_PIECE = 64 * 1024,
     INLINE_FILE_MAX = 64 * 1024, /* of a file that a loop reads by itself */
+    PATIENCE_MS = 100,           /* that a thread waits for a reader who is fast else */
+    FAST = 1024 * 1024,          /* bytes, and bytes a second, that make a reader fast */
+    TURN = 8 * 1024 * 1024,      /* bytes of a file, before others that wait have their turn */
 };
+#define RATE_WINDOW_US (60 * CLOCK_SECOND)
 
 static bool is_uwsgi(const struct gateway *g)
 {
@@ -150,6 +157,8 @@ int answer_send(struct gateway *g, struct iovec *iov, int n, bool more)
         sent = wire_write(&g->c->wire, iov, n, more);
         if (sent == WIRE_WAIT ? !gateway_wait(g, false) : sent < 0)
             g->gone = true;
+        if (sent > 0)
+            g->rate.bytes += (uint64_t)sent;
         for (; sent > 0 && n > 0; iov++, n--) {
             size_t part = (size_t)sent < iov->iov_len ? (size_t)sent : iov->iov_len;
 
@@ -286,22 +295,127 @@ static int copy_file(struct gateway *g, int fd, uint64_t offset, uint64_t len)
     return 0;
 }
 
+/* By TLS what the socket did not take is read once more, later: the same bytes, as it wants them, and no
+ * memory of a slow reader's. */
+static ssize_t push_tls(struct gateway *g, size_t n)
+{
+    char piece[TLS_PIECE];
+    ssize_t got = pread(g->rest.fd, piece, n < sizeof piece ? n : sizeof piece, (off_t)g->rest.offset);
+    ssize_t sent, total = 0;
+
+    if (got <= 0)
+        return WIRE_GONE;
+    while (total < got) { /* record by record */
+        struct iovec iov = { piece + total, (size_t)(got - total) };
+
+        sent = wire_write(&g->c->wire, &iov, 1, false);
+        if (sent <= 0)
+            return total > 0 && sent == WIRE_WAIT ? total : sent;
+        total += sent;
+    }
+    return total;
+}
+
+static bool others_wait(const struct http1 *h)
+{
+    return h->transfers.n_waiting + h->senders.n_waiting > 0;
+}
+
+/* Whether the wire moves soon enough for a thread to wait for it. */
+static bool moves_soon(struct gateway *g, int patience_ms, uint64_t moved, int64_t us)
+{
+    struct pollfd p = { .fd = g->c->wire.fd, .events = g->c->wire.want };
+
+    if (us >= PATIENCE_MS * 1000)
+        patience_ms = moved >= FAST && moved / FAST >= (uint64_t)us / CLOCK_SECOND ? PATIENCE_MS : 0;
+    return patience_ms > 0 && poll(&p, 1, patience_ms) > 0;
+}
+
+int answer_rest(struct gateway *g, int patience_ms)
+{
+    int64_t began = clock_mono_us();
+    struct rest *r = &g->rest;
+    uint64_t moved = 0;
+
+    while (r->len > 0) {
+        size_t piece = r->len < FILE_PIECE ? (size_t)r->len : FILE_PIECE;
+        ssize_t n = g->c->wire.ssl ? push_tls(g, piece) : wire_sendfile(&g->c->wire, r->fd, r->offset, piece);
+
+        if (n == WIRE_WAIT) {
+            if (!moves_soon(g, patience_ms, moved, clock_mono_us() - began))
+                return 0;
+            continue;
+        }
+        if (n <= 0)
+            return -1;
+        r->offset += (uint64_t)n;
+        r->len -= (uint64_t)n;
+        r->handed += (uint64_t)n;
+        moved += (uint64_t)n;
+        if (moved >= TURN && r->len > 0 && others_wait(g->h)) {
+            g->c->wire.want = POLLOUT;
+            return 0;
+        }
+    }
+    return 1;
+}
+
+uint64_t answer_acknowledged(const struct gateway *g)
+{
+    uint64_t queued = wire_queued(&g->c->wire);
+
+    return g->rest.handed > queued ? g->rest.handed - queued : 0;
+}
+
+bool answer_moves(struct gateway *g, int64_t now)
+{
+    uint64_t acknowledged = answer_acknowledged(g);
+    struct rest *r = &g->rest;
+    int64_t us = now - r->window_us;
+    bool fast = true;
+
+    if (!gateway_in_time(g, now))
+        return false;
+    if (r->window_us != 0 && us < RATE_WINDOW_US)
+        return true;
+    if (r->window_us != 0)
+        fast = acknowledged >= r->window_acknowledged + (uint64_t)(us / CLOCK_SECOND) * g->h->min_rate;
+    r->window_us = now;
+    r->window_acknowledged = acknowledged;
+    return fast;
+}
+
+/* The rest goes on without this thread. Not where something of ours has to follow it. */
+static bool defer(struct gateway *g)
+{
+    int fd = g->chunked || g->answer_left != 0 ? -1 : fcntl(g->rest.fd, F_DUPFD_CLOEXEC, 0);
+
+    if (fd < 0)
+        return false;
+    g->rest.fd = fd;
+    g->rq.deferred = true;
+    return true;
+}
+
 static int send_pieces(struct gateway *g, int fd, uint64_t offset, uint64_t len)
 {
-    if (g->c->wire.ssl || g->held)
+    int result;
+
+    if (g->held)
         return copy_file(g, fd, offset, len);
     if (answer_flush(g, true) < 0)
         return -1;
-    while (len > 0 && !g->gone) {
-        ssize_t n = wire_sendfile(&g->c->wire, fd, offset, len < FILE_PIECE ? (size_t)len : FILE_PIECE);
-
-        if (n == WIRE_WAIT ? !gateway_wait(g, false) : n <= 0)
-            g->gone = true;
-        if (n > 0) {
-            offset += (uint64_t)n;
-            len -= (uint64_t)n;
+    g->rest = (struct rest){ .fd = fd, .offset = offset, .len = len };
+    while ((result = answer_rest(g, PATIENCE_MS)) == 0) {
+        if (defer(g))
+            return 0;
+        if (!gateway_wait(g, false)) {
+            result = -1;
+            break;
         }
     }
+    g->rest.fd = -1;
+    g->gone |= result < 0;
     return g->gone ? -1 : 0;
 }
 
@@ -347,6 +461,8 @@ void answer_refusal(struct str *out, struct date *d, enum http1_protocol p, int 
 {
     add_status(out, status);
     add_date(out, d);
+    if (status == 503)
+        str_addf(out, "Retry-After: %d\r\n", HTTP_RETRY_AFTER);
     str_add(out, "Content-Type: text/plain\r\nContent-Length: ");
     str_add_u64(out, strlen(problem) + 1);
     str_add(out, p == HTTP1_HTTP ? "\r\nConnection: close\r\n\r\n" : "\r\n\r\n");

@@ -8,6 +8,7 @@
 enum {
     DIRECT_MIN = 4 * 1024, /* readers with less room go through a buffer */
     BUFFER = 16 * 1024,
+    DOCUMENT_UNITS = HTTP_DOCUMENTS_MAX / HTTP_DOCUMENT_FREE,
     DRAIN_MAX = 64 * 1024, /* cheaper to read than to lose the connection */
 };
 #define RATE_WINDOW_US (60 * CLOCK_SECOND)
@@ -145,8 +146,83 @@ static int send_continue(struct gateway *g)
     return answer_flush(g, true) < 0 ? -1 : answer_send(g, &iov, 1, false);
 }
 
+/* ---- documents ---- */
+
+static bool document_count(struct gateway *g)
+{
+    unsigned units = (unsigned)(g->document.len / HTTP_DOCUMENT_FREE);
+    struct shares *all = &g->h->documents;
+    struct share *who;
+    bool fits;
+
+    if (units <= g->document_units)
+        return true;
+    pthread_mutex_lock(&g->h->shares_lock);
+    who = share_of(all, g->holder);
+    fits = share_take(all, who, units - g->document_units, DOCUMENT_UNITS);
+    if (fits)
+        g->document_units = units;
+    else
+        share_tidy(all, who);
+    pthread_mutex_unlock(&g->h->shares_lock);
+    return fits;
+}
+
+void body_forget(struct gateway *g)
+{
+    if (g->document_units > 0) {
+        pthread_mutex_lock(&g->h->shares_lock);
+        share_leave(&g->h->documents, share_of(&g->h->documents, g->holder), g->document_units);
+        pthread_mutex_unlock(&g->h->shares_lock);
+    }
+    g->document_units = 0;
+    str_done(&g->document);
+}
+
+bool body_here(const struct gateway *g)
+{
+    const struct input *in = &g->c->in;
+
+    return g->rq.content_length != HTTP_BODY_UNKNOWN && in->len - in->off >= g->body_left;
+}
+
+int body_collect(struct gateway *g)
+{
+    struct str *d = &g->document;
+
+    while (g->body == BODY_OPEN && d->len <= HTTP_JSON_BODY_MAX) {
+        ssize_t got;
+
+        str_reserve(d, BUFFER);
+        got = g->rq.content_length == HTTP_BODY_UNKNOWN ? read_chunked(g, d->data + d->len, BUFFER - 1, false)
+                                                        : read_length(g, d->data + d->len, BUFFER - 1, false);
+        if (got == WIRE_WAIT)
+            return 0;
+        if (got < 0)
+            return 1; /* what was wrong is for the answer to say */
+        d->len += (size_t)got;
+        d->data[d->len] = '\0';
+        if (!document_count(g))
+            return -1;
+    }
+    return 1;
+}
+
+static ssize_t document_read(struct gateway *g, void *buf, size_t n)
+{
+    size_t left = g->document.len - g->document_read;
+
+    if (n > left)
+        n = left;
+    memcpy(buf, g->document.data + g->document_read, n);
+    g->document_read += n;
+    return (ssize_t)n;
+}
+
 ssize_t body_read(struct gateway *g, void *buf, size_t n)
 {
+    if (g->document_read < g->document.len && n > 0)
+        return document_read(g, buf, n);
     if (g->body == BODY_COMPLETE || n == 0)
         return 0;
     if (g->rq.inline_only)

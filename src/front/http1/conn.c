@@ -47,14 +47,14 @@ static void list_add(struct conn *c, enum conn_state state)
     list->last = c;
 }
 
-static void conn_to(struct conn *c, enum conn_state state)
+void conn_to(struct conn *c, enum conn_state state)
 {
     list_drop(c);
     list_add(c, state);
 }
 
 /* What epoll is to tell of: POLLIN, POLLOUT (they are EPOLLIN and EPOLLOUT), or 0: out of the set. */
-static void conn_watch(struct conn *c, short events)
+void conn_watch(struct conn *c, short events)
 {
     struct epoll_event ev = { .events = (uint32_t)events, .data.ptr = c };
     int op = events == 0 ? EPOLL_CTL_DEL : c->interest == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
@@ -67,7 +67,8 @@ static void conn_watch(struct conn *c, short events)
 
 static void conn_read(struct conn *c);
 
-void conn_open(struct loop *l, struct listener *from, int fd, SSL *ssl, const char *peer)
+void conn_open(struct loop *l, struct listener *from, int fd, SSL *ssl, const char *peer, uint64_t address,
+               struct share *place)
 {
     struct conn *c = mem_new(sizeof *c);
 
@@ -76,6 +77,8 @@ void conn_open(struct loop *l, struct listener *from, int fd, SSL *ssl, const ch
     c->loop = l;
     c->listener = from;
     str_copy(c->peer, sizeof c->peer, peer);
+    c->address = address;
+    c->place = place;
     list_add(c, ssl ? CONN_HANDSHAKE : CONN_IDLE);
     l->conns++;
     metric_add(l->h->connections, 1);
@@ -94,6 +97,11 @@ void conn_close(struct conn *c)
     list_drop(c);
     conn_watch(c, 0); /* closing alone ends nothing while a forked child still holds the descriptor */
     wire_close(&c->wire);
+    if (c->job) {
+        gateway_ended(c->job, false);
+        gateway_free(TAKE(c->job));
+    }
+    connection_uncount(h, &c->place);
     input_free(&c->in);
     str_done(&c->out);
     mem_free(c);
@@ -149,9 +157,9 @@ static void conn_part(struct conn *c)
 
 void conn_finish(struct conn *c, enum verdict v)
 {
-    if (c->armed && v != VERDICT_BREAK)
+    if (c->armed && v != VERDICT_BREAK && v != VERDICT_PARK)
         wire_calm(&c->wire);
-    c->armed = false;
+    c->armed = c->armed && v == VERDICT_PARK;
     switch (v) {
     case VERDICT_BREAK:
         wire_reset(&c->wire);
@@ -162,6 +170,9 @@ void conn_finish(struct conn *c, enum verdict v)
         return;
     case VERDICT_CLOSE:
         conn_part(c);
+        return;
+    case VERDICT_PARK:
+        conn_park(c);
         return;
     case VERDICT_KEEP:
         break;
@@ -214,7 +225,7 @@ static void conn_arm(struct conn *c)
     }
 }
 
-static void conn_answer(struct conn *c, enum verdict v)
+void conn_answer(struct conn *c, enum verdict v)
 {
     struct loop *l = c->loop;
     size_t sent = 0;
@@ -254,7 +265,7 @@ static void conn_send(struct conn *c)
 
 /* ---- serving ---- */
 
-static void conn_refuse(struct conn *c, int status, const char *problem)
+void conn_refuse(struct conn *c, int status, const char *problem)
 {
     struct http1 *h = c->loop->h;
 
@@ -307,15 +318,46 @@ static void keep_rest(struct conn *c, struct input *in)
     }
 }
 
+/* While the request's head and the loop's arena are there. */
+static void find_holder(struct gateway *g)
+{
+    const struct http_service *s = &g->h->o.service;
+
+    g->holder = s->holder && *g->rq.path == '/' ? s->holder(s->arg, &g->rq) : 0;
+    if (g->holder == 0)
+        g->holder = g->c->address;
+}
+
+static bool is_document(const struct gateway *g)
+{
+    const struct http_service *s = &g->h->o.service;
+
+    return g->body == BODY_OPEN && g->rq.content_length <= HTTP_JSON_BODY_MAX && *g->rq.path == '/' &&
+           s->is_document && s->is_document(s->arg, &g->rq);
+}
+
+void conn_submit(struct conn *c)
+{
+    struct http1 *h = c->loop->h;
+    const struct http_service *s = &h->o.service;
+    struct gateway *g = c->job;
+    bool transfer = *g->rq.path == '/' && s->is_transfer && s->is_transfer(s->arg, &g->rq);
+
+    conn_watch(c, 0);
+    conn_to(c, CONN_BUSY);
+    conn_arm(c);
+    if (pool_submit(transfer ? &h->transfers : &h->workers, c) < 0)
+        conn_refuse_job(c, 503, "the server has no thread for this request");
+}
+
 static void hand_over(struct conn *c, struct input *in, const char *head, size_t n)
 {
     struct loop *l = c->loop;
-    const struct http_service *s = &l->h->o.service;
     struct gateway *g = gateway_move(&l->gateway, head, n);
-    bool transfer = *g->rq.path == '/' && s->is_transfer && s->is_transfer(s->arg, &g->rq);
     size_t sent = 0;
     ssize_t result;
 
+    find_holder(g);
     arena_reset(l->arena);
     keep_rest(c, in);
     c->emptied = false;
@@ -328,17 +370,11 @@ static void hand_over(struct conn *c, struct input *in, const char *head, size_t
         conn_close(c);
         return;
     }
-    conn_watch(c, 0);
-    conn_to(c, CONN_BUSY);
-    conn_arm(c);
     c->job = g;
-    if (pool_submit(transfer ? &l->h->transfers : &l->h->workers, c) == 0)
-        return;
-    str_addn(&l->out, g->own.data, g->own.len);
-    c->job = NULL;
-    gateway_free(g);
-    conn_refuse(c, 503, "the server has no thread for this request");
-    conn_answer(c, VERDICT_LINGER);
+    if (is_document(g) && !body_here(g))
+        conn_collect_begin(c);
+    else
+        conn_submit(c);
 }
 
 /* The head is not whole yet. */
@@ -490,6 +526,12 @@ void conn_event(struct conn *c)
     case CONN_SEND:
         conn_send(c);
         break;
+    case CONN_BODY:
+        conn_collect(c);
+        break;
+    case CONN_PARKED:
+        conn_unpark(c);
+        break;
     case CONN_LINGER:
     case CONN_DRAIN:
         conn_discard(c);
@@ -512,6 +554,14 @@ void conn_expire(struct conn *c)
     if (c->state == CONN_HEAD) {
         conn_refuse(c, 408, "the request head took too long to arrive");
         conn_answer(c, VERDICT_LINGER);
+        return;
+    }
+    if (c->state == CONN_BODY) {
+        conn_collect_expire(c);
+        return;
+    }
+    if (c->state == CONN_PARKED) {
+        conn_park_expire(c);
         return;
     }
     if (c->state == CONN_SEND)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 void input_keep(struct input *in, const void *bytes, size_t n)
 {
@@ -103,6 +104,12 @@ int gateway_begin(struct gateway *g, struct conn *c, struct str *out, struct dat
     g->body = g->body_left > 0 || g->rq.content_length == HTTP_BODY_UNKNOWN ? BODY_OPEN : BODY_COMPLETE;
     http_chunked_init(&g->chunks);
     g->rate = (struct rate){ 0 };
+    g->holder = 0;
+    g->document = (struct str)STR_INIT;
+    g->document_read = 0;
+    g->document_units = 0;
+    g->rest = (struct rest){ .fd = -1 };
+    g->arena = NULL;
     g->continue_due = head->expect_continue;
     g->keep = head->keep_alive;
     g->headed = g->bodyless = g->chunked = g->held = g->must_wait = g->gone = false;
@@ -144,6 +151,10 @@ void gateway_arrive(struct gateway *g, struct date *date, struct arena *a)
 
 void gateway_free(struct gateway *g)
 {
+    body_forget(g);
+    if (g->rest.fd >= 0)
+        close(g->rest.fd);
+    arena_free(g->arena);
     str_done(&g->own);
     mem_free(g->memory);
     mem_free(g);
@@ -157,19 +168,51 @@ static int poll_ms(int64_t until, int64_t now)
     return until == INT64_MAX ? -1 : ms < 0 ? 0 : ms > 3600 * 1000 ? 3600 * 1000 : (int)ms;
 }
 
+bool gateway_in_time(const struct gateway *g, int64_t now)
+{
+    int64_t limit = g->h->transfer_us;
+
+    return limit <= 0 || now - g->rq.started_us < limit;
+}
+
+void gateway_ended(struct gateway *g, bool whole)
+{
+    struct http_request *rq = &g->rq;
+    void (*ended)(struct http_request *, void *, bool) = rq->ended;
+
+    if (!ended)
+        return;
+    if (!whole)
+        rq->bytes_out -= rq->bytes_out < g->rest.len ? rq->bytes_out : g->rest.len;
+    rq->ended = NULL;
+    ended(rq, rq->ended_arg, whole);
+}
+
+/* Whether some of what the socket was given has arrived meanwhile, although it takes no more yet. */
+static bool arrives(struct gateway *g, uint64_t before)
+{
+    uint64_t now = wire_queued(&g->c->wire);
+
+    if (now >= before)
+        return false;
+    g->rate.bytes += before - now;
+    return true;
+}
+
 bool gateway_wait(struct gateway *g, bool for_body)
 {
+    uint64_t queued = for_body ? 0 : wire_queued(&g->c->wire);
     struct pollfd p = { .fd = g->c->wire.fd, .events = g->c->wire.want };
     int64_t limit = g->h->body_us, began = clock_mono_us(), now = began;
     int64_t until = limit > 0 ? began + limit : INT64_MAX;
-    unsigned min_rate = for_body ? g->h->min_rate : 0;
+    unsigned min_rate = g->h->min_rate;
     int moved;
 
     do {
         moved = poll(&p, 1, poll_ms(until, now));
         now = clock_mono_us();
     } while (moved < 0 ? errno == EINTR : moved == 0 && now < until);
-    if (moved <= 0) {
+    if ((moved <= 0 && !(moved == 0 && arrives(g, queued))) || !gateway_in_time(g, now)) {
         if (!for_body)
             wire_reset(&g->c->wire); /* what it did not take, the kernel shall not keep either */
         return false;
@@ -204,10 +247,25 @@ static enum verdict break_off(const struct gateway *g)
     return g->headed && g->answer_left < 0 && !g->chunked && !g->bodyless ? VERDICT_BREAK : VERDICT_CLOSE;
 }
 
+/* False where the client has to take more first. */
+static bool rest_done(struct gateway *g)
+{
+    int result = answer_rest(g, 0);
+
+    if (result == 0)
+        return false;
+    g->gone |= result < 0;
+    close(g->rest.fd);
+    g->rest.fd = -1;
+    return true;
+}
+
 enum verdict gateway_finish(struct gateway *g)
 {
     bool whole;
 
+    if (g->rest.fd >= 0 && !rest_done(g))
+        return VERDICT_PARK;
     if (!g->headed && g->body != BODY_GONE && !g->gone)
         answer_in_place(g);
     if (g->gone || !g->headed)

@@ -5,7 +5,7 @@
 #include <sched.h>
 #include <time.h>
 
-enum { LOOPS_MAX = 64, CONNECTIONS_DEFAULT = 10000 };
+enum { LOOPS_MAX = 64, CONNECTIONS_DEFAULT = 10000, SENDERS_MAX = 64 };
 
 static struct metric connections = {
     .name = "glint_http_connections",
@@ -47,6 +47,8 @@ static void set_limits(struct http1 *h, const struct http1_options *o)
     h->body_us = o->body_timeout_us;
     h->linger_us = o->linger_us;
     h->drain_us = o->drain_us;
+    h->transfer_us = o->transfer_timeout_us;
+    h->queue_us = o->queue_timeout_us;
     h->min_rate = o->body_min_rate;
 }
 
@@ -66,6 +68,7 @@ static void http1_free(struct http1 **h)
         loop_join(&(*h)->loops[i]);
     pool_close(&(*h)->workers);
     pool_close(&(*h)->transfers);
+    pool_close(&(*h)->senders);
     /* Only now: a worker may have been about to wake the loop that took its last connection back. */
     for (unsigned i = 0; i < (*h)->n_loops; i++)
         loop_close(&(*h)->loops[i]);
@@ -73,6 +76,7 @@ static void http1_free(struct http1 **h)
     SSL_CTX_free((*h)->tls);
     pthread_cond_destroy(&(*h)->empty);
     pthread_mutex_destroy(&(*h)->lock);
+    pthread_mutex_destroy(&(*h)->shares_lock);
     mem_free((*h)->loops);
     mem_free((char *)(uintptr_t)(*h)->o.name);
     mem_free(*h);
@@ -90,6 +94,9 @@ static struct http1 *http1_make(const struct http1_options *o)
         h->o.connections_max = CONNECTIONS_DEFAULT;
     set_limits(h, o);
     pthread_mutex_init(&h->lock, NULL);
+    pthread_mutex_init(&h->shares_lock, NULL);
+    h->addresses.percent = o->connections_share > 0 ? o->connections_share : 100;
+    h->documents.percent = HTTP_DOCUMENTS_SHARE;
     pthread_condattr_init(&a);
     pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
     pthread_cond_init(&h->empty, &a);
@@ -98,8 +105,10 @@ static struct http1 *http1_make(const struct http1_options *o)
     h->accepted = metric_series(&accepted, h->o.name, NULL, NULL);
     h->bytes_in = metric_series(&bodies, h->o.name, "in", NULL);
     h->bytes_out = metric_series(&bodies, h->o.name, "out", NULL);
-    pool_open(&h->workers, h, "workers", o->workers_max);
-    pool_open(&h->transfers, h, "transfers", o->transfers_max);
+    pool_open(&h->workers, h, "workers", o->workers_max, o->workers_share);
+    pool_open(&h->transfers, h, "transfers", o->transfers_max, o->transfers_share);
+    pool_open(&h->senders, h, "senders", o->transfers_max < SENDERS_MAX ? o->transfers_max : SENDERS_MAX,
+              100);
     return h;
 }
 

@@ -16,16 +16,20 @@ struct http1;
 struct http1_options {
     const char *name; /* for logs and metrics: "api", "metrics" */
     struct http_service service;
-    unsigned loops;           /* event loops; 0: one per core */
-    unsigned workers_max;     /* threads for requests that wait */
-    unsigned transfers_max;   /* threads for bulk data, counted apart */
-    unsigned connections_max; /* open at once; beyond it accepting waits */
-    int64_t head_timeout_us;  /* first byte to end of head */
-    int64_t idle_timeout_us;  /* between requests of a kept connection */
-    int64_t body_timeout_us;  /* a body or an answer that does not move at all */
-    unsigned body_min_rate;   /* bytes a second over a minute, of a body being read; 0: none */
-    int64_t linger_us;        /* how long an early refusal waits for the rest of a body */
-    int64_t drain_us;         /* the same where the answer is heard only after the body: uwsgi */
+    unsigned loops;              /* event loops; 0: one per core */
+    unsigned workers_max;        /* threads for requests that wait */
+    unsigned transfers_max;      /* threads for bulk data, counted apart */
+    unsigned connections_max;    /* open at once; beyond it accepting waits */
+    int64_t head_timeout_us;     /* first byte to end of head */
+    int64_t idle_timeout_us;     /* between requests of a kept connection */
+    int64_t body_timeout_us;     /* a body or an answer that does not move at all */
+    int64_t transfer_timeout_us; /* an upload or a download as a whole; 0: no limit */
+    int64_t queue_timeout_us;    /* for a thread; 0: as long as the client does */
+    unsigned body_min_rate; /* bytes a second over a minute of waiting, of a body or an answer; 0: none */
+    unsigned workers_share, transfers_share; /* percent of the threads that one holder may have; 0: 100 */
+    unsigned connections_share; /* percent of the connections that one address may have; 0: 100 */
+    int64_t linger_us;          /* how long an early refusal waits for the rest of a body */
+    int64_t drain_us;           /* the same where the answer is heard only after the body: uwsgi */
     const char *tls_cert_file, *tls_key_file,
         *tls_ca_file; /* NULL cert: no TLS; ca: clients must have a certificate */
     bool access_log;  /* a line at LOG_INFO for each request refused here; the service logs its own */

@@ -2,7 +2,9 @@
 /* What the files of this room share. The life of a connection:
  *
  *   accept -> (HANDSHAKE ->) IDLE <-> HEAD -> served inline  -> (SEND ->) IDLE | LINGER | DRAIN | closed
- *                                        `--> BUSY, a worker's -> back by loop_return() -> the same
+ *                                        |--> BUSY, a worker's -> back by loop_return() -> the same
+ *                     a document to come: `--> BODY -> BUSY
+ *   a file that the client does not take now: BUSY -> PARKED -> BUSY …
  *
  * 1. A connection belongs to one thread at a time: to its loop, or, while BUSY, to one worker. Only its
  *    loop frees it and closes its descriptor, so a descriptor of a BUSY connection is never reused.
@@ -44,6 +46,8 @@ void wire_reset(struct wire *w); /* closing shall be a break, not an end; also w
 void wire_calm(struct wire *w);  /* the opposite: all is said */
 void wire_break(struct wire *w); /* from any thread: breaks it now and wakes who waits for it */
 void wire_close(struct wire *w);
+/* Bytes that were written and that the other side has not acknowledged yet. */
+uint64_t wire_queued(const struct wire *w);
 
 /* ---- tls.c ---- */
 
@@ -54,6 +58,8 @@ int tls_open(const struct http1_options *o, SSL_CTX **ret, struct error *e) MUST
 struct loop;
 struct gateway;
 
+enum { PARKED_LOOKS = 8 }; /* at a reader who takes nothing, in the time that he has */
+
 enum source { SOURCE_WAKE, SOURCE_DOOR, SOURCE_CONN }; /* first member of what epoll hands back */
 
 enum conn_state {
@@ -61,7 +67,9 @@ enum conn_state {
     CONN_IDLE,
     CONN_HEAD,
     CONN_READY,
+    CONN_BODY, /* a document is to be whole before a thread is taken; `job` is the request */
     CONN_BUSY,
+    CONN_PARKED, /* the rest of a file waits until the client takes it; `job` is the request */
     CONN_SEND,
     CONN_LINGER,
     CONN_DRAIN, /* as LINGER, as long as something comes */
@@ -72,7 +80,8 @@ enum verdict {
     VERDICT_KEEP,
     VERDICT_CLOSE,
     VERDICT_LINGER,
-    VERDICT_BREAK
+    VERDICT_BREAK,
+    VERDICT_PARK
 }; /* what becomes of it after an answer */
 
 /* Bytes read and not yet used: data[off..len). */
@@ -98,7 +107,11 @@ struct conn {
     uint32_t scanned; /* of in, for the parser */
     struct str out;   /* the rest of an answer while SEND */
     size_t out_sent;
-    struct gateway *job; /* while BUSY */
+    struct gateway *job; /* while BODY, BUSY and PARKED */
+    struct share *who;   /* in a pool: whose request it is */
+    struct share *place; /* whose connection it is; NULL: not counted */
+    int64_t queued_us;
+    uint64_t address; /* the peer's, as a holder */
     char peer[INET6_ADDRSTRLEN];
 };
 
@@ -125,6 +138,17 @@ struct rate {
 /* False when less than min_rate bytes a second came in a whole window of waiting. */
 bool rate_waited(struct rate *r, int64_t us, unsigned min_rate);
 
+/* What is left of a file that is the end of an answer. */
+struct rest {
+    int fd; /* own where the request is deferred; -1: there is none */
+    uint64_t offset, len;
+    uint64_t handed;              /* bytes given to the kernel so far */
+    int64_t window_us;            /* since when the rate is measured; 0: not yet */
+    uint64_t window_acknowledged; /* what had arrived then */
+    uint64_t seen;                /* what had arrived when it was looked at last */
+    unsigned quiet;               /* looks in a row that saw nothing new */
+};
+
 enum body_state { BODY_OPEN, BODY_COMPLETE, BODY_GONE, BODY_SLOW, BODY_BAD };
 
 struct gateway {
@@ -140,8 +164,14 @@ struct gateway {
     uint64_t body_left; /* by Content-Length */
     struct http_chunked chunks;
     struct rate rate;
-    bool continue_due; /* the client waits for 100 */
-    bool keep;         /* the connection stays open after this */
+    uint64_t holder;
+    struct str document; /* the body, or what came of it, where it is a document */
+    size_t document_read;
+    unsigned document_units; /* of it, counted in h->documents */
+    struct rest rest;
+    struct arena *arena; /* own, while deferred */
+    bool continue_due;   /* the client waits for 100 */
+    bool keep;           /* the connection stays open after this */
     bool headed, bodyless, chunked;
     bool held;           /* the whole answer is collected, to learn its length */
     bool must_wait;      /* on a loop: only a worker can serve this */
@@ -168,6 +198,10 @@ void gateway_free(struct gateway *g);
 const char *field_joined(struct gateway *g, size_t i, const char *name);
 /* For body.c and answer.c: wait until the wire moves; false when it did not in time. */
 bool gateway_wait(struct gateway *g, bool for_body);
+/* Whether the whole transfer is still within its time. */
+bool gateway_in_time(const struct gateway *g, int64_t now);
+/* The answer of a deferred request has ended. */
+void gateway_ended(struct gateway *g, bool whole);
 
 /* ---- uwsgi.c ---- */
 
@@ -176,17 +210,51 @@ int uwsgi_request(struct gateway *g);
 const char *uwsgi_header(struct gateway *g, const char *name);
 
 ssize_t body_read(struct gateway *g, void *buf, size_t n);
-bool body_drain(struct gateway *g); /* reads a small rest that is there already; true when complete */
+/* On a loop: what has come of a document. 1: nothing more is to be waited for; 0: more has to come; -1: there
+ * is no room for it. */
+int body_collect(struct gateway *g);
+/* Whether the body is here as a whole, without another look at the connection. */
+bool body_here(const struct gateway *g);
+void body_forget(struct gateway *g); /* the document's memory */
+bool body_drain(struct gateway *g);  /* reads a small rest that is there already; true when complete */
 
 int answer_head(struct gateway *g, int status, const struct http_headers *h, int64_t length);
 int answer_write(struct gateway *g, const void *buf, size_t n);
 int answer_sendfile(struct gateway *g, int fd, uint64_t offset, uint64_t len);
+/* Sends of the rest what the client takes. 1: all of it, 0: it has to wait, -1: the client is gone. */
+int answer_rest(struct gateway *g, int patience_ms);
+/* Whether what arrives at a reader is enough, and all of it still in time. */
+bool answer_moves(struct gateway *g, int64_t now);
+uint64_t answer_acknowledged(const struct gateway *g);
 void answer_settle(struct gateway *g); /* decides about keep and declares it */
 int answer_flush(struct gateway *g, bool more);
 bool answer_end(struct gateway *g); /* false when less was written than promised */
 int answer_send(struct gateway *g, struct iovec *iov, int n, bool more);
 /* A whole answer to a head that was refused. */
 void answer_refusal(struct str *out, struct date *d, enum http1_protocol p, int status, const char *problem);
+
+/* ---- share.c: under the lock of what they belong to ---- */
+
+enum { SHARES_BUCKETS = 256 };
+
+struct share {
+    uint64_t key;
+    unsigned held;
+    struct conn *first, *last; /* waiting, in order; linked by link */
+    struct share *same;        /* in its bucket */
+    struct share *turn;        /* the next one whose connections wait */
+};
+
+struct shares {
+    unsigned percent, taken;
+    struct share *buckets[SHARES_BUCKETS];
+};
+
+struct share *share_of(struct shares *s, uint64_t key); /* made where there was none */
+/* n places of max, all or none. Who gets none, and wants nothing else, is to be tidied. */
+bool share_take(struct shares *s, struct share *who, unsigned n, unsigned max);
+void share_leave(struct shares *s, struct share *who, unsigned n);
+void share_tidy(struct shares *s, struct share *who); /* frees one that holds and wants nothing */
 
 /* ---- pool.c ---- */
 
@@ -197,19 +265,23 @@ struct pool {
     const char *name;
     unsigned max;
     pthread_mutex_t lock;
-    struct conn *first, *last; /* waiting, in order; linked by link */
-    struct worker *idle;       /* the last to become idle is the first to work: others can end */
-    struct worker *ended;      /* to be joined */
-    struct worker *spare;      /* joined, to be used again */
+    struct shares shares;
+    struct share *turn, *turn_last; /* whose connections wait: they take turns */
+    _Atomic unsigned n_waiting;
+    struct worker *idle;  /* the last to become idle is the first to work: others can end */
+    struct worker *ended; /* to be joined */
+    struct worker *spare; /* joined, to be used again */
     unsigned threads;
     bool closing;
     pthread_cond_t none; /* threads is 0 */
     struct metric_series *busy, *waiting;
 };
 
-void pool_open(struct pool *p, struct http1 *h, const char *name, unsigned max);
+void pool_open(struct pool *p, struct http1 *h, const char *name, unsigned max, unsigned percent);
 int pool_submit(struct pool *p, struct conn *c); /* -1: no thread could be had */
-void pool_close(struct pool *p);                 /* when nothing is queued or running any more */
+/* Takes out of the queue what waits there since `before` or longer for this loop; linked by link. */
+struct conn *pool_overdue(struct pool *p, const struct loop *l, int64_t before);
+void pool_close(struct pool *p); /* when nothing is queued or running any more */
 
 /* ---- listen.c ---- */
 
@@ -254,7 +326,7 @@ struct loop {
     unsigned conns;
     unsigned broken;               /* requests broken off at the end */
     struct conn *_Atomic returned; /* last first, linked by link */
-    int64_t now;
+    int64_t now, queues_us;        /* when queues are looked at again */
     struct input scratch;
     struct str out;
     struct arena *arena;
@@ -273,16 +345,34 @@ void loop_shut_doors(struct loop *l, int64_t retry); /* for a while; retry: when
 void loop_try_doors(struct loop *l);                 /* opens them again when that is possible */
 void loop_close_doors(struct loop *l);               /* for good */
 
-void conn_open(struct loop *l, struct listener *from, int fd, SSL *ssl, const char *peer);
+void conn_open(struct loop *l, struct listener *from, int fd, SSL *ssl, const char *peer, uint64_t address,
+               struct share *place);
+void connection_uncount(struct http1 *h, struct share **place);
 void conn_close(struct conn *c);
 void conn_event(struct conn *c);  /* its descriptor is ready */
 void conn_resume(struct conn *c); /* it is READY: there is input that epoll does not tell of */
 void conn_expire(struct conn *c); /* it is too long in its state */
 void conn_finish(struct conn *c, enum verdict v); /* an answer is sent */
 
+/* For conn_wait.c, which has the states BODY and PARKED. */
+void conn_to(struct conn *c, enum conn_state state);
+void conn_watch(struct conn *c, short events);
+void conn_refuse(struct conn *c, int status, const char *problem); /* into the loop's out */
+void conn_answer(struct conn *c, enum verdict v);
+void conn_refuse_job(struct conn *c, int status, const char *problem);
+void conn_submit(struct conn *c); /* its job, to a pool */
+
+void conn_collect_begin(struct conn *c);
+void conn_collect(struct conn *c);
+void conn_collect_expire(struct conn *c);
+void conn_park(struct conn *c);
+void conn_unpark(struct conn *c);
+void conn_park_expire(struct conn *c);
+void loop_expire_queued(struct loop *l);
+
 struct http1 {
     struct http1_options o; /* strings are copies; limits are in the atomics below */
-    _Atomic int64_t head_us, idle_us, body_us, linger_us, drain_us;
+    _Atomic int64_t head_us, idle_us, body_us, linger_us, drain_us, transfer_us, queue_us;
     _Atomic unsigned min_rate;
     _Atomic bool stopping, killing;
     _Atomic unsigned open; /* connections */
@@ -293,6 +383,10 @@ struct http1 {
     struct loop *loops;
     unsigned n_loops;
     struct pool workers, transfers;
+    struct pool
+        senders; /* go on with parked files: bounded work, so that neither uploads nor readers hold it */
+    pthread_mutex_t shares_lock;
+    struct shares addresses, documents;
     struct listener *listeners;
     uint16_t ports[HTTP1_PROTOCOLS];
     SSL_CTX *tls; /* under lock */

@@ -98,6 +98,60 @@ static void peer_text(const struct sockaddr_storage *a, char *out, size_t size)
         inet_ntop(AF_INET6, &v6->sin6_addr, out, (socklen_t)size);
 }
 
+/* Whose connection it is: an address, or a network of IPv6, of which one client may have as much as it
+ * likes. 0: somebody on this machine's Unix socket. */
+static uint64_t address_of(const struct sockaddr_storage *a)
+{
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)a;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)a;
+
+    if (a->ss_family == AF_INET)
+        return http_hash(&v4->sin_addr, sizeof v4->sin_addr);
+    if (a->ss_family != AF_INET6)
+        return 0;
+    if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+        return http_hash(&v6->sin6_addr.s6_addr[12], 4);
+    return http_hash(&v6->sin6_addr, sizeof v6->sin6_addr / 2);
+}
+
+/* A place for one more connection of the address; false when it has its part. What comes by the uwsgi
+ * protocol is a web server's, and lasts for one request. */
+static bool count_connection(struct http1 *h, const struct door *d, uint64_t address, struct share **ret)
+{
+    WITH_MUTEX(&h->shares_lock);
+
+    *ret = NULL;
+    if (address == 0 || d->listener->protocol != HTTP1_HTTP || h->addresses.percent >= 100)
+        return true;
+    *ret = share_of(&h->addresses, address);
+    if (share_take(&h->addresses, *ret, 1, h->o.connections_max))
+        return true;
+    share_tidy(&h->addresses, TAKE(*ret));
+    return false;
+}
+
+void connection_uncount(struct http1 *h, struct share **place)
+{
+    WITH_MUTEX(&h->shares_lock);
+
+    if (*place)
+        share_leave(&h->addresses, TAKE(*place), 1);
+}
+
+static void refuse_connection(struct loop *l, const struct door *d, int fd)
+{
+    http1_count_refusal(l->h, 503);
+    if (!d->listener->tls) {
+        CLEANUP(str_done) struct str out = STR_INIT;
+
+        answer_refusal(&out, &l->date, HTTP1_HTTP, 503, "too many connections of this address");
+        (void)!send(fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        shutdown(fd, SHUT_WR);
+    }
+    close(fd);
+    l->h->open--;
+}
+
 /* A TLS session for a new connection; NULL also when the heap or OpenSSL refuses. */
 static SSL *new_session(struct http1 *h, int fd)
 {
@@ -128,17 +182,25 @@ static bool is_exhausted(int err)
 
 static void accepted(struct loop *l, struct door *d, int fd, const struct sockaddr_storage *from)
 {
-    SSL *ssl = d->listener->tls ? new_session(l->h, fd) : NULL;
+    uint64_t address = address_of(from);
     char peer[INET6_ADDRSTRLEN] = "";
+    struct share *place;
+    SSL *ssl;
 
     l->complained = false;
+    if (!count_connection(l->h, d, address, &place)) {
+        refuse_connection(l, d, fd);
+        return;
+    }
+    ssl = d->listener->tls ? new_session(l->h, fd) : NULL;
+    peer_text(from, peer, sizeof peer);
     if (d->listener->tls && !ssl) {
+        connection_uncount(l->h, &place);
         close(fd);
         l->h->open--;
         return;
     }
-    peer_text(from, peer, sizeof peer);
-    conn_open(l, d->listener, fd, ssl, peer);
+    conn_open(l, d->listener, fd, ssl, peer, address, place);
 }
 
 void loop_accept(struct loop *l, struct door *d)

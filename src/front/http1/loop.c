@@ -79,7 +79,10 @@ static int64_t limit_of(const struct http1 *h, enum conn_state state)
     case CONN_IDLE:
         return h->idle_us;
     case CONN_SEND:
+    case CONN_BODY:
         return h->body_us;
+    case CONN_PARKED:
+        return h->body_us / PARKED_LOOKS;
     case CONN_DRAIN:
         return drain_limit(h);
     case CONN_LINGER:
@@ -113,6 +116,8 @@ static int wait_ms(struct loop *l)
         if (limit > 0 && c && c->since + limit < until)
             until = c->since + limit;
     }
+    if (l->h->workers.n_waiting + l->h->transfers.n_waiting > 0 && l->queues_us < until)
+        until = l->queues_us;
     if (until == INT64_MAX)
         return -1;
     until = (until - clock_mono_us() + 999) / 1000;
@@ -146,7 +151,7 @@ static void kill_all(struct loop *l)
         if (s == CONN_BUSY)
             continue;
         while (l->lists[s].first) {
-            if (s == CONN_SEND) {
+            if (s == CONN_SEND || s == CONN_PARKED) {
                 l->broken++;
                 wire_reset(&l->lists[s].first->wire);
             }
@@ -198,6 +203,7 @@ static void *loop_main(void *arg)
         take_returned(l);
         resume_ready(l);
         expire(l);
+        loop_expire_queued(l);
         if (l->doors_shut)
             loop_try_doors(l);
         if (h->stopping && !l->stopping)

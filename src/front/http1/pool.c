@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Threads that serve requests which wait. They come when all others are busy and go when they had nothing to
- * do for a while. */
+ * do for a while. Requests wait in one line for each holder; the lines take turns, and no holder has more
+ * threads than his share. */
 #include "front/http1/http1_private.h"
 
 #include <errno.h>
@@ -18,6 +19,8 @@ struct worker {
     struct date date;
 };
 
+static int start_worker(struct pool *p);
+
 static void init_cond(pthread_cond_t *c)
 {
     pthread_condattr_t a;
@@ -28,7 +31,7 @@ static void init_cond(pthread_cond_t *c)
     pthread_condattr_destroy(&a);
 }
 
-void pool_open(struct pool *p, struct http1 *h, const char *name, unsigned max)
+void pool_open(struct pool *p, struct http1 *h, const char *name, unsigned max, unsigned percent)
 {
     static struct metric busy = {
         .name = "glint_http_workers_busy",
@@ -44,6 +47,7 @@ void pool_open(struct pool *p, struct http1 *h, const char *name, unsigned max)
     };
 
     *p = (struct pool){ .h = h, .name = name, .max = max > 0 ? max : 1 };
+    p->shares.percent = percent > 0 ? percent : 100;
     pthread_mutex_init(&p->lock, NULL);
     init_cond(&p->none);
     p->busy = metric_series(&busy, h->o.name, name, NULL);
@@ -52,17 +56,36 @@ void pool_open(struct pool *p, struct http1 *h, const char *name, unsigned max)
 
 /* ---- the worker's side ---- */
 
+/* What the request's memory is stays with it. */
+static void keep_arena(struct worker *w, struct gateway *g)
+{
+    if (g->arena)
+        return;
+    g->arena = w->arena;
+    w->arena = arena_make(ARENA_FIRST);
+}
+
 static void serve(struct worker *w, struct conn *c)
 {
     struct gateway *g = c->job;
     struct http1 *h = g->h;
 
-    gateway_arrive(g, &w->date, w->arena);
     c->verdict = VERDICT_CLOSE;
+    if (g->rq.deferred)
+        g->date = &w->date;
+    else
+        gateway_arrive(g, &w->date, w->arena);
     if (!h->killing) {
-        (void)gateway_serve(g);
+        if (!g->rq.deferred)
+            (void)gateway_serve(g);
         c->verdict = (uint8_t)gateway_finish(g);
     }
+    if (c->verdict == VERDICT_PARK) {
+        keep_arena(w, g);
+        loop_return(c);
+        return;
+    }
+    gateway_ended(g, !g->gone && g->rest.len == 0);
     metric_add(h->bytes_in, (int64_t)g->rq.bytes_in);
     metric_add(h->bytes_out, (int64_t)g->rq.bytes_out);
     arena_reset(w->arena);
@@ -99,18 +122,78 @@ static bool wait_for_work(struct worker *w)
     return w->called;
 }
 
+static void turn_add(struct pool *p, struct share *s)
+{
+    s->turn = NULL;
+    if (p->turn_last)
+        p->turn_last->turn = s;
+    else
+        p->turn = s;
+    p->turn_last = s;
+}
+
+static void turn_drop(struct pool *p, struct share *s, struct share *before)
+{
+    if (before)
+        before->turn = s->turn;
+    else
+        p->turn = s->turn;
+    if (p->turn_last == s)
+        p->turn_last = before;
+}
+
+/* The first line whose holder may have one more thread, and the one before it. Those who may not hold threads
+ * themselves, so that there are no more of them than threads. */
+static struct share *next_share(struct pool *p, struct share **ret_before)
+{
+    struct share *s = p->turn;
+
+    *ret_before = NULL;
+    while (s && !share_allows(s->held, p->shares.taken, p->max, p->shares.percent)) {
+        *ret_before = s;
+        s = s->turn;
+    }
+    return s;
+}
+
 static struct conn *take_first(struct pool *p)
 {
-    struct conn *c = p->first;
+    struct share *before, *s = next_share(p, &before);
+    struct conn *c;
 
-    if (c) {
-        p->first = c->link;
-        if (!p->first)
-            p->last = NULL;
-        c->link = NULL;
-        metric_add(p->waiting, -1);
-    }
+    if (!s)
+        return NULL;
+    c = s->first;
+    s->first = c->link;
+    if (!s->first)
+        s->last = NULL;
+    c->link = NULL;
+    c->who = s;
+    s->held++;
+    p->shares.taken++;
+    turn_drop(p, s, before);
+    if (s->first)
+        turn_add(p, s);
+    p->n_waiting--;
+    metric_add(p->waiting, -1);
     return c;
+}
+
+/* Whom to wake for what else may be served now; a thread is started where all others are busy. */
+static struct worker *call_next(struct pool *p)
+{
+    struct share *before;
+    struct worker *w = p->idle;
+
+    if (!p->turn || !next_share(p, &before))
+        return NULL;
+    if (w) {
+        w->called = true;
+        p->idle = w->next;
+    } else if (p->threads < p->max) {
+        (void)start_worker(p);
+    }
+    return w;
 }
 
 static void *worker_main(void *arg)
@@ -123,11 +206,17 @@ static void *worker_main(void *arg)
         struct conn *c;
 
         while ((c = take_first(p))) {
+            struct worker *other = call_next(p);
+            struct share *who = c->who;
+
             pthread_mutex_unlock(&p->lock);
+            if (other)
+                pthread_cond_signal(&other->wake);
             metric_add(p->busy, 1);
-            serve(w, c);
+            serve(w, c); /* c is the loop's again */
             metric_add(p->busy, -1);
             pthread_mutex_lock(&p->lock);
+            share_leave(&p->shares, who, 1);
         }
     } while (wait_for_work(w));
     w->next = p->ended;
@@ -192,17 +281,26 @@ static int start_worker(struct pool *p)
 /* Under the lock. Puts c in the queue; whom to wake for it is *ret. */
 static int enqueue(struct pool *p, struct conn *c, struct worker **ret)
 {
-    if (!p->idle && p->threads < p->max && start_worker(p) < 0 && p->threads == 0)
+    struct share *s = share_of(&p->shares, c->job->holder);
+    bool may = share_allows(s->held, p->shares.taken, p->max, p->shares.percent);
+
+    if (may && !p->idle && p->threads < p->max && start_worker(p) < 0 && p->threads == 0) {
+        share_tidy(&p->shares, s);
         return -1;
+    }
     c->link = NULL;
-    if (p->last)
-        p->last->link = c;
+    c->queued_us = c->loop->now;
+    if (s->last)
+        s->last->link = c;
     else
-        p->first = c;
-    p->last = c;
+        s->first = c;
+    if (!s->last)
+        turn_add(p, s);
+    s->last = c;
+    p->n_waiting++;
     metric_add(p->waiting, 1);
-    *ret = p->idle;
-    if (p->idle) {
+    *ret = may ? p->idle : NULL;
+    if (*ret) {
         p->idle->called = true;
         p->idle = p->idle->next;
     }
@@ -221,6 +319,48 @@ int pool_submit(struct pool *p, struct conn *c)
     if (w)
         pthread_cond_signal(&w->wake);
     return result;
+}
+
+/* Of one line, oldest first. */
+static void take_overdue(struct pool *p, struct share *s, const struct loop *l, int64_t before,
+                         struct conn ***tail)
+{
+    struct conn **at = &s->first, *last = NULL, *c;
+
+    while ((c = *at) && c->queued_us <= before) {
+        if (c->loop != l || c->job->rq.deferred) {
+            last = c;
+            at = &c->link;
+            continue;
+        }
+        *at = c->link;
+        c->link = NULL;
+        **tail = c;
+        *tail = &c->link;
+        p->n_waiting--;
+        metric_add(p->waiting, -1);
+    }
+    if (!*at)
+        s->last = last;
+}
+
+struct conn *pool_overdue(struct pool *p, const struct loop *l, int64_t before)
+{
+    struct conn *list = NULL, **tail = &list;
+    struct share *s, *next, *prior = NULL;
+    WITH_MUTEX(&p->lock);
+
+    for (s = p->turn; s; s = next) {
+        next = s->turn;
+        take_overdue(p, s, l, before, &tail);
+        if (s->first) {
+            prior = s;
+            continue;
+        }
+        turn_drop(p, s, prior);
+        share_tidy(&p->shares, s);
+    }
+    return list;
 }
 
 void pool_close(struct pool *p)

@@ -2,8 +2,10 @@
 #include "front/http1/http1_private.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <openssl/err.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -109,6 +111,13 @@ bool wire_vanished(const struct wire *w)
     struct pollfd p = { .fd = w->fd, .events = POLLRDHUP };
 
     return poll(&p, 1, 0) > 0;
+}
+
+uint64_t wire_queued(const struct wire *w)
+{
+    int n = 0;
+
+    return ioctl(w->fd, SIOCOUTQ, &n) == 0 && n > 0 ? (uint64_t)n : 0;
 }
 
 void wire_shut(struct wire *w)

@@ -121,7 +121,7 @@ static int serve(void *arg, struct http_request *rq)
         usleep(300000);
     if (str_eq(path, "/echo"))
         answer_echo(rq);
-    else if (str_eq(path, "/count"))
+    else if (str_eq(path, "/count") || str_eq(path, "/document"))
         answer_count(rq);
     else if (str_eq(path, "/refuse"))
         answer_text(rq, 409, "no");
@@ -158,6 +158,20 @@ static bool is_transfer(void *arg, const struct http_request *rq)
 {
     (void)arg;
     return str_eq(rq->path, "/file") || str_eq(rq->path, "/count");
+}
+
+static bool is_document(void *arg, const struct http_request *rq)
+{
+    (void)arg;
+    return str_eq(rq->path, "/document");
+}
+
+static uint64_t holder(void *arg, struct http_request *rq)
+{
+    const char *who = http_header(rq, "X-Who");
+
+    (void)arg;
+    return who ? http_hash(who, strlen(who)) : 0;
 }
 
 /* ---- the client ---- */
@@ -268,7 +282,11 @@ void start(const struct http1_options *change)
 
     t.options = (struct http1_options){
         .name = "test",
-        .service = { .may_inline = may_inline, .is_transfer = is_transfer, .serve = serve },
+        .service = { .may_inline = may_inline,
+                     .is_transfer = is_transfer,
+                     .is_document = is_document,
+                     .holder = holder,
+                     .serve = serve },
         .loops = 2,
         .workers_max = 8,
         .transfers_max = 4,
@@ -297,6 +315,13 @@ void start(const struct http1_options *change)
             t.options.loops = change->loops;
         if (change->workers_max)
             t.options.workers_max = change->workers_max;
+        if (change->transfers_max)
+            t.options.transfers_max = change->transfers_max;
+        t.options.workers_share = change->workers_share;
+        t.options.transfers_share = change->transfers_share;
+        t.options.connections_share = change->connections_share;
+        t.options.queue_timeout_us = change->queue_timeout_us;
+        t.options.transfer_timeout_us = change->transfer_timeout_us;
         t.options.tls_cert_file = change->tls_cert_file;
         t.options.tls_key_file = change->tls_key_file;
     }
