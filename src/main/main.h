@@ -81,6 +81,7 @@ struct supervised {
     char **argv;
     pid_t pid;                                /* 0: not running */
     int64_t started_us, restart_us, delay_us; /* monotonic; restart_us 0: nothing is due */
+    bool stopping;                            /* it is not started again */
 };
 
 void supervised_start(struct supervised *s);
@@ -88,6 +89,8 @@ void supervised_start(struct supervised *s);
 void supervised_reap(struct supervised *s);
 /* Starts it again when that is due. Returns the microseconds until then, or -1. */
 int64_t supervised_tick(struct supervised *s);
+/* From now on it is not started again. */
+void supervised_end(struct supervised *s);
 void supervised_signal(const struct supervised *s, int sig);
 void supervised_stop(struct supervised *s);
 

@@ -240,6 +240,7 @@ static void stop(struct server *s)
     int64_t asked_us = clock_mono_us();
 
     systemd_notify("STOPPING=1");
+    supervised_end(&s->worker);
     s->grace_us = seconds_us(host_config(s->host), "shutdown_timeout");
     log_info("stopping: requests may finish for %.0f s", (double)s->grace_us / (double)CLOCK_SECOND);
     s->stopped = done.fd = eventfd(0, EFD_CLOEXEC);

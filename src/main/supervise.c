@@ -43,17 +43,17 @@ void supervised_start(struct supervised *s)
     log_debug("glint worker runs as process %d", (int)pid);
 }
 
+/* Status 0 is the answer to a signal: systemd and a terminal send one to server and worker at once, and the
+ * worker may be the first to end. */
 static void log_end(const struct supervised *s, int status)
 {
-    double seconds = (double)s->delay_us / (double)CLOCK_SECOND;
-
     if (WIFSIGNALED(status))
-        log_error("glint worker (process %d) was ended by signal %d, %s%s; it is started again in %.1f s",
-                  (int)s->pid, WTERMSIG(status), strsignal(WTERMSIG(status)),
-                  WCOREDUMP(status) ? ", core dumped" : "", seconds);
+        log_error("glint worker (process %d) was ended by signal %d, %s%s", (int)s->pid, WTERMSIG(status),
+                  strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "");
+    else if (WEXITSTATUS(status) != 0)
+        log_error("glint worker (process %d) ended with status %d", (int)s->pid, WEXITSTATUS(status));
     else
-        log_error("glint worker (process %d) ended with status %d; it is started again in %.1f s",
-                  (int)s->pid, WEXITSTATUS(status), seconds);
+        log_info("glint worker (process %d) has ended", (int)s->pid);
 }
 
 void supervised_reap(struct supervised *s)
@@ -69,7 +69,7 @@ void supervised_reap(struct supervised *s)
         s->delay_us = s->delay_us * 2 > LONGEST_DELAY ? LONGEST_DELAY : s->delay_us * 2;
     log_end(s, status);
     s->pid = 0;
-    s->restart_us = now + s->delay_us;
+    s->restart_us = s->stopping ? 0 : now + s->delay_us;
 }
 
 int64_t supervised_tick(struct supervised *s)
@@ -80,8 +80,16 @@ int64_t supervised_tick(struct supervised *s)
         return -1;
     if (now < s->restart_us)
         return s->restart_us - now;
+    log_info("glint worker is started again, %.1f s after its end",
+             (double)s->delay_us / (double)CLOCK_SECOND);
     supervised_start(s);
     return s->restart_us ? s->restart_us - now : -1;
+}
+
+void supervised_end(struct supervised *s)
+{
+    s->stopping = true;
+    s->restart_us = 0;
 }
 
 void supervised_signal(const struct supervised *s, int sig)
@@ -97,7 +105,7 @@ void supervised_stop(struct supervised *s)
     struct timespec most = { 0, 0 };
     sigset_t child;
 
-    s->restart_us = 0;
+    supervised_end(s);
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     supervised_signal(s, SIGTERM);

@@ -431,8 +431,22 @@ def test_the_worker_is_restarted(program):
     assert 'was ended by signal 9' in program.log()
     os.kill(second[0], signal.SIGTERM)
     program.wait(lambda: [pid for pid in program.workers() if pid not in first + second])
-    assert 'ended with status 0' in program.log()
+    assert ' INFO glint worker (process %d) has ended' % second[0] in program.log()
+    assert 'glint worker is started again' in program.log()
     assert program.client().get('/versions').status == 200
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_one_signal_to_server_and_worker_is_an_ordinary_stop(program, number):
+    """systemd signals every process of a unit, and a terminal every process of its foreground group."""
+    for _ in range(3):
+        program.start()
+        pids = [program.process.pid] + program.wait(program.workers)
+        for pid in reversed(pids):
+            os.kill(pid, number)
+        assert program.process.wait(30 * SLOW) == 0
+        program.process = None
+    assert ' ERROR ' not in program.log() and 'started again' not in program.log(), program.log()
 
 
 def test_the_worker_dies_with_its_parent(program):

@@ -78,10 +78,8 @@ static void worker_ended(struct worker *w, apr_wait_t status)
     apr_proc_other_child_unregister(w);
     if (stopping())
         return;
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, w->service->server,
-                 "%s: glint worker (process %d) ended with %s %d; it is "
-                 "started again",
-                 w->service->where, (int)pid, what, number);
+    ap_log_error(APLOG_MARK, status == 0 ? APLOG_INFO : APLOG_ERR, 0, w->service->server,
+                 "%s: glint worker (process %d) ended with %s %d", w->service->where, (int)pid, what, number);
     if (clock_mono_us() - w->started_us >= STEADY)
         worker_start(w);
     else
