@@ -16,6 +16,8 @@ struct pipeline;
 int api_open(struct config *c, const struct pipeline *p, struct api **ret, struct error *e) MUST_CHECK;
 /* What to serve from; both must outlive the api. Before the first request. */
 void api_attach(struct api *api, struct db *db, struct stores *stores);
+/* Called after each request that was served on a thread that may wait. Before the first request. */
+void api_after_requests(struct api *api, void (*after)(void *arg), void *arg);
 /* Takes over what `next` (opened, not attached; freed) read of its configuration, under running requests:
  * each keeps what it began with. */
 void api_adopt(struct api *api, struct api *next);

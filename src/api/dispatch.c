@@ -406,6 +406,8 @@ static int serve(void *arg, struct http_request *http)
     if (result == 0)
         tell(&rq);
     settings_free(rq.settings);
+    if (api->after && !http->inline_only)
+        api->after(api->after_arg);
     return result;
 }
 
@@ -503,6 +505,13 @@ void api_attach(struct api *api, struct db *db, struct stores *stores)
 {
     api->db = db;
     api->stores = stores;
+    api->attached_us = clock_mono_us();
+}
+
+void api_after_requests(struct api *api, void (*after)(void *arg), void *arg)
+{
+    api->after = after;
+    api->after_arg = arg;
 }
 
 void api_adopt(struct api *api, struct api *next)

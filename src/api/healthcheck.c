@@ -8,13 +8,16 @@
 #include <unistd.h>
 
 #include "api/request.h"
+#include "db/db.h"
+#include "model/model.h"
 
 struct result {
     bool available;
     const char *reason, *details; /* details: NULL for none */
 };
 
-typedef const char *page(const struct healthcheck *h, const struct result *results, struct str *out);
+typedef const char *page(const struct healthcheck *h, const struct result *results, size_t n,
+                         struct str *out);
 typedef void backend(const struct healthcheck *h, struct request *rq, struct result *ret);
 
 /* The addresses that begin with these bits. */
@@ -260,7 +263,8 @@ static void add_html_machine(struct str *out)
     str_add(out, "</PRE>\n<HR></HR>\n");
 }
 
-static const char *add_html(const struct healthcheck *h, const struct result *results, struct str *out)
+static const char *add_html(const struct healthcheck *h, const struct result *results, size_t n,
+                            struct str *out)
 {
     str_add(out, "<HTML>\n<HEAD><TITLE>Healthcheck Status</TITLE></HEAD>\n<BODY>\n");
     if (h->detailed)
@@ -268,10 +272,10 @@ static const char *add_html(const struct healthcheck *h, const struct result *re
     str_addf(out,
              "%s<H2>Result of %zu checks:</H2>\n<TABLE bgcolor=\"#ffffff\" border=\"1\">\n<TBODY>\n<TR>\n%s\n"
              "</TR>\n",
-             h->detailed ? "" : "\n", h->n_backends,
+             h->detailed ? "" : "\n", n,
              h->detailed ? "<TH>\nKind\n</TH>\n<TH>\nReason\n</TH>\n<TH>\nDetails\n</TH>\n"
                          : "\n<TH>\nReason\n</TH>");
-    for (size_t i = 0; i < h->n_backends; i++) {
+    for (size_t i = 0; i < n; i++) {
         str_addf(out, "<TR>\n%s\n    <TD>%s</TD>\n", h->detailed ? "<TD>HealthcheckResult</TD>" : "",
                  results[i].reason);
         if (h->detailed) {
@@ -285,9 +289,10 @@ static const char *add_html(const struct healthcheck *h, const struct result *re
     return "text/html; charset=UTF-8";
 }
 
-static const char *add_text(const struct healthcheck *h, const struct result *results, struct str *out)
+static const char *add_text(const struct healthcheck *h UNUSED, const struct result *results, size_t n,
+                            struct str *out)
 {
-    for (size_t i = 0; i < h->n_backends; i++)
+    for (size_t i = 0; i < n; i++)
         str_addf(out, "%s%s", i ? "\n" : "", results[i].reason);
     return "text/plain; charset=UTF-8";
 }
@@ -302,13 +307,14 @@ static void add_json_machine(struct str *out)
     str_add(out, ",\n");
 }
 
-static const char *add_json(const struct healthcheck *h, const struct result *results, struct str *out)
+static const char *add_json(const struct healthcheck *h, const struct result *results, size_t n,
+                            struct str *out)
 {
     str_addf(out, "{\n    \"detailed\": %s,\n", h->detailed ? "true" : "false");
     if (h->detailed)
         add_json_machine(out);
     str_add(out, "    \"reasons\": [");
-    for (size_t i = 0; i < h->n_backends; i++) {
+    for (size_t i = 0; i < n; i++) {
         str_add(out, i ? ",\n" : "\n");
         if (h->detailed) {
             str_add(out,
@@ -319,7 +325,7 @@ static const char *add_json(const struct healthcheck *h, const struct result *re
             str_addf(out, "        \"%s\"", results[i].reason);
         }
     }
-    str_addf(out, "%s]\n}", h->n_backends ? "\n    " : "");
+    str_addf(out, "%s]\n}", n ? "\n    " : "");
     return "application/json";
 }
 
@@ -382,7 +388,28 @@ static const struct healthcheck *find(const struct request *rq)
     return best;
 }
 
-static void answer(const struct healthcheck *h, struct request *rq)
+/* What a detailed answer tells beside the backends. It does not make the service unhealthy: a load balancer
+ * that takes it out of its pool would help nobody. */
+static int more_results(const struct healthcheck *h, struct request *rq, struct result *results, size_t *n,
+                        struct error *e)
+{
+    struct worker_row *workers;
+    struct db_conn *c;
+    size_t at_work;
+
+    /* A worker starts with the service. */
+    if (!h->detailed || clock_mono_us() - rq->api->attached_us < WORKER_BEAT_SECONDS * CLOCK_SECOND)
+        return 0;
+    if (request_db(rq, &c, e) < 0)
+        return e->kind == ERROR_WOULD_BLOCK ? -1 : 0;
+    if (worker_list(c, rq->arena, &workers, &at_work, e) == 0 && at_work == 0)
+        results[(*n)++] =
+            (struct result){ true, "NO WORKER",
+                             "no worker is at work: imports and other jobs wait until glint worker runs" };
+    return 0;
+}
+
+static int answer(const struct healthcheck *h, struct request *rq, struct error *e)
 {
     static const char *const offers[] = { "text/plain", "text/html", "application/json" };
     static page *const pages[] = { add_text, add_html, add_json };
@@ -390,17 +417,21 @@ static void answer(const struct healthcheck *h, struct request *rq)
     struct result *results = arena_array(rq->arena, struct result, h->n_backends + 1);
     int form = http_accept_best(http_header(rq->http, "Accept"), offers, COUNT(offers));
     bool head = str_eq(rq->http->method, "HEAD"), healthy = true;
+    size_t n = h->n_backends;
     const char *type;
 
-    for (size_t i = 0; i < h->n_backends; i++) {
+    for (size_t i = 0; i < n; i++) {
         h->backends[i](h, rq, &results[i]);
         healthy = healthy && results[i].available;
     }
-    type = pages[head || form < 0 ? 0 : form](h, results, &body);
+    if (more_results(h, rq, results, &n, e) < 0)
+        return -1;
+    type = pages[head || form < 0 ? 0 : form](h, results, n, &body);
     if (!head)
         respond_text(rq, healthy ? 200 : 503, type, str_text(&body), body.len);
     else
         respond_empty(rq, healthy ? 204 : 503, healthy ? NULL : type);
+    return 0;
 }
 
 int healthcheck_answer(struct request *rq, bool *ret_done, struct error *e)
@@ -408,8 +439,8 @@ int healthcheck_answer(struct request *rq, bool *ret_done, struct error *e)
     const struct healthcheck *h = find(rq);
 
     *ret_done = h && may_ask(h, rq);
-    if (*ret_done)
-        answer(h, rq);
+    if (*ret_done && answer(h, rq, e) < 0)
+        return -1;
     if (h && !*ret_done && !h->filter)
         return error_set(e, ERROR_NOT_FOUND, "%s", "");
     return 0;

@@ -41,6 +41,11 @@ static struct metric oldest_job = {
     .help = "For how long the job waits that is due for longest; 0: none is.",
     .type = METRIC_GAUGE,
 };
+static struct metric workers = {
+    .name = "glint_workers",
+    .help = "Workers that are at work on the database; 0: jobs wait, and nothing is cleaned up.",
+    .type = METRIC_GAUGE,
+};
 /* What the workers counted, added up in the database: the same from every server. */
 static struct metric counted[] = {
     { .name = "glint_jobs_total",
@@ -160,17 +165,20 @@ static void sample_jobs(struct api *api, struct arena *a)
     CLEANUP(db_release) struct db_conn *c = NULL;
     struct counter *counters;
     struct job_count *list;
-    size_t n, n_counters;
+    struct worker_row *at_work;
+    size_t n, n_counters, n_workers;
     int64_t oldest_us;
     struct error e;
 
     if (db_acquire(api->db, DB_WAIT, &c, &e) < 0 || job_count(c, a, &list, &n, &oldest_us, &e) < 0 ||
-        counter_list(c, a, &counters, &n_counters, &e) < 0) {
+        counter_list(c, a, &counters, &n_counters, &e) < 0 ||
+        worker_list(c, a, &at_work, &n_workers, &e) < 0) {
         log_warning("metrics: jobs are not counted: %s %s", e.message, e.detail);
         return;
     }
     set_jobs(list, n, oldest_us);
     set_counted(counters, n_counters);
+    metric_set(metric_series(&workers, NULL, NULL, NULL), (int64_t)n_workers);
 }
 
 static void sample_process(void)

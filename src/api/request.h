@@ -13,8 +13,11 @@ struct route;
 struct api {
     struct db *db;
     struct stores *stores;
+    int64_t attached_us;  /* monotonic */
     pthread_mutex_t lock; /* of settings */
     struct settings *settings;
+    void (*after)(void *arg); /* NULL: nothing */
+    void *after_arg;
 };
 
 enum { ROUTE_ARGS_MAX = 2 };

@@ -398,8 +398,10 @@ const struct option conf_options[] = {
       .help = "Seconds that requests may take to finish after SIGTERM; a second SIGTERM breaks them "
               "off." },
     { "glint", "supervise_worker", OPTION_BOOL, "true", .flags = OPTION_RESTART,
-      .help = "Let glint serve start glint worker and restart it. Turn it off where the worker is a "
-              "unit of its own." },
+      .help = "Let glint serve start glint worker and restart it, and a service inside a web server start "
+              "one where none runs on its machine. Turn it off where the worker is a unit of its own." },
+    { "glint", "worker_program", OPTION_STRING, GLINT_PROGRAM, .flags = OPTION_RESTART,
+      .help = "The program that a service inside a web server starts as glint worker: a whole path." },
     { "glint", "reap_interval", OPTION_INT, "10", .min = 1, .max = 86400, .flags = OPTION_RESTART,
       .help = "Seconds between two rounds of cleaning up after interrupted uploads (glint worker)." },
     { "glint", "jobs_at_once", OPTION_INT, "8", .min = 1, .max = 256, .flags = OPTION_RESTART,

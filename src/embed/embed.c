@@ -89,6 +89,7 @@ static int own_host(struct embedded *m, struct error *e)
     if (host_open_log(host_config(m->host), e) < 0)
         return -1;
     host_warn(m->host);
+    host_keep_worker(m->host, true);
     return 0;
 }
 

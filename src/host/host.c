@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "db/db.h"
+#include "host/keeper.h"
 #include "model/model.h"
 #include "store/store.h"
 #include "work/work.h"
@@ -19,6 +20,7 @@ struct host {
     struct api *api;
     struct db *db;
     struct stores *stores;
+    struct keeper *keeper; /* NULL: nobody asked for it */
 };
 
 /* ---- loading ---- */
@@ -207,11 +209,27 @@ int host_open(struct host *h, struct error *e)
 {
     if (open_database(h, e) < 0 || (!h->stores && stores_open(h->config, &h->stores, e) < 0))
         return -1;
+    host_warn_staging(stores_staging_dir(h->stores));
     api_attach(h->api, h->db, h->stores);
+    if (h->keeper) {
+        keeper_attach(h->keeper, h->db);
+        api_after_requests(h->api, keeper_look, h->keeper);
+    }
     return 0;
 }
 
+void host_keep_worker(struct host *h, bool start)
+{
+    h->keeper =
+        keeper_make(&h->source, h->config, start && config_bool(h->config, "glint", "supervise_worker"));
+}
+
 /* ---- changing and ending ---- */
+
+void host_look_for_worker(const struct host *h)
+{
+    keeper_look(h->keeper);
+}
 
 void host_adopt(struct host *h, struct host *next)
 {
@@ -234,6 +252,7 @@ void host_free(struct host *h)
     if (!h)
         return;
     api_close(h->api);
+    keeper_free(h->keeper);
     stores_close(h->stores);
     db_close(h->db);
     pipeline_free(h->pipeline);

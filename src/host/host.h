@@ -27,6 +27,12 @@ int host_open(struct host *h, struct error *e) MUST_CHECK;
 /* Takes over the configuration of `next` (loaded, not opened; freed) under running requests: each keeps what
  * it began with. */
 void host_adopt(struct host *h, struct host *next);
+/* Before host_open(): while requests come, sees to it that a worker runs on this machine, and says in the log
+ * when none does. start: it starts one, detached ([glint] worker_program), unless [glint] supervise_worker is
+ * off. Without, it only warns. */
+void host_keep_worker(struct host *h, bool start);
+/* The same look without a request; costs next to nothing more often than every ten seconds. */
+void host_look_for_worker(const struct host *h);
 /* No request may be running. Takes NULL. */
 void host_free(struct host *h);
 
@@ -38,6 +44,14 @@ const struct config *host_config(const struct host *h);
 const struct config *host_first_config(const struct host *h); /* what database and stores were opened with */
 const struct pipeline *host_pipeline(const struct host *h);
 const char *host_database(const struct host *h); /* for messages; "" before host_open() */
+
+/* Tells the configuration files of a process from others, and from what they were before they changed: by
+ * name, size and time. */
+enum { HOST_SETTINGS_MAX = 24 };
+void host_settings_mark(const struct config *c, char ret[HOST_SETTINGS_MAX]);
+
+/* Warns where the staging directory is private to one systemd unit or in memory. NULL: there is none. */
+void host_warn_staging(const char *dir);
 
 /* Opens the log that a configuration names (log_file below log_dir, by oslo.log's rules), or standard error.
  */

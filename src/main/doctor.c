@@ -29,20 +29,10 @@ static void tool_close(struct tool *t)
     json_decref(t->troubles);
 }
 
-static const char *asked(const struct command_line *cl, const char *name)
-{
-    size_t n = strlen(name);
-
-    for (size_t i = cl->n_asked; i-- > 0;)
-        if (strncmp(cl->asked[i], name, n) == 0 && cl->asked[i][n] == '=')
-            return cl->asked[i] + n + 1;
-    return NULL;
-}
-
 static int number_read(const struct command_line *cl, const char *name, int64_t most, int64_t *ret,
                        struct error *e)
 {
-    const char *text = asked(cl, name);
+    const char *text = command_line_asked(cl, name);
 
     if (!text || str_to_i64(text, 0, most, ret))
         return 0;
@@ -134,7 +124,7 @@ static int options_read(struct tool *t, struct error *e)
     if (number_read(t->cl, "age", AGE_MAX, &age, e) < 0 ||
         number_read(t->cl, "rate", RATE_MAX_MIB, &rate, e) < 0)
         return -1;
-    o->store = asked(t->cl, "store");
+    o->store = command_line_asked(t->cl, "store");
     o->repair = t->cl->repair;
     o->hash = t->cl->hash;
     o->age_us = age * CLOCK_SECOND;
@@ -152,9 +142,10 @@ static int schema_look(struct db *db, struct error *e)
 
     if (db_acquire(db, DB_WAIT, &c, e) < 0 || schema_check(c, &info, e) < 0)
         return -1;
-    return info.own_tables ? 0
-                           : error_set(e, ERROR_INVALID, "run glint db sync first: %s is not up to date",
-                                       db_describe(db));
+    if (!info.own_tables)
+        return error_set(e, ERROR_INVALID, "run glint db sync first: %s is not up to date", db_describe(db));
+    start_note_worker(c);
+    return 0;
 }
 
 static int tool_open(struct tool *t, struct error *e)

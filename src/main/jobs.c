@@ -153,6 +153,7 @@ static int list_run(struct tool *t, struct error *e)
 
     if (job_list(t->conn, t->cl->arena, t->cl->all, &list, &n, e) < 0)
         return -1;
+    start_note_worker(t->conn);
     if (!t->cl->json) {
         print_table(t->cl->arena, list, n);
         return EXIT_OK;

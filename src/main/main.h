@@ -25,6 +25,8 @@ struct command_line {
 /* 0, or EXIT_USAGE after it said what is wrong. */
 int command_line_parse(struct command_line *ret, int argc, char **argv, bool manage);
 void command_line_done(struct command_line *cl);
+/* The last value of a switch that one subcommand takes; NULL: it was not given. */
+const char *command_line_asked(const struct command_line *cl, const char *name);
 /* argv of `glint <command>` with the same configuration, or with none (standalone); memory of the arena. */
 char **command_line_again(const struct command_line *cl, const char *command, bool standalone);
 
@@ -53,6 +55,8 @@ int start_config_of_database(const struct command_line *cl, bool make, struct co
                              struct error *e) MUST_CHECK;
 /* Log lines of an error: its message and its detail. */
 void start_say(const char *what, const struct error *e);
+/* A line on standard error where no worker is at work. */
+void start_note_worker(struct db_conn *c);
 /* Raises the limit of open files, keeps the heap small, ignores SIGPIPE. */
 void start_process(void);
 /* Microseconds of an option that is in seconds. */

@@ -20,15 +20,6 @@ static const char *asked_after(const struct command_line *cl, size_t i, const ch
     return strncmp(cl->asked[i], name, n) == 0 && cl->asked[i][n] == '=' ? cl->asked[i] + n + 1 : NULL;
 }
 
-/* The last value of a switch; NULL when it was not there. */
-static const char *asked(const struct command_line *cl, const char *name)
-{
-    for (size_t i = cl->n_asked; i-- > 0;)
-        if (asked_after(cl, i, name))
-            return asked_after(cl, i, name);
-    return NULL;
-}
-
 /* The rules that glint serve would go by, or those of --file. */
 static int open_rules(const struct command_line *cl, const struct config *c, struct policy_rules **ret,
                       struct error *e)
@@ -38,14 +29,14 @@ static int open_rules(const struct command_line *cl, const struct config *c, str
 
     policy_options_read(c, conf_search_dirs(c, cl->arena), &o);
     o.say = say;
-    if (asked(cl, "file")) {
+    if (command_line_asked(cl, "file")) {
         static const char *const here[] = { ".", NULL };
 
-        o.file = asked(cl, "file");
+        o.file = command_line_asked(cl, "file");
         o.search = here;
         o.n_dirs = 0;
     }
-    if (asked(cl, "file") && access(o.file, R_OK) != 0)
+    if (command_line_asked(cl, "file") && access(o.file, R_OK) != 0)
         return error_set(e, ERROR_INVALID, "%s: cannot be read", o.file);
     if (policy_open(&o, &p, e) < 0)
         return -1;
@@ -127,7 +118,7 @@ static int sample(void)
 
 static void read_roles(const struct command_line *cl, struct identity *id)
 {
-    const char *roles = asked(cl, "roles");
+    const char *roles = command_line_asked(cl, "roles");
     char *role = roles ? arena_str(cl->arena, roles) : NULL, *next;
 
     for (; role && id->n_roles < IDENTITY_ROLES_MAX; role = next) {
@@ -175,7 +166,8 @@ static bool tell(const struct policy_rules *r, const struct identity *id, const 
 
 static int check(const struct command_line *cl, const struct policy_rules *r)
 {
-    struct identity id = { .user = asked(cl, "user"), .project = asked(cl, "project") };
+    struct identity id = { .user = command_line_asked(cl, "user"),
+                           .project = command_line_asked(cl, "project") };
     struct policy_rule_info info;
     struct policy_target target;
     bool all = true;
@@ -188,7 +180,7 @@ static int check(const struct command_line *cl, const struct policy_rules *r)
     for (size_t i = 0; i < cl->n_asked; i++)
         if (asked_after(cl, i, "rule"))
             all &= tell(r, &id, asked_after(cl, i, "rule"), &target);
-    for (size_t i = 0; !asked(cl, "rule") && policy_rule_at(r, i, &info); i++)
+    for (size_t i = 0; !command_line_asked(cl, "rule") && policy_rule_at(r, i, &info); i++)
         tell(r, &id, info.name, &target);
     return all ? EXIT_OK : EXIT_FAILED;
 }

@@ -170,6 +170,8 @@ static void close_all(struct server *s)
 
 /* ---- running ---- */
 
+#define WORKER_LOOK_US (10 * CLOCK_SECOND)
+
 static void reopen_log(struct server *s)
 {
     struct error e;
@@ -180,15 +182,25 @@ static void reopen_log(struct server *s)
         log_info("the log is open again");
 }
 
-/* The wait until the next thing that is due by itself. */
+static int64_t sooner(int64_t a_us, int64_t b_us)
+{
+    return b_us >= 0 && (a_us < 0 || b_us < a_us) ? b_us : a_us;
+}
+
+/* Does what is due by itself. Returns the wait until the next such thing, or -1. */
 static int64_t next_due(struct server *s)
 {
-    int64_t watchdog = systemd_watchdog_us(), worker = s->supervise ? supervised_tick(&s->worker) : -1;
+    int64_t watchdog = systemd_watchdog_us(), wait = s->supervise ? supervised_tick(&s->worker) : -1;
 
-    if (watchdog <= 0)
-        return worker;
-    systemd_notify("WATCHDOG=1");
-    return worker >= 0 && worker < watchdog ? worker : watchdog;
+    if (watchdog > 0) {
+        systemd_notify("WATCHDOG=1");
+        wait = sooner(wait, watchdog);
+    }
+    if (!s->worker.stopping) {
+        host_look_for_worker(s->host);
+        wait = sooner(wait, WORKER_LOOK_US);
+    }
+    return wait;
 }
 
 static void run(struct server *s)
@@ -277,6 +289,7 @@ int serve_main(const struct command_line *cl)
         goto out;
     }
     host_warn(s.host);
+    host_keep_worker(s.host, false);
     if (open_all(&s, &e) < 0) {
         start_say("glint cannot start: ", &e);
         if (config_str(host_config(s.host), "DEFAULT", "log_file"))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "main/main.h"
+#include "model/model.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -89,4 +90,19 @@ int start_config_of_database(const struct command_line *cl, bool make, struct co
 void start_say(const char *what, const struct error *e)
 {
     log_error("%s%s%s%s%s", what, e->message, e->detail[0] ? " (" : "", e->detail, e->detail[0] ? ")" : "");
+}
+
+void start_note_worker(struct db_conn *c)
+{
+    struct arena *a = arena_make(2048);
+    struct worker_row *list;
+    struct error e;
+    size_t n;
+
+    if (worker_list(c, a, &list, &n, &e) < 0)
+        fprintf(stderr, "glint: workers are not counted: %s\n", e.message);
+    else if (n == 0)
+        fprintf(stderr, "glint: no worker is at work on this database: jobs wait, and nothing is cleaned up, "
+                        "until glint worker runs\n");
+    arena_free(a);
 }

@@ -146,6 +146,7 @@ static const struct {
     { "--header", NULL },
     { "--store", NULL },
     { "--age", NULL },
+    { "--detached", NULL },
     { "--rate", NULL },
 };
 
@@ -222,7 +223,8 @@ static const char *whose(const char *asked)
     static const struct {
         const char *begin, *command;
     } others[] = {
-        { "header=", "check-deploy" }, { "store=", "doctor" }, { "age=", "doctor" }, { "rate=", "doctor" }
+        { "header=", "check-deploy" }, { "store=", "doctor" },    { "age=", "doctor" },
+        { "rate=", "doctor" },         { "detached=", "worker" },
     };
 
     for (size_t i = 0; i < COUNT(others); i++)
@@ -254,6 +256,16 @@ int command_line_parse(struct command_line *ret, int argc, char **argv, bool man
     if ((ret->repair || ret->hash) && !str_eq(ret->command, "doctor"))
         return complain(ret, "only glint doctor takes", ret->repair ? "--repair" : "--hash");
     return 0;
+}
+
+const char *command_line_asked(const struct command_line *cl, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (size_t i = cl->n_asked; i-- > 0;)
+        if (strncmp(cl->asked[i], name, n) == 0 && cl->asked[i][n] == '=')
+            return cl->asked[i] + n + 1;
+    return NULL;
 }
 
 void command_line_done(struct command_line *cl)

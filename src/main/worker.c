@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -24,6 +25,10 @@ struct worker {
     struct import_settings imports;
     bool jobs_wait; /* looking for them failed, which was said */
     int signals;
+    struct worker_row row;
+    char settings[HOST_SETTINGS_MAX];
+    int64_t beat_us;     /* when to renew the row, monotonic */
+    int server;          /* pidfd of the web server that a detached worker ends with; -1: none */
     int64_t watchdog_us; /* how often to say so, and when next, monotonic */
     int64_t sign_us;
 
@@ -92,6 +97,107 @@ static void cleaner_stop(struct worker *w)
     pthread_join(w->cleaner, NULL);
 }
 
+/* ---- the row that says that this worker is at work ---- */
+
+/* Returns ERROR_CONFLICT where another worker of this machine makes a detached one needless: any one before
+ * it has its own row, later only one that is a unit of its own. */
+static int give_way(const struct worker *w, struct db_conn *c, struct arena *a, struct error *e)
+{
+    struct worker_row *list;
+    size_t n;
+
+    if (worker_list(c, a, &list, &n, e) < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        if (!str_eq(list[i].holder, lease_holder()) && lease_holder_here(list[i].holder) &&
+            (!w->row.seen_us || !list[i].detached))
+            return error_set(e, ERROR_CONFLICT, "another worker is at work on this machine");
+    return 0;
+}
+
+static int write_row(struct worker *w, struct db_conn *c, struct arena *a, struct error *e)
+{
+    struct worker_row row = w->row;
+
+    row.seen_us = clock_now_us();
+    if (row.detached && give_way(w, c, a, e) < 0)
+        return -1;
+    if (worker_beat(c, &row, e) < 0)
+        return -1;
+    w->row.seen_us = row.seen_us;
+    return 0;
+}
+
+static int beat(struct worker *w, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct arena *a = arena_make(2048);
+    int result = -1;
+
+    w->beat_us = clock_mono_us() + WORKER_BEAT_SECONDS * CLOCK_SECOND;
+    if (db_acquire(w->db, DB_WAIT, &c, e) == 0 && db_begin_write(c, e) == 0) {
+        result = write_row(w, c, a, e) < 0 ? -1 : db_commit(c, e);
+        if (result < 0)
+            db_rollback(c);
+    }
+    arena_free(a);
+    return result;
+}
+
+/* Returns false when this worker is needless. */
+static bool beat_when_due(struct worker *w)
+{
+    struct error e;
+
+    if (clock_mono_us() < w->beat_us || beat(w, &e) == 0)
+        return true;
+    if (e.kind != ERROR_CONFLICT) {
+        log_debug("the worker's row is not renewed: %s %s", e.message, e.detail);
+        return true;
+    }
+    log_info("glint worker ends: %s", e.message);
+    return false;
+}
+
+static void leave(const struct worker *w)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct arena *a = arena_make(2048);
+    struct error e;
+
+    if (w->row.seen_us &&
+        (db_acquire(w->db, DB_WAIT, &c, &e) < 0 || worker_leave(c, a, w->row.holder, &e) < 0))
+        log_debug("the worker's row stays: %s %s", e.message, e.detail);
+    arena_free(a);
+}
+
+/* ---- detached: started by a service inside a web server ---- */
+
+/* --detached PID: the web server's process, with which this one ends. The process that the web server started
+ * and waits for ends here; the worker goes on in a child of nobody's. */
+static int detach(struct worker *w, const struct command_line *cl, struct error *e)
+{
+    const char *text = command_line_asked(cl, "detached");
+    uint64_t pid;
+    pid_t child;
+
+    if (!text)
+        return 0;
+    if (!str_to_u64(text, INT32_MAX, &pid) || pid == 0)
+        return error_set(e, ERROR_INVALID, "--detached: %s is no process", text);
+    w->server = pidfd_open((pid_t)pid, 0);
+    if (w->server < 0)
+        return error_errno(e, ERROR_UNAVAILABLE, errno, "the web server (process %s) cannot be watched",
+                           text);
+    child = fork();
+    if (child < 0)
+        return error_errno(e, ERROR_UNAVAILABLE, errno, "no process for the worker");
+    if (child > 0)
+        _exit(EXIT_OK);
+    w->row.detached = true;
+    return 0;
+}
+
 /* ---- jobs and signals ---- */
 
 static void look_for_jobs(struct worker *w)
@@ -143,10 +249,15 @@ static bool take_signals(struct worker *w, const struct command_line *cl)
 
 static void run(struct worker *w, const struct command_line *cl)
 {
-    struct pollfd fds[2] = { { .fd = w->signals, .events = POLLIN },
-                             { .fd = jobs_fd(w->jobs), .events = POLLIN } };
+    struct pollfd fds[3] = { { .fd = w->signals, .events = POLLIN },
+                             { .fd = jobs_fd(w->jobs), .events = POLLIN },
+                             { .fd = w->server, .events = POLLIN } };
 
-    while (take_signals(w, cl)) {
+    while (take_signals(w, cl) && beat_when_due(w)) {
+        if (fds[2].revents) {
+            log_info("glint worker ends: the web server that started it has ended");
+            break;
+        }
         look_for_jobs(w);
         if (w->watchdog_us > 0 && clock_mono_us() >= w->sign_us) {
             systemd_notify("WATCHDOG=1");
@@ -183,10 +294,17 @@ static int open_worker(struct worker *w, const struct command_line *cl, struct e
         return -1;
     w->began = w->config;
     w->arena = arena_make(4096);
+    host_settings_mark(w->config, w->settings);
+    w->row.holder = lease_holder();
+    w->row.settings = w->settings;
+    w->row.started_us = clock_now_us();
+    if (beat(w, e) < 0)
+        return -1;
     if (stores_open(w->config, &w->stores, e) < 0 ||
         import_settings_read(w->config, w->arena, &w->imports, e) < 0)
         return -1;
     w->imports.staging_dir = stores_staging_dir(w->stores);
+    host_warn_staging(w->imports.staging_dir);
     w->jobs = jobs_start(&(struct jobs_options){
         .db = w->db,
         .stores = w->stores,
@@ -204,17 +322,20 @@ static int open_worker(struct worker *w, const struct command_line *cl, struct e
 int worker_main(const struct command_line *cl)
 {
     struct systemd_socket none[SYSTEMD_SOCKETS_MAX];
-    struct worker w = { .signals = -1,
-                        .lock = PTHREAD_MUTEX_INITIALIZER,
-                        .stopped = PTHREAD_COND_INITIALIZER };
+    struct worker w = {
+        .signals = -1, .server = -1, .lock = PTHREAD_MUTEX_INITIALIZER, .stopped = PTHREAD_COND_INITIALIZER
+    };
     int status = EXIT_OK;
     struct error e;
 
     start_process();
     prctl(PR_SET_NAME, "glint-worker");
     systemd_start(none);
-    if (open_worker(&w, cl, &e) < 0) {
-        start_say("glint worker cannot start: ", &e);
+    if (detach(&w, cl, &e) < 0 || open_worker(&w, cl, &e) < 0) {
+        if (w.row.detached && e.kind == ERROR_CONFLICT)
+            log_debug("glint worker ends: %s", e.message);
+        else
+            start_say("glint worker cannot start: ", &e);
         status = EXIT_FAILED;
     } else {
         systemd_notify("READY=1\nSTATUS=Working on jobs");
@@ -223,6 +344,7 @@ int worker_main(const struct command_line *cl)
     }
     jobs_stop(w.jobs);
     cleaner_stop(&w);
+    leave(&w);
     stores_close(w.stores);
     db_close(w.db);
     if (w.arena)
@@ -232,5 +354,7 @@ int worker_main(const struct command_line *cl)
     config_free(w.config);
     if (w.signals >= 0)
         close(w.signals);
+    if (w.server >= 0)
+        close(w.server);
     return status;
 }

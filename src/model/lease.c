@@ -122,6 +122,24 @@ bool lease_holder_dead(const char *text)
     return start != theirs.start || state == 'Z' || state == 'X';
 }
 
+bool lease_holder_here(const char *text)
+{
+    struct holder theirs, ours;
+
+    return parse(text, &theirs) && parse(lease_holder(), &ours) && strcmp(theirs.host, ours.host) == 0 &&
+           strcmp(theirs.boot, ours.boot) == 0;
+}
+
+pid_t lease_holder_process(const char *text)
+{
+    struct holder theirs, ours;
+
+    if (!lease_holder_here(text) || lease_holder_dead(text) || !parse(text, &theirs) ||
+        !parse(lease_holder(), &ours) || strcmp(theirs.namespace, ours.namespace) != 0)
+        return 0;
+    return (pid_t)theirs.pid;
+}
+
 int lease_take(struct db_conn *c, const struct lease *l, struct error *e)
 {
     struct db_stmt *s;

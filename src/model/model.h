@@ -210,6 +210,12 @@ const char *lease_holder(void);
  * when it cannot be known (another host). */
 bool lease_holder_dead(const char *holder);
 
+/* Whether it is a process of this machine, in whichever PID namespace, since the machine's last boot. */
+bool lease_holder_here(const char *holder);
+/* The process of a holder on this machine, in the same PID namespace, that is not known to be dead; 0: none.
+ */
+pid_t lease_holder_process(const char *holder);
+
 int lease_take(struct db_conn *c, const struct lease *l,
                struct error *e) MUST_CHECK; /* ERROR_CONFLICT: held */
 /* Brings its own transaction. ERROR_CONFLICT: it is not ours any more. */
@@ -492,6 +498,29 @@ int image_copy_load(struct db_conn *c, struct arena *a, int64_t location, struct
                     struct error *e) MUST_CHECK;
 /* Those of a job that is not over stay. */
 int job_notes_forget(struct db_conn *c, const char *job_id, struct error *e) MUST_CHECK;
+
+/* ---- workers (glint_workers): which ones are at work ---- */
+
+enum {
+    WORKER_BEAT_SECONDS = 10,   /* how often a worker renews its row */
+    WORKER_SILENT_SECONDS = 60, /* a row not renewed for so long is no worker's any more */
+};
+
+struct worker_row {
+    const char *holder;   /* lease_holder() of the process */
+    bool detached;        /* an embedded service started it */
+    const char *settings; /* tells two configurations apart */
+    int64_t started_us, seen_us;
+};
+/* Writes or renews the row, within the caller's transaction. */
+int worker_beat(struct db_conn *c, const struct worker_row *w, struct error *e) MUST_CHECK;
+/* Removes the row, and those of workers that are known to be dead or were silent for a day. Brings its own
+ * transaction. */
+int worker_leave(struct db_conn *c, struct arena *a, const char *holder, struct error *e) MUST_CHECK;
+/* Those that are at work: renewed within WORKER_SILENT_SECONDS and not known to be dead. A host whose clock
+ * is wrong by a minute does not see the workers of others. */
+int worker_list(struct db_conn *c, struct arena *a, struct worker_row **ret, size_t *ret_n,
+                struct error *e) MUST_CHECK;
 
 /* ---- schema ---- */
 

@@ -137,7 +137,7 @@ static int check_program(void)
 /* Also all that `httpd -t` does. */
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog UNUSED, apr_pool_t *ptemp UNUSED, server_rec *s)
 {
-    if (services_load(s, pconf, places_settle()) < 0)
+    if (services_load(s, pconf, program, places_settle()) < 0)
         return HTTP_INTERNAL_SERVER_ERROR;
     return check_program();
 }

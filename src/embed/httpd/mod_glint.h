@@ -70,7 +70,7 @@ struct section *section_make(cmd_parms *cmd);
 void services_reset(apr_pool_t *pconf);
 /* Reads and checks every configuration that a section names, and the default one when `with_default`. Tells
  * what is wrong into the log and returns -1. */
-int services_load(server_rec *main_server, apr_pool_t *pconf, bool with_default);
+int services_load(server_rec *main_server, apr_pool_t *pconf, const char *program, bool with_default);
 /* Logs what there is to say about each configuration. */
 void services_warn(void);
 /* In a child. */

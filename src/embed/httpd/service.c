@@ -95,23 +95,29 @@ static struct service *service_make(apr_pool_t *p, struct section *from, const c
     return s;
 }
 
+/* httpd has an access log of its own, and names the program once for all services. */
+static const char *defaults[] = { "glint.access_log=false", NULL, NULL };
+
 static int service_load(struct service *s, struct error *e)
 {
     extern char **environ;
-    static const char *const defaults[] = { "glint.access_log=false", NULL }; /* httpd has its own */
     struct conf_request rq = {
         .files = s->files, .dirs = s->dirs, .overrides = s->sets, .environment = environ, .defaults = defaults
     };
 
-    return host_load(&rq, &s->host, e);
+    if (host_load(&rq, &s->host, e) < 0)
+        return -1;
+    host_keep_worker(s->host, !s->worker);
+    return 0;
 }
 
-int services_load(server_rec *main_server, apr_pool_t *pconf, bool with_default)
+int services_load(server_rec *main_server, apr_pool_t *pconf, const char *program, bool with_default)
 {
     struct section nothing = { .where = "SetHandler " HANDLER, .server = main_server };
     struct error e;
     int result = 0;
 
+    defaults[1] = apr_pstrcat(pconf, "glint.worker_program=", program, NULL);
     for (int i = 0; i < sections->nelts; i++) {
         struct section *section = APR_ARRAY_IDX(sections, i, struct section *);
         const char *key = key_of(pconf, section);
