@@ -2,24 +2,25 @@
 /* The rules in force, and how a new set takes their place.
  *
  *   policy_open()  reads the files; what is wrong with them refuses.
- *   policy_hold()  gives the set out. One caller a second looks at the files' stat(2) data first; when that
- * has changed it reads them all into a new set and swaps it in. The others go on with the old one.
+ *   policy_hold()  gives the set out. Every caller asks first whether files have changed; then it reads them
+ * all into a new set and swaps it in. Who asks meanwhile waits for it: the file changed before he came.
  *
- * A file that was written a moment ago may not be whole yet: it is read once it has rested. One that is gone
- * leaves its rules behind until a restart or reload, as in Glance: taken for empty it would open what it
- * closed. */
+ * Once a second the places are looked at as a whole, for what no watch tells. What is seen so may not be
+ * whole yet: a file that was written a moment ago is read once it has rested. One that is gone leaves its
+ * rules behind until a restart or reload, as in Glance: taken for empty it would open what it closed. */
 #include "auth/policy_private.h"
 
 #include <string.h>
+#include <unistd.h>
 
-enum { LOOK_EVERY_US = 1000000, REST_US = 500000 };
+enum { LOOK_EVERY_US = 1000000, REST_US = 500000, TRIES = 8 };
 
 struct policy {
     struct policy_options options;
-    pthread_mutex_t lock; /* of rules: held for a count up, or a swap */
+    pthread_mutex_t lock; /* of all below */
     struct policy_rules *rules;
-    _Atomic int64_t look_us; /* when to look at the files again; INT64_MAX while somebody does */
-    /* Only of the one who looks: */
+    struct policy_watch watch;
+    int64_t look_us; /* when to look at the places again, monotonic */
     uint64_t sum;
     bool had_main;
 };
@@ -92,6 +93,7 @@ void policy_close(struct policy *p)
 {
     if (!p)
         return;
+    policy_watch_stop(&p->watch);
     policy_release(p->rules);
     pthread_mutex_destroy(&p->lock);
     mem_free(p);
@@ -109,64 +111,78 @@ static void say(const struct policy *p, enum log_level level, const char *what, 
     p->options.say(level, str_text(&line));
 }
 
-static void swap(struct policy *p, struct policy_rules *fresh)
+/* What changes under the reading makes nothing: then it is told, and *p is as it was. */
+static enum policy_news reload(struct policy *p)
 {
-    struct policy_rules *old;
-
-    pthread_mutex_lock(&p->lock);
-    old = p->rules;
-    p->rules = fresh;
-    pthread_mutex_unlock(&p->lock);
-    policy_release(old);
-}
-
-static void reload(struct policy *p)
-{
-    struct policy_rules *fresh;
+    struct policy_rules *fresh = NULL;
     struct policy_files files;
+    enum policy_news news;
     struct error e;
+    int failed = rules_load(&p->options, &files, &fresh, &e);
 
-    if (rules_load(&p->options, &files, &fresh, &e) < 0) {
-        say(p, LOG_ERROR, "the policy stays as it was: ", e.message);
-        return;
+    news = policy_watch_ask(&p->watch, &p->options);
+    if (news != POLICY_SAME) {
+        policy_release(fresh);
+        return news;
     }
-    swap(p, fresh);
+    if (failed) {
+        say(p, LOG_ERROR, "the policy stays as it was: ", e.message);
+        return news;
+    }
+    policy_release(p->rules);
+    p->rules = fresh;
     p->had_main |= files.has_main;
     say(p, LOG_INFO, "the policy files are read again", "");
+    return POLICY_SAME;
 }
 
-/* Returns the microseconds until somebody should look again. */
-static int64_t look(struct policy *p)
+/* *news: what made us look, and then what happened meanwhile. Returns the microseconds until the next look.
+ */
+static int64_t look(struct policy *p, enum policy_news *news)
 {
+    bool closed = *news == POLICY_CHANGED;
+
     struct arena *a = arena_make(2048);
     struct policy_files files;
     int64_t age;
 
+    *news = POLICY_SAME;
     policy_files_find(a, &p->options, &files);
+    policy_watch_files(&p->watch, &p->options, &files);
     age = clock_now_us() - files.newest_us;
     arena_free(a);
     if (files.sum == p->sum)
         return LOOK_EVERY_US;
-    if (age >= 0 && age < REST_US)
+    if (!closed && age >= 0 && age < REST_US)
         return REST_US - age;
     p->sum = files.sum; /* before the reading: what changes while it goes on is a change the next time */
     if (p->had_main && !files.has_main)
         say(p, LOG_ERROR, "the policy stays as it was: the policy file is gone: ", p->options.file);
     else
-        reload(p);
+        *news = reload(p);
+    if (*news != POLICY_SAME)
+        p->sum = ~files.sum;
     return LOOK_EVERY_US;
+}
+
+static void refresh(struct policy *p)
+{
+    enum policy_news news;
+
+    if (p->watch.pid != getpid()) {
+        policy_watch_start(&p->watch, &p->options);
+        p->look_us = 0;
+    }
+    news = policy_watch_ask(&p->watch, &p->options);
+    for (int i = 0; i < TRIES && (news != POLICY_SAME || clock_mono_us() >= p->look_us); i++)
+        p->look_us = clock_mono_us() + look(p, &news);
 }
 
 struct policy_rules *policy_hold(struct policy *p)
 {
-    int64_t due = atomic_load(&p->look_us), now = clock_mono_us();
-
-    if (now >= due && atomic_compare_exchange_strong(&p->look_us, &due, INT64_MAX)) {
-        int64_t wait = look(p);
-
-        atomic_store(&p->look_us, clock_mono_us() + wait);
-    }
     WITH_MUTEX(&p->lock);
+
+    refresh(p);
     atomic_fetch_add(&p->rules->refs, 1);
     return p->rules;
 }

@@ -123,6 +123,33 @@ int policy_file_load(struct arena *a, const char *path, const struct policy_opti
 int policy_text_load(struct arena *a, const char *path, const char *text, size_t n,
                      const struct policy_options *o, struct raw_rules *ret, struct error *e) MUST_CHECK;
 
+/* ---- their changes ---- */
+
+/* Of one process, for the calls of one thread at a time; all zero: not started. */
+struct policy_watch {
+    pid_t pid;    /* whose it is; 0: nobody's */
+    int fd;       /* inotify; < 0: there is none */
+    bool blind;   /* something is where inotify sees nothing: the known files are looked at too */
+    int dirs[16]; /* watch descriptors of policy_dirs, where every name counts */
+    size_t n_dirs;
+    uint64_t written[16]; /* files that somebody is writing */
+    size_t n_written;
+    struct arena *arena; /* of known */
+    const char **known;
+    size_t n_known;
+    uint64_t known_sum;
+};
+/* POLICY_UNFINISHED: something changed, and somebody may still be writing. */
+enum policy_news { POLICY_SAME, POLICY_UNFINISHED, POLICY_CHANGED };
+/* Begins to watch, in this process. What changes from here on is told. */
+void policy_watch_start(struct policy_watch *w, const struct policy_options *o);
+/* Watches what was found, too; nothing before the start. Before the files are read. */
+void policy_watch_files(struct policy_watch *w, const struct policy_options *o, const struct policy_files *f);
+enum policy_news policy_watch_ask(struct policy_watch *w, const struct policy_options *o);
+/* What stat(2) says of the known files. */
+uint64_t policy_watch_sum(const struct policy_watch *w);
+void policy_watch_stop(struct policy_watch *w);
+
 /* ---- sets ---- */
 
 struct rule {

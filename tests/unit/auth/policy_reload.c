@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { THREADS = 4 };
@@ -75,6 +76,17 @@ static int drop_place(void **state)
     return 0;
 }
 
+static void put_in_place(const char *path, const char *text)
+{
+    FILE *out = fopen(path, "w");
+
+    assert_non_null(out);
+    fputs(text, out);
+    fclose(out);
+}
+
+static bool may_extra; /* what the file in policy_dirs says, which wins */
+
 static void nap(long ms)
 {
     nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
@@ -120,6 +132,59 @@ static void changes_are_followed(void **state)
     unlink(place->extra);
     assert_true(becomes(p, true));
     assert_int_equal(atomic_load(&said_errors), 0);
+    policy_close(p);
+}
+
+/* By rename and in place, file and directory: no request that begins afterwards goes by the old rules. */
+static void the_next_request_goes_by_new_rules(void **state)
+{
+    struct place *place = *state;
+    struct policy *p;
+    struct error e;
+
+    mkdir(place->extra_dir, 0700);
+    put(place->main, "get_images: '!'\n");
+    assert_int_equal(policy_open(&place->options, &p, &e), 0);
+    assert_false(may(p));
+    for (int i = 0; i < 200; i++) {
+        const char *where = i % 8 < 4 ? place->main : place->extra;
+        bool lets = i % 2;
+
+        if (i % 4 < 2)
+            put(where, lets ? "get_images: '@'\n" : "get_images: '!'\n");
+        else
+            put_in_place(where, lets ? "get_images: '@'\n" : "get_images: '!'\n");
+        assert_true(may(p) == (where == place->main && i >= 8 ? may_extra : lets));
+        if (where == place->extra)
+            may_extra = lets;
+    }
+    assert_int_equal(atomic_load(&said_errors), 0);
+    policy_close(p);
+}
+
+/* A child that is forked has a watch of its own. */
+static void a_forked_process_follows_too(void **state)
+{
+    struct place *place = *state;
+    struct policy *p;
+    struct error e;
+    int status = -1;
+    pid_t child;
+
+    put(place->main, "get_images: '!'\n");
+    assert_int_equal(policy_open(&place->options, &p, &e), 0);
+    assert_false(may(p));
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        bool before = may(p);
+
+        put(place->main, "get_images: '@'\n");
+        _exit(!before && may(p) ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_true(may(p));
     policy_close(p);
 }
 
@@ -273,6 +338,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(changes_are_followed, make_place, drop_place),
+        cmocka_unit_test_setup_teardown(the_next_request_goes_by_new_rules, make_place, drop_place),
+        cmocka_unit_test_setup_teardown(a_forked_process_follows_too, make_place, drop_place),
         cmocka_unit_test_setup_teardown(what_is_wrong_or_gone_leaves_the_old_rules, make_place, drop_place),
         cmocka_unit_test_setup_teardown(added_rules_need_what_they_name, make_place, drop_place),
         cmocka_unit_test_setup_teardown(opening_refuses, make_place, drop_place),
