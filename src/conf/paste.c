@@ -6,6 +6,7 @@
  * may guard the service, so it stops the start. */
 #include "conf/paste.h"
 
+#include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 enum { NESTING_MAX = 16 };
 
 /* What a factory makes. */
-enum made { MADE_FILTER, MADE_URLMAP, MADE_FLAVORS, MADE_VERSIONS, MADE_V2, MADE_HEALTHCHECK };
+enum made { MADE_FILTER, MADE_URLMAP, MADE_FLAVORS, MADE_VERSIONS, MADE_V1, MADE_V2, MADE_HEALTHCHECK };
 
 struct factory {
     const char *name; /* module:function, or egg#entry */
@@ -50,6 +51,18 @@ static const struct factory factories[] = {
     { GLANCE_MIDDLEWARE "cache_manage:CacheManageFilter.factory", MADE_FILTER, FILTER_CACHE_MANAGE,
       NO_CACHE },
     { GLANCE_MIDDLEWARE "gzip:GzipMiddleware.factory", MADE_FILTER, FILTER_GZIP, NULL },
+    { "oslo_middleware:RequestId.factory", MADE_FILTER, FILTER_NO_EFFECT, NULL },
+    { "oslo_middleware.request_id:RequestId.factory", MADE_FILTER, FILTER_NO_EFFECT, NULL },
+    { "oslo.middleware#request_id", MADE_FILTER, FILTER_NO_EFFECT, NULL },
+    { "oslo_middleware:CorrelationId.factory", MADE_FILTER, FILTER_NO_EFFECT, NULL },
+    { "oslo_middleware.correlation_id:CorrelationId.factory", MADE_FILTER, FILTER_NO_EFFECT, NULL },
+    { "oslo.middleware#correlation_id", MADE_FILTER, FILTER_NO_EFFECT, NULL },
+    { "oslo_middleware:CatchErrors.factory", MADE_FILTER, FILTER_NO_EFFECT, NULL },
+    { "oslo_middleware.catch_errors:CatchErrors.factory", MADE_FILTER, FILTER_NO_EFFECT, NULL },
+    { "oslo.middleware#catch_errors", MADE_FILTER, FILTER_NO_EFFECT, NULL },
+    { "oslo_middleware:Debug.factory", MADE_FILTER, FILTER_NO_EFFECT, NULL },
+    { "oslo_middleware.debug:Debug.factory", MADE_FILTER, FILTER_NO_EFFECT, NULL },
+    { "oslo.middleware#debug", MADE_FILTER, FILTER_NO_EFFECT, NULL },
     { "oslo_middleware:Healthcheck.factory", MADE_FILTER, FILTER_HEALTHCHECK, NULL },
     { "oslo_middleware.healthcheck:Healthcheck.factory", MADE_FILTER, FILTER_HEALTHCHECK, NULL },
     { "oslo_middleware:Healthcheck.app_factory", MADE_HEALTHCHECK, FILTER_HEALTHCHECK, NULL },
@@ -61,6 +74,8 @@ static const struct factory factories[] = {
     { "paste.urlmap:urlmap_factory", MADE_URLMAP, FILTER_KINDS, NULL },
     { "glance.api:pipeline_factory", MADE_FLAVORS, FILTER_KINDS, NULL },
     { "glance.api.versions:create_resource", MADE_VERSIONS, FILTER_KINDS, NULL },
+    /* Glance 33 has it still: it answers everything with the versions, as every unknown path is answered. */
+    { "glance.api.v1.router:API.factory", MADE_V1, FILTER_KINDS, NULL },
     { "glance.api.v2.router:API.factory", MADE_V2, FILTER_KINDS, NULL },
 };
 
@@ -86,7 +101,7 @@ struct builder {
     size_t n, cap;
     struct healthcheck_mount *healthchecks;
     size_t n_healthchecks, cap_healthchecks;
-    bool versions, v2;
+    bool versions, v1, v2;
 };
 
 static int refuse(const struct builder *b, unsigned line, struct error *e, const char *section,
@@ -104,6 +119,21 @@ static bool is_factory_key(const char *key)
 }
 
 /* ---- which factory a section names, by itself or through `use` ---- */
+
+/* Without the blanks that an entry point's name may have around its colon (pkg_resources EntryPoint.parse).
+ */
+static const char *without_blanks(struct arena *a, const char *name)
+{
+    const char *colon = strpbrk(name, ":#");
+    size_t n = colon ? (size_t)(colon - name) : strlen(name);
+    const char *rest = colon ? colon + 1 : "";
+
+    while (n > 0 && isspace((unsigned char)name[n - 1]))
+        n--;
+    while (isspace((unsigned char)*rest))
+        rest++;
+    return colon ? arena_printf(a, "%.*s%c%s", (int)n, name, *colon, rest) : name;
+}
 
 static const struct factory *factory_named(const char *name)
 {
@@ -144,6 +174,8 @@ static int find_factory(const struct builder *b, const struct paste_section *s,
         if (str_starts(value, "config:"))
             return refuse(b, line, e, s->name, "sections of other files are not supported");
         value += str_starts(value, "egg:") || str_starts(value, "call:") ? strcspn(value, ":") + 1 : 0;
+        value += strspn(value, " \t");
+        value = without_blanks(b->arena, value);
         *ret = factory_named(value);
         if (*ret)
             return 0;
@@ -375,6 +407,8 @@ static int walk_made(struct builder *b, const char *mount, const struct paste_se
         return add_api(b, &b->versions, "/", mount, s, e);
     case MADE_V2:
         return add_api(b, &b->v2, "/v2", mount, s, e);
+    case MADE_V1:
+        return add_api(b, &b->v1, "/v1", mount, s, e);
     case MADE_FILTER:
         break;
     }

@@ -46,6 +46,7 @@ static const char *const kind_names[FILTER_KINDS] = {
     [FILTER_CACHE_MANAGE] = "manage",
     [FILTER_GZIP] = "gzip",
     [FILTER_HEALTHCHECK] = "health",
+    [FILTER_NO_EFFECT] = "none",
 };
 
 static void describe(const struct pipeline *p, struct str *out)
@@ -83,6 +84,24 @@ static const struct {
       "use = egg:oslo.middleware#cors\n[filter:p]\nuse = egg:oslo.middleware#http_proxy_to_wsgi\n[filter:h]\n"
       "use = egg:oslo.middleware#healthcheck\npath = /alive\n" APPS FILTERS,
       "cors proxy health context | /alive" },
+    { "the first version of the API", "",
+      "[composite:glance-api]\npaste.composite_factory = glance.api:root_app_factory\n/: apiversions\n"
+      "/v1: apiv1app\n/v2: apiv2app\nfilter-with = context\n"
+      "[app:apiv1app]\npaste.app_factory = glance.api.v1.router:API.factory\n" APPS FILTERS,
+      "context" },
+    { "blanks around colons", "",
+      "[pipeline:glance-api]\npipeline = p context rootapp\n[filter:p]\n"
+      "paste.filter_factory = oslo_middleware : HTTPProxyToWSGI.factory\n" APPS FILTERS,
+      "proxy context" },
+    { "blanks in an egg's name", "",
+      "[pipeline:glance-api]\npipeline = p context rootapp\n[filter:p]\n"
+      "use = egg: oslo.middleware # http_proxy_to_wsgi\n" APPS FILTERS,
+      "proxy context" },
+    { "filters that change nothing here", "",
+      "[pipeline:glance-api]\npipeline = r d context rootapp\n[filter:r]\n"
+      "paste.filter_factory = oslo_middleware.request_id:RequestId.factory\n[filter:d]\n"
+      "use = egg:oslo.middleware#catch_errors\n" APPS FILTERS,
+      "none none context" },
     { "a filter that uses a filter", "",
       "[pipeline:glance-api]\npipeline = mine context rootapp\n[filter:mine]\nuse = cors\n" APPS FILTERS,
       "cors context" },
