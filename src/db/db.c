@@ -527,3 +527,8 @@ int db_changed(struct db_conn *c, bool *ret, struct error *e)
     c->seen = now + 1;
     return 0;
 }
+
+int db_forget(struct db_conn *c, struct error *e)
+{
+    return c->db->driver->forget ? c->db->driver->forget(c, e) : 0;
+}

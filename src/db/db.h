@@ -75,6 +75,10 @@ int64_t db_last_id(struct db_conn *c);       /* of the last INSERT with an autom
  * first. Cheap: to be asked often by who waits for rows. Outside a transaction. */
 int db_changed(struct db_conn *c, bool *ret, struct error *e) MUST_CHECK;
 
+/* Takes what was deleted out of the files that the database keeps beside its own, too: for secrets. Outside a
+ * transaction. ERROR_UNAVAILABLE while others use old states or write: to be tried again. */
+int db_forget(struct db_conn *c, struct error *e) MUST_CHECK;
+
 enum db_dialect db_conn_dialect(const struct db_conn *c);
 
 /* Whether a table exists. */

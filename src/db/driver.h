@@ -39,6 +39,7 @@ struct db_driver {
     int (*has_table)(struct db_conn *c, const char *name, bool *ret, struct error *e);
     /* A number that is another after every commit of another connection. NULL: there is none. */
     int (*version)(struct db_conn *c, int64_t *ret, struct error *e);
+    int (*forget)(struct db_conn *c, struct error *e); /* NULL: nothing to do */
 };
 
 /* Common heads of the drivers' own structs (first member). */

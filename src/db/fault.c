@@ -232,6 +232,11 @@ static int fault_version(struct db_conn *c, int64_t *ret, struct error *e)
     return trip("version", e) < 0 ? -1 : driver(conn(c)->db)->version(conn(c), ret, e);
 }
 
+static int fault_forget(struct db_conn *c, struct error *e)
+{
+    return trip("forget", e) < 0 ? -1 : db_forget(conn(c), e);
+}
+
 /* clang-format off */
 const struct db_driver db_fault = {
     .scheme = "fault",            .dialect = DB_SQLITE,
@@ -245,6 +250,6 @@ const struct db_driver db_fault = {
     .is_null = fault_is_null,     .text = fault_text,             .integer = fault_integer,
     .changes = fault_changes,     .last_id = fault_last_id,
     .script = fault_script,       .has_table = fault_has_table,
-    .version = fault_version,
+    .version = fault_version,     .forget = fault_forget,
 };
 /* clang-format on */

@@ -13,15 +13,18 @@
 #include "db/driver.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { PAGE_CACHE_KIB = 2000, SECONDS_WAIT = 60 };
-#define WAIT_US (SECONDS_WAIT * CLOCK_SECOND)
+#define WAIT_US   (SECONDS_WAIT * CLOCK_SECOND)
+#define FORGET_US (CLOCK_SECOND / 5)
 
 struct turn {
     pthread_cond_t cond;
@@ -258,9 +261,8 @@ static int journal_mode(struct sqlite_conn *c, struct error *e)
 static int configure(struct sqlite_conn *c, struct error *e)
 {
     static const char *const pragmas[] = {
-        "PRAGMA synchronous=FULL",
-        "PRAGMA foreign_keys=ON",
-        "PRAGMA temp_store=MEMORY",
+        "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON", "PRAGMA temp_store=MEMORY",
+        "PRAGMA secure_delete=ON", /* as Debian builds it: job notes hold tokens */
     };
     struct {
         sqlite3_stmt **at;
@@ -304,6 +306,25 @@ static void conn_close(struct sqlite_conn *c)
     mem_free(c);
 }
 
+/* SQLite would make the file as the umask says, and the log beside it like the file. */
+static void make_file(const struct sqlite_db *db)
+{
+    int fd = open(db->file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0660);
+
+    if (fd >= 0)
+        close(fd);
+}
+
+static void check_mode(const struct sqlite_db *db)
+{
+    struct stat st;
+
+    if (!db->memory && stat(db->file, &st) == 0 && st.st_mode & S_IRWXO)
+        log_warning("every user of this machine may read the database %s: its mode is %04o; chmod o= takes "
+                    "that away",
+                    db->file, (unsigned)st.st_mode & 07777);
+}
+
 static int conn_open(struct sqlite_db *db, bool create, enum db_wait wait, struct sqlite_conn **ret,
                      struct error *e)
 {
@@ -315,6 +336,8 @@ static int conn_open(struct sqlite_db *db, bool create, enum db_wait wait, struc
         flags |= SQLITE_OPEN_CREATE;
     c->db = db;
     c->nowait = wait == DB_NOWAIT;
+    if (create && !db->memory)
+        make_file(db);
     rc = sqlite3_open_v2(db->file, &c->handle, flags, db->memory ? "memdb" : NULL);
     if (rc != SQLITE_OK) {
         fail(c, rc, NULL, e);
@@ -410,6 +433,7 @@ static int sqlite_open(const char *url, bool create, struct db **ret, struct err
         sqlite_close(&db->head);
         return -1;
     }
+    check_mode(db);
     snprintf(db->head.describe, sizeof db->head.describe, "SQLite %s", db->memory ? "in memory" : db->file);
     *ret = &db->head;
     return 0;
@@ -631,6 +655,27 @@ static int sqlite_version(struct db_conn *head, int64_t *ret, struct error *e)
     return 0;
 }
 
+/* The log keeps old pages until it is written over; deleted rows are wiped in the file itself. The log is
+ * truncated once nobody reads from it: readers that begin meanwhile read from the file alone. */
+static int sqlite_forget(struct db_conn *head, struct error *e)
+{
+    struct sqlite_conn *c = as_conn(head);
+    int rc;
+
+    if (c->db->memory)
+        return 0;
+    c->wait_until_us = clock_mono_us() + FORGET_US;
+    if (!turn_take(c->db, c->wait_until_us)) {
+        c->wait_until_us = 0;
+        return error_set(e, ERROR_UNAVAILABLE, "The database is in use");
+    }
+    c->has_turn = true;
+    rc = sqlite3_wal_checkpoint_v2(c->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    c->wait_until_us = 0;
+    turn_give(c);
+    return rc == SQLITE_OK ? 0 : fail(c, rc, NULL, e);
+}
+
 /* clang-format off */
 const struct db_driver db_sqlite = {
     .scheme = "sqlite",             .dialect = DB_SQLITE,
@@ -644,6 +689,6 @@ const struct db_driver db_sqlite = {
     .is_null = sqlite_is_null,      .text = sqlite_text,             .integer = sqlite_integer,
     .changes = sqlite_changes,      .last_id = sqlite_last_id,
     .script = sqlite_script,        .has_table = sqlite_has_table,
-    .version = sqlite_version,
+    .version = sqlite_version,      .forget = sqlite_forget,
 };
 /* clang-format on */

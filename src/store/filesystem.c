@@ -108,7 +108,7 @@ static int dirs_add(struct fs *fs, const char *const *items, size_t n, struct er
     return 0;
 }
 
-static int make_path(char *path)
+static int make_path(char *path, mode_t mode)
 {
     for (char *at = path + 1; *at; at++) {
         if (*at != '/')
@@ -120,16 +120,16 @@ static int make_path(char *path)
         }
         *at = '/';
     }
-    return mkdir(path, 0750) < 0 && errno != EEXIST ? -1 : 0;
+    return mkdir(path, mode) < 0 && errno != EEXIST ? -1 : 0;
 }
 
 /* Makes the directory when it is missing. *ret_writable: whether objects can be added now. */
-static int dir_prepare(const struct fs_dir *d, bool *ret_writable, struct error *e)
+static int dir_prepare(const struct fs_dir *d, mode_t mode, bool *ret_writable, struct error *e)
 {
     CLEANUP(fd_close) int work = -1;
     CLEANUP(fd_close) int dir = fs_dir_open(d->path);
 
-    if (dir < 0 && errno == ENOENT && make_path(d->path) == 0)
+    if (dir < 0 && errno == ENOENT && make_path(d->path, mode) == 0)
         dir = fs_dir_open(d->path);
     if (dir < 0)
         return error_errno(e, ERROR_INVALID, errno, "The store's directory %s cannot be opened or made.",
@@ -167,7 +167,7 @@ static int fs_configure(struct store *s, const struct config *c, const char *gro
     for (size_t i = 0; i < fs->n_dirs; i++) {
         bool may = false;
 
-        if (dir_prepare(&fs->dirs[i], &may, e) < 0)
+        if (dir_prepare(&fs->dirs[i], 0750, &may, e) < 0)
             return -1;
         writable += may;
     }
@@ -201,7 +201,7 @@ int fs_open_dir(struct store *s, const char *path, struct error *e)
 
     s->data = fs;
     fs->chunk = STREAM_BUFFER;
-    if (dir_add(fs, path, strlen(path), 0, e) < 0 || dir_prepare(&fs->dirs[0], &may, e) < 0) {
+    if (dir_add(fs, path, strlen(path), 0, e) < 0 || dir_prepare(&fs->dirs[0], 0700, &may, e) < 0) {
         fs_close(s);
         return -1;
     }

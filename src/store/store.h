@@ -40,6 +40,10 @@ struct store *stores_for_url(const struct stores *s, const char *store_id, const
 #define STORE_STAGING "os_glance_staging_store"
 struct store *stores_staging(const struct stores *s);
 const char *stores_staging_dir(const struct stores *s); /* its directory; NULL: none */
+/* Whether a directory that this service works in, and clients' data stay in for a while, is its own:
+ * ERROR_INVALID when another user owns it or everybody may write into it; what a group may do is logged.
+ * what: for the messages, as "staging directory". */
+int dir_check_own(const char *path, const char *what, struct error *e) MUST_CHECK;
 size_t stores_count(const struct stores *s);
 struct store *stores_at(const struct stores *s, size_t i);
 

@@ -10,6 +10,15 @@ static const struct {
     const struct store_driver *driver; /* NULL: Glance has it, this build serves no location of it */
 } drivers[] = {
     { "file", &store_filesystem },
+    { "glance.store.filesystem.Store", &store_filesystem },
+    { "glance.store.http.Store", &store_http },
+    { "glance.store.rbd.Store", NULL },
+    { "glance.store.swift.Store", NULL },
+    { "glance.store.s3.Store", NULL },
+    { "glance.store.cinder.Store", NULL },
+    { "glance.store.vmware_datastore.Store", NULL },
+    { "glance.store.sheepdog.Store", NULL },
+    { "sheepdog", NULL },
     { "filesystem", &store_filesystem },
     { "memory", &store_memory },
     { "http", &store_http },
@@ -241,7 +250,7 @@ static int open_staging(struct stores *all, const struct config *c, struct error
     *staging = (struct store){ .driver = &store_filesystem, .id = mem_str(STORE_STAGING) };
     if (fs_open_dir(staging, path, &why) == 0) {
         all->staging = staging;
-        return 0;
+        return dir_check_own(path, "staging directory", e);
     }
     log_warning("nothing can be imported: the staging directory: %s (%s)", why.message, why.detail);
     mem_free(staging->id);

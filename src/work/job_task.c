@@ -55,8 +55,10 @@ static int begin(struct import *im, struct error *e)
 {
     const char *dir = im->settings->staging_dir;
 
-    if (dir && mkdir(dir, 0750) < 0 && errno != EEXIST)
+    if (dir && mkdir(dir, 0700) < 0 && errno != EEXIST)
         return error_errno(e, ERROR_INTERNAL, errno, "The work directory %s cannot be made.", dir);
+    if (dir && dir_check_own(dir, "work directory", e) < 0)
+        return -1;
     return import_change_image(im, im->step, began, NULL, e);
 }
 

@@ -23,7 +23,8 @@ enum {
     KEPT_SECONDS = 48 * 3600, /* what ended is remembered for so long */
     PRUNE_SECONDS = 600,
     TALLY_SECONDS = 5,
-    PACE_SECONDS = 1, /* over which it is judged how fast a job fetches */
+    FORGET_SECONDS = 1, /* between two tries to empty the database's log */
+    PACE_SECONDS = 1,   /* over which it is judged how fast a job fetches */
 };
 
 /* Every kind. */
@@ -49,7 +50,8 @@ struct jobs {
     int wake; /* eventfd: a job ended */
     struct db_conn *conn;
     struct lease_watch leases;
-    int64_t look_us, rest_us, tally_us, prune_us, paced_us; /* when it is time again, monotonic */
+    bool forget; /* a token was deleted, here or by who died, and may still be in the database's log */
+    int64_t look_us, forget_us, rest_us, tally_us, prune_us, paced_us; /* when it is time again, monotonic */
 };
 
 const struct job_kind *job_kind_find(const char *name)
@@ -123,12 +125,19 @@ static struct slot *slot_of(struct jobs *all, const struct job *j)
     return NULL;
 }
 
+/* Its notes had the caller's token. */
+static bool had_token(const struct job *j)
+{
+    return str_eq(j->method, "glance-download");
+}
+
 static bool end_those_over(struct jobs *all)
 {
     bool any = false;
 
     for (size_t i = 0; i < all->n_slots; i++)
         if (all->slots[i].used && atomic_load(&all->slots[i].over)) {
+            all->forget = all->forget || had_token(all->slots[i].run.job);
             slot_end(&all->slots[i]);
             any = true;
         }
@@ -411,6 +420,7 @@ struct jobs *jobs_start(const struct jobs_options *o)
     all->n_slots = all->at_once + (size_t)(o->slow_max > 0 ? o->slow_max : 0);
     all->slots = mem_new(all->n_slots * sizeof *all->slots);
     all->leases.patience_us = o->patience_us > 0 ? o->patience_us : LEASE_SECONDS * CLOCK_SECOND;
+    all->forget = true;
     all->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return all;
 }
@@ -434,6 +444,8 @@ static int look_when_needed(struct jobs *all, bool ended, struct error *e)
 
     if (!all->conn && db_acquire(all->o.db, DB_WAIT, &all->conn, e) < 0)
         return -1;
+    if (all->forget && due(&all->forget_us, FORGET_SECONDS))
+        all->forget = db_forget(all->conn, e) < 0;
     if (db_changed(all->conn, &changed, e) < 0)
         return -1;
     if (changed)

@@ -426,6 +426,15 @@ void staging_leave(struct staging_file **fp)
 
 /* ---- the whole file ---- */
 
+/* A mark can be given to any file by who owns it. */
+static bool is_ours(const struct import *im, int fd)
+{
+    struct stat st, dir;
+
+    return fstat(fd, &st) == 0 && (st.st_uid == geteuid() ||
+                                   (stat(im->settings->staging_dir, &dir) == 0 && st.st_uid == dir.st_uid));
+}
+
 /* Opens the file of this name if it is the one that is known; -1 without an error when it is not. */
 static int open_known(const struct import *im, const char *path, const struct staged *known)
 {
@@ -433,7 +442,7 @@ static int open_known(const struct import *im, const char *path, const struct st
     char mark[STAGING_MARK_MAX];
     struct error ignored;
 
-    if (fd < 0 || mark_of(fd, mark, &ignored) < 0 || !str_eq(mark, known->mark) ||
+    if (fd < 0 || !is_ours(im, fd) || mark_of(fd, mark, &ignored) < 0 || !str_eq(mark, known->mark) ||
         !str_eq(known->os_hash_algo, im->settings->hashing_algorithm))
         return -1;
     return fd_take(&fd);
@@ -481,14 +490,28 @@ int staging_here(struct import *im, bool *ret, struct error *e)
     return e->kind ? -1 : 0;
 }
 
-/* Nobody wrote down what this file is: it was staged by Glance, or touched. */
-static int find_out(struct import *im, int *ret_fd, struct staged **ret, struct error *e)
+/* What was staged is what is imported, whoever wrote into the directory since. */
+static int same_data(const struct staged *known, const struct facts *now, struct error *e)
+{
+    bool same = known->size == now->row.size && str_eq(known->checksum, now->md5);
+
+    if (same && str_eq(known->os_hash_algo, now->row.os_hash_algo))
+        same = str_eq(known->os_hash_value, now->hash);
+    return same ? 0
+                : error_set(e, ERROR_PRECONDITION,
+                            "The staged data of image %s are not those that were staged.", known->image_id);
+}
+
+/* known NULL: nobody wrote down what this file is, it was staged by Glance. Else it was touched. */
+static int find_out(struct import *im, const struct staged *known, int *ret_fd, struct staged **ret,
+                    struct error *e)
 {
     CLEANUP(file_free) struct staging_file *f = NULL;
     struct facts facts;
 
     if (file_open(im, "", O_RDONLY, &f, e) < 0 || reread(f, e) < 0 || facts_make(f, &facts, e) < 0 ||
-        facts_write(im, &facts, NULL, e) < 0 || known_load(im, ret, e) < 0)
+        (known && same_data(known, &facts, e) < 0) || facts_write(im, &facts, NULL, e) < 0 ||
+        known_load(im, ret, e) < 0)
         return -1;
     *ret_fd = fd_take(&f->fd);
     return *ret ? 0 : error_set(e, ERROR_NOT_FOUND, "There is no staged data of image %s.", im->image_id);
@@ -502,7 +525,7 @@ int staging_open(struct import *im, int *ret_fd, struct staged **ret, struct err
     *ret_fd = *ret ? find_known(im, *ret, e) : -1;
     if (*ret_fd >= 0)
         return 0;
-    return e->kind ? -1 : find_out(im, ret_fd, ret, e);
+    return e->kind ? -1 : find_out(im, *ret, ret_fd, ret, e);
 }
 
 void staging_unlink(const struct import *im)

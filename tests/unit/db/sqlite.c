@@ -236,13 +236,95 @@ static void test_metrics(void **state)
     assert_non_null(strstr(str_text(&out), "glint_db_seconds_bucket{operation=\"commit\",le="));
 }
 
+static bool file_has(const char *name, const char *what)
+{
+    static char text[1 << 20];
+    int fd = open(name, O_RDONLY);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text);
+
+    if (fd >= 0)
+        close(fd);
+    return n > 0 && memmem(text, (size_t)n, what, strlen(what)) != NULL;
+}
+
+/* In the file and in the log, also of a value that has pages of its own. */
+static void test_what_was_forgotten_is_in_no_file(void **state)
+{
+    CLEANUP(str_done) struct str secret = STR_INIT;
+    struct db_conn *c, *reader;
+    struct db_stmt *s;
+    struct db *db;
+
+    (void)state;
+    for (int i = 0; i < 3000; i++)
+        str_addf(&secret, "secret-%d,", i);
+    assert_int_equal(db_open("sqlite:///forget", true, 2, &db, &e), 0);
+    assert_int_equal(db_acquire(db, DB_WAIT, &c, &e), 0);
+    assert_int_equal(db_acquire(db, DB_WAIT, &reader, &e), 0);
+    assert_int_equal(db_script(c, "CREATE TABLE t (v TEXT); INSERT INTO t VALUES ('other');", &e), 0);
+    assert_int_equal(db_prepare(c, "INSERT INTO t VALUES (?1)", &s, &e), 0);
+    db_bind_text(s, 1, str_text(&secret));
+    assert_int_equal(db_run(s, NULL, &e), 0);
+    assert_int_equal(db_forget(c, &e), 0);
+    assert_true(file_has("forget", "secret-2999,"));
+    assert_int_equal(db_begin_read(reader, &e), 0); /* it reads the state that has the secret */
+    assert_int_equal(db_prepare(reader, "SELECT count(*) FROM t", &s, &e), 0);
+    assert_int_equal(db_step(s, &e), 1);
+    assert_int_equal(db_script(c, "DELETE FROM t WHERE v LIKE 'secret%'", &e), 0);
+    assert_int_equal(db_forget(c, &e), -1);
+    assert_int_equal(e.kind, ERROR_UNAVAILABLE);
+    db_rollback(reader);
+    assert_int_equal(db_forget(c, &e), 0);
+    assert_false(file_has("forget", "secret-1,") || file_has("forget", "secret-2999,"));
+    assert_false(file_has("forget-wal", "secret-1,") || file_has("forget-wal", "secret-2999,"));
+    assert_true(file_has("forget", "other"));
+    db_release(&reader);
+    db_release(&c);
+    db_close(db);
+    assert_int_equal(unlink("forget"), 0);
+}
+
+/* Of the file and of the log beside it, whatever the umask. */
+static void test_others_cannot_read_the_files(void **state)
+{
+    static const struct {
+        mode_t mask, mode;
+    } cases[] = { { 0, 0660 }, { 022, 0640 }, { 077, 0600 } };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        mode_t before = umask(cases[i].mask);
+        struct db_conn *c;
+        struct stat st;
+        struct db *db;
+
+        assert_int_equal(db_open("sqlite:///mode", true, 1, &db, &e), 0);
+        assert_int_equal(db_acquire(db, DB_WAIT, &c, &e), 0);
+        assert_int_equal(db_script(c, "CREATE TABLE t (v TEXT)", &e), 0);
+        assert_int_equal(stat("mode", &st), 0);
+        assert_int_equal(st.st_mode & 07777, cases[i].mode);
+        assert_int_equal(stat("mode-wal", &st), 0);
+        assert_int_equal(st.st_mode & 07777, cases[i].mode);
+        db_release(&c);
+        db_close(db);
+        assert_int_equal(unlink("mode"), 0);
+        umask(before);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_urls),          cmocka_unit_test(test_bad_urls),
-        cmocka_unit_test(test_missing_file),  cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_full),          cmocka_unit_test(test_memory_is_shared_by_one_pool),
-        cmocka_unit_test(test_bad_parameter), cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_bad_urls),
+        cmocka_unit_test(test_missing_file),
+        cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_memory_is_shared_by_one_pool),
+        cmocka_unit_test(test_bad_parameter),
+        cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_what_was_forgotten_is_in_no_file),
+        cmocka_unit_test(test_others_cannot_read_the_files),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
