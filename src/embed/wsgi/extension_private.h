@@ -96,6 +96,7 @@ struct gateway {
     enum body_way way;
     enum body_state body;
     uint64_t body_left;
+    bool lost;      /* the server did not hand on what there was of a body without a length */
     bool touched;   /* a part of the body was asked for */
     bool may_drain; /* reading on after the answer cannot provoke a 100 Continue */
 

@@ -39,16 +39,33 @@ static void drop_exception(struct gateway *g)
 
 /* ---- how the body comes ---- */
 
+static bool is_there(const char *text)
+{
+    return text && *text;
+}
+
 /* HTTP/2 has no Transfer-Encoding to tell of a body without a length: whether there is one is seen by
  * reading. */
 static bool may_hide_body(const struct gateway *g)
 {
     const char *protocol = environ_get(&g->vars, "SERVER_PROTOCOL"),
                *method = environ_get(&g->vars, "REQUEST_METHOD");
-    const char *length = environ_get(&g->vars, "CONTENT_LENGTH");
 
-    return protocol && str_starts(protocol, "HTTP/") && protocol[5] >= '2' && (!length || !*length) &&
+    return protocol && str_starts(protocol, "HTTP/") && protocol[5] >= '2' &&
+           !is_there(environ_get(&g->vars, "CONTENT_LENGTH")) &&
            (str_eq(method, "POST") || str_eq(method, "PUT") || str_eq(method, "PATCH"));
+}
+
+/* Whether a first read that gives nothing leaves it open if there was a body. mod_wsgi hands a daemon process
+ * no body of an HTTP/2 request without Content-Length, though wsgi.input_terminated is set (4.9.4, 5.0.2).
+ * There is none in a request that neither httpd's Transfer-Encoding nor a type of data speaks of. GIL. */
+static bool may_lose_body(const struct gateway *g)
+{
+    PyObject *group = PyDict_GetItemString(g->environ, "mod_wsgi.process_group");
+
+    return group && PyUnicode_Check(group) && PyUnicode_GetLength(group) > 0 &&
+           (is_there(environ_get(&g->vars, "HTTP_TRANSFER_ENCODING")) ||
+            is_there(environ_get(&g->vars, "CONTENT_TYPE")));
 }
 
 static PyObject *function_of(PyObject *object, const char *name)
@@ -101,6 +118,7 @@ void input_begin(struct gateway *g)
             return;
         }
         keep_piece(g, first);
+        g->lost = g->piece_len == 0 && may_lose_body(g);
     }
 }
 
@@ -110,8 +128,10 @@ int input_judge(struct gateway *g, struct error *e)
 
     if (g->body == BODY_GONE)
         return error_set(e, ERROR_INVALID, "The request body could not be read.");
-    if (g->rq.content_length == HTTP_BODY_NONE && g->piece_len > 0)
+    if (g->rq.content_length == HTTP_BODY_NONE && (g->piece_len > 0 || g->lost))
         g->rq.content_length = HTTP_BODY_UNKNOWN;
+    if (g->lost)
+        g->way = BODY_HIDDEN;
     if (g->rq.content_length >= 0)
         g->way = BODY_BY_LENGTH;
     g->body_left = g->rq.content_length > 0 ? (uint64_t)g->rq.content_length : 0;

@@ -168,6 +168,19 @@ def bodies():
     assert put(**http2, **{'wsgi.input': Pieces(7777, 0, OSError('gone'))})[:3] == (400, 'queued', None)
     image = active(b'x')
     assert call('POST', '/v2/images/%s/actions/deactivate' % image, **http2).status == 204
+    # mod_wsgi hands a daemon process nothing of such a body
+    daemon = {**http2, 'mod_wsgi.version': (4, 9, 4), 'mod_wsgi.process_group': 'glint'}
+    coded = {**daemon, 'HTTP_TRANSFER_ENCODING': 'chunked'}
+    status, image, size, said = put(**coded, **{'wsgi.input': Pieces(7777, 0), 'wsgi.errors': io.StringIO()})
+    assert (status, image, size) == (411, 'queued', None) and 'send Content-Length' in said
+    assert put(**daemon, **{'wsgi.input': Pieces(7777, 0)})[:3] == (411, 'queued', None)
+    assert put(**coded, CONTENT_LENGTH=length, **{'wsgi.input': Pieces(7777)})[:3] == (204, 'active', whole)
+    assert put(**coded, CONTENT_LENGTH='0', **{'wsgi.input': Pieces(7777, 0)})[:3] == (204, 'active', 0)
+    assert put(**coded, **{'wsgi.input': Pieces(7777)})[:3] == (204, 'active', whole)   # a mod_wsgi that has learnt it
+    assert put(**{**coded, 'mod_wsgi.process_group': ''}, **{'wsgi.input': Pieces(7777, 0)})[:3] == (204, 'active', 0)   # embedded
+    image = active(b'x')
+    assert call('POST', '/v2/images/%s/actions/deactivate' % image, **daemon).status == 204
+    assert call('POST', '/v2/images', CONTENT_TYPE='application/json', **coded, **{'wsgi.input': Pieces(7777, 0)}).status == 411
 
 
 def faults_of_the_server():
