@@ -11,15 +11,21 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 import time
+import types
 
 import pytest
 
 import httpd
 import webservers
 from glint import GLINT, MIB, SLOW, TOP, Client, eventually, free_port, pattern, read_answer
+
+sys.path.insert(0, os.path.join(TOP, 'tests', 'matrix'))
+import wire  # noqa: E402
+import wire_h2  # noqa: E402
 
 pytestmark = pytest.mark.skipif(bool(httpd.missing()), reason=str(httpd.missing()))
 PROGRAM = httpd.program() if not httpd.missing() else GLINT
@@ -317,6 +323,53 @@ def test_http_2(make):
         assert curl(url, *how, input=body)[0] == '204 2'
         assert curl(url) == ('200 2', body)
         assert curl(url, '-r', '100-199') == ('206 2', body[100:200])
+
+
+def by_http_2(make):
+    """(a client of HTTP/1.1, one of HTTP/2) of the same service"""
+    if not wire_h2.NGHTTP2:
+        pytest.skip('libnghttp2.so.14 is not there')
+    data = make.data(config={'DEFAULT': {'image_size_cap': 1 << 30}})
+    server = make(MOUNT % (data.conf, '') + 'Protocols h2c http/1.1\n', modules=('http2',))
+    member = Mounted(server)
+    return member, wire_h2.Client(types.SimpleNamespace(host=server.host, port=server.port, tls=None, scheme='http', prefix='/image',
+                                                        identity=member.identity))
+
+
+def test_a_refusal_by_http_2_reaches_a_client_that_is_sending(make):
+    """mod_http2 resets a stream whose body is left over when the answer ends: curl then reports a broken transfer, and no status."""
+    member, client = by_http_2(make)
+    image = member.active(b'x')
+    url = 'http://%s:%d/image/v2/images/%s/file' % (member.host, member.port, image)
+    identity = [word for pair in member.identity.items() for word in ('-H', '%s: %s' % pair)]
+    for how in ['-T', '-'], ['-X', 'PUT', '--data-binary', '@-']:
+        for _ in range(8):
+            done = subprocess.run(['curl', '-sS', '--http2-prior-knowledge', '-H', 'Content-Type: application/octet-stream', '-o', '/dev/null', '-w',
+                                   '%{http_code}', *identity, *how, url], input=bytes(16 * MIB), capture_output=True, timeout=60 * SLOW)
+            assert (done.returncode, done.stdout) == (0, b'409'), done
+    queued = member.create()['id']
+    with client.connect() as c:     # the answer comes before the body, however long that would be
+        c.head('PUT', '/v2/images/%s/file' % queued, wire.length(1 << 40))
+        c.send(bytes(MIB))
+        status, headers = c.read_head()
+        assert status == 413 and 'content-length' in headers
+        while len(c.buffer) < int(headers['content-length']):
+            c.fill()
+        assert b'413' in c.buffer and not c.ended
+    assert member.show(queued)['status'] == 'queued'
+
+
+def test_an_upload_by_http_2_that_is_reset_is_no_whole_one(make):
+    """mod_http2 ends the body of a stream that was reset like any other, and only then says so."""
+    member, client = by_http_2(make)
+    for _ in range(25):
+        image = member.create()['id']
+        with client.connect() as c:
+            c.head('PUT', '/v2/images/%s/file' % image, wire.CHUNKED)
+            c.chunk(bytes(200000))
+            c.abandon()
+        assert eventually(lambda: member.show(image)['status'] != 'saving')
+        assert member.show(image)['status'] == 'queued'
 
 
 # ---------------------------------------------------------------- what is left of a request

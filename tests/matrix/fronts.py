@@ -8,6 +8,7 @@ import sys
 import time
 
 import wire
+import wire_h2
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -46,6 +47,9 @@ class Front:
     """One way to host the service. A subclass starts its processes in start() and says what it cannot do."""
     name = None
     prefix = ''             # where the service is mounted
+    tls = None              # (certificate, key) where clients come by TLS
+    http2 = False           # and speak HTTP/2
+    debian_modules = False  # Apache httpd has the modules that Debian enables
     keeps_uploads = True    # an upload survives a reload
     drops_large_headers = False
     at_root = True          # it can be mounted there
@@ -60,7 +64,14 @@ class Front:
         self.directory = directory
         self.host, self.port = '127.0.0.1', glint.free_port()
         self.identity = dict(MEMBER)
-        self.client = wire.Client(self)
+        self.client = self.new_client()
+
+    @property
+    def scheme(self):
+        return 'https' if self.tls else 'http'
+
+    def new_client(self, **kw):
+        return (wire_h2 if self.http2 else wire).Client(self, **kw)
 
     # ---- what a subclass gives
 
@@ -109,7 +120,7 @@ class Front:
         end = time.monotonic() + seconds * self.slow
         while True:
             with contextlib.suppress(OSError, wire.Broken):
-                if wire.Client(self, timeout=5).call('GET', '/versions').status == 200:
+                if self.new_client(timeout=5).call('GET', '/versions').status == 200:
                     return
             if time.monotonic() > end:
                 raise AssertionError('%s does not answer:\n%s' % (self.name, self.logs()[-3000:]))
@@ -136,10 +147,11 @@ class Front:
 class Served(Front):
     """The service as `glint serve`, whoever stands before it. config: more of its configuration."""
     config = {}
+    own_tls = False         # it speaks TLS itself
 
     def start_service(self):
         os.makedirs(self.directory, exist_ok=True)
-        self.service = glint.Server(self.directory, trusted=True, config=with_imports(self.config, self.directory))
+        self.service = glint.Server(self.directory, trusted=True, config=with_imports(self.config, self.directory), wait=not self.own_tls)
 
     def stop_service(self):
         if self.service.process:
@@ -149,7 +161,7 @@ class Served(Front):
         self.service.kill()
 
     def revive(self):
-        self.service.start()
+        self.service.start(wait=not self.own_tls)
         self.wait_ready()
 
     def pids(self):
@@ -165,6 +177,8 @@ class Direct(Served):
     name = 'direct'
 
     def start(self):
+        if self.tls:
+            self.own_tls, self.config = True, {'DEFAULT': {'cert_file': self.tls[0], 'key_file': self.tls[1]}}
         self.start_service()
         self.port = self.service.port
 

@@ -1,12 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An HTTP/1.1 client of which every byte is ours, for what a well-behaved library cannot send or hides."""
+"""An HTTP/1.1 client, with and without TLS, of which every byte is ours, for what a well-behaved library cannot send or hides."""
 import json
 import socket
+import ssl
 import time
 
 
 class Broken(Exception):
     """The transfer ended in a way that no client can take for a whole answer."""
+
+
+# What sending to a connection that the other side has ended raises.
+GONE = (BrokenPipeError, ConnectionResetError, ssl.SSLError)
+
+
+def encrypted(plain, protocol):
+    """TLS with a server whose certificate is made for the occasion."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols([protocol])
+    return context.wrap_socket(plain, server_hostname='localhost', suppress_ragged_eofs=False)
 
 
 class Answer:
@@ -30,11 +43,15 @@ class Answer:
 
 
 class Connection:
+    protocol = 'http/1.1'
+
     def __init__(self, place, timeout=60):
-        """place: something with host, port, prefix and identity (headers as a dict)."""
+        """place: something with host, port, tls, prefix and identity (headers as a dict)."""
         self.place = place
         self.socket = socket.create_connection((place.host, place.port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if place.tls:
+            self.socket = encrypted(self.socket, self.protocol)
         self.buffer = b''
 
     def __enter__(self):
@@ -57,8 +74,12 @@ class Connection:
         try:
             self.socket.sendall(data)
             return True
-        except (BrokenPipeError, ConnectionResetError):
+        except GONE:
             return False
+
+    def abandon(self):
+        """Wants no more of this request."""
+        self.socket.close()
 
     def head(self, method, path, headers=(), body=b''):
         return self.send(self.head_bytes(method, path, headers) + body)
@@ -71,7 +92,7 @@ class Connection:
     def fill(self):
         try:
             data = self.socket.recv(1 << 18)
-        except ConnectionResetError as e:
+        except (ConnectionResetError, ssl.SSLError) as e:
             raise Broken('reset') from e
         if not data:
             raise Broken('closed')
@@ -149,12 +170,13 @@ class Connection:
 
 class Client:
     """One request per connection."""
+    connection = Connection
 
     def __init__(self, place, timeout=60):
         self.place, self.timeout = place, timeout
 
     def connect(self):
-        return Connection(self.place, self.timeout)
+        return self.connection(self.place, self.timeout)
 
     def call(self, method, path, body=None, headers=(), document=None, sink=None):
         headers = list(headers)

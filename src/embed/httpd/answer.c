@@ -58,7 +58,7 @@ int answer_head(struct gateway *g, int status, const struct http_headers *h, int
  * service that streams may still read it, hardly so after a refusal. */
 static void settle(struct gateway *g, bool last)
 {
-    if (g->complete || (!last && g->rq.status < 300))
+    if (g->complete || g->r->connection->master || (!last && g->rq.status < 300))
         return;
     gateway_drain(g);
     if (!g->complete)
@@ -210,6 +210,11 @@ int answer_finish(struct gateway *g)
         return g->cut ? HTTP_BAD_REQUEST : HTTP_INTERNAL_SERVER_ERROR;
     if (embedded_answer_is_short(&g->answer) || (g->gone && !g->answer.bodyless))
         return g->passed ? break_off(g) : take_back(g, HTTP_INTERNAL_SERVER_ERROR);
+    if (!g->complete && g->r->connection->master) {
+        APR_BRIGADE_INSERT_TAIL(g->out, apr_bucket_flush_create(g->out->bucket_alloc));
+        if (pass(g, false) == 0)
+            gateway_linger(g);
+    }
     APR_BRIGADE_INSERT_TAIL(g->out, apr_bucket_eos_create(g->out->bucket_alloc));
     (void)pass(g, true);
     return OK;

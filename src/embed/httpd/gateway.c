@@ -7,7 +7,14 @@
 #include <apr_portable.h>
 #include <poll.h>
 
-enum { DRAIN_MAX = 64 * 1024, PIECE = 16 * 1024 };
+enum {
+    DRAIN_MAX = 64 * 1024,
+    PIECE = 16 * 1024,
+    RESET_MARK_MS = 50, /* a thread that is scheduled late on a busy machine */
+    RESET_STEP_MS = 5,
+    LINGER_STEP_MS = 5,
+    LINGER_QUIET_MS = 1000, /* the client has heard the answer and sends no more */
+};
 
 /* ---- the body ---- */
 
@@ -37,6 +44,20 @@ static int fetch(struct gateway *g, size_t n, bool wait)
     return rv == APR_SUCCESS ? 1 : (int)cut(g, rv);
 }
 
+/* A stream of HTTP/2 that the client resets ends for us as if it were complete: mod_http2 (2.0, httpd 2.4.71)
+ * gives the end of the body first, and marks the connection as aborted right after it, in another thread.
+ * With a length httpd compares; without one that mark has to be waited for. */
+static bool was_reset(const struct gateway *g)
+{
+    const conn_rec *c = g->r->connection;
+
+    if (g->rq.content_length >= 0 || !c->master)
+        return false;
+    for (int waited = 0; !c->aborted && waited < RESET_MARK_MS; waited += RESET_STEP_MS)
+        apr_sleep(apr_time_from_msec(RESET_STEP_MS));
+    return c->aborted;
+}
+
 /* Moves what g->in has into buf. */
 static ssize_t take(struct gateway *g, char *buf, size_t n)
 {
@@ -49,6 +70,8 @@ static ssize_t take(struct gateway *g, char *buf, size_t n)
         apr_status_t rv;
 
         if (APR_BUCKET_IS_EOS(b)) {
+            if (was_reset(g))
+                return cut(g, APR_ECONNABORTED);
             g->complete = true;
             apr_brigade_cleanup(g->in);
             break;
@@ -113,6 +136,24 @@ void gateway_drain(struct gateway *g)
         if (got <= 0)
             break;
         total += (size_t)got;
+    }
+}
+
+/* mod_http2 resets a stream whose body is not read when the answer ends, and several clients then report a
+ * broken transfer in place of the answer. The answer is on its way; its end waits for the end of the body, or
+ * until the client has stopped sending. */
+void gateway_linger(struct gateway *g)
+{
+    int64_t now = clock_mono_us(), until = now + g->service->linger_us, heard = now;
+    char buf[PIECE];
+
+    while (!g->complete && !g->cut && !g->r->connection->aborted && now < until &&
+           now < heard + LINGER_QUIET_MS * (CLOCK_SECOND / 1000)) {
+        if (APR_BRIGADE_EMPTY(g->in) && fetch(g, sizeof buf, false) == 0)
+            apr_sleep(apr_time_from_msec(LINGER_STEP_MS));
+        else if (take(g, buf, sizeof buf) > 0)
+            heard = now;
+        now = clock_mono_us();
     }
 }
 

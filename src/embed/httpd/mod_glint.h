@@ -63,6 +63,7 @@ struct service {
     _Atomic bool open;
     _Atomic int64_t retry_us; /* monotonic: when to try the next time */
     _Atomic int active;       /* requests */
+    int64_t linger_us;        /* [glint] linger_timeout */
 };
 
 struct section *section_make(cmd_parms *cmd);
@@ -123,6 +124,9 @@ struct gateway {
 int gateway_run(request_rec *r, struct service *s, const char *mount);
 /* Takes what has already arrived of an unread body, if that is little. */
 void gateway_drain(struct gateway *g);
+/* Over HTTP/2, with the answer sent but for its end: reads and drops the rest of the body, at most for
+ * [glint] linger_timeout. */
+void gateway_linger(struct gateway *g);
 
 int answer_head(struct gateway *g, int status, const struct http_headers *h, int64_t length);
 int answer_write(struct gateway *g, const void *buf, size_t n);

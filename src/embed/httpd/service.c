@@ -108,6 +108,8 @@ static int service_load(struct service *s, struct error *e)
     if (host_load(&rq, &s->host, e) < 0)
         return -1;
     host_keep_worker(s->host, !s->worker);
+    s->linger_us =
+        (int64_t)(config_float(host_config(s->host), "glint", "linger_timeout") * (double)CLOCK_SECOND);
     return 0;
 }
 
