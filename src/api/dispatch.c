@@ -401,11 +401,11 @@ static int serve(void *arg, struct http_request *http)
     policy_release(rq.rules);
     if (http->deferred) {
         go_on(&rq);
-        return 0;
+    } else {
+        if (result == 0)
+            tell(&rq);
+        settings_free(rq.settings);
     }
-    if (result == 0)
-        tell(&rq);
-    settings_free(rq.settings);
     if (api->after && !http->inline_only)
         api->after(api->after_arg);
     return result;
