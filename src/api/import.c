@@ -299,7 +299,7 @@ static int source_check(struct request *rq, struct asked *q, struct error *e)
     if (!is(q, "web-download"))
         return 0;
     request_db_release(rq); /* a connection is not held while names are resolved */
-    return import_download_check(&rq->settings->sources, q->options, e);
+    return import_download_check(rq->settings->sources, q->options, e);
 }
 
 /* ---- accepting ---- */

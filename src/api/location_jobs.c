@@ -75,7 +75,7 @@ static int source_check(struct request *rq, const char *url, struct error *e)
 
     if (split && !str_eq(u.scheme, "http") && !str_eq(u.scheme, "https"))
         return 0;
-    if (split && source_allowed(&rq->settings->sources, url))
+    if (split && request_source(rq, "a location", url))
         return 0;
     return error_set(e, ERROR_INVALID, "URI for add location does not pass filtering: %s", url);
 }

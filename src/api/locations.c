@@ -40,10 +40,13 @@ static enum error_kind ask_store(struct request *rq, const char *url, uint64_t *
         return ERROR_INVALID;
     if (is_restricted(u.scheme))
         return ERROR_NOT_FOUND;
-    if (str_starts(u.scheme, "http") && !source_allowed(&rq->settings->sources, url))
+    if (str_starts(u.scheme, "http") && !request_source(rq, "a location", url))
         return ERROR_INVALID;
-    if (store_size(s, url, ret, &e) < 0)
+    if (store_size(s, url, ret, &e) < 0) {
+        if (e.detail[0])
+            log_info("%s: a location is refused: %s", rq->request_id, e.detail);
         return e.kind == ERROR_NOT_FOUND ? ERROR_NOT_FOUND : ERROR_INVALID;
+    }
     return *ret > 0 ? ERROR_NONE : ERROR_NOT_FOUND;
 }
 

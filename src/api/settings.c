@@ -6,6 +6,7 @@
 
 #include "api/cors.h"
 #include "api/healthcheck.h"
+#include "fetch/fetch.h"
 
 static enum identity_source identity_of(const struct pipeline *p)
 {
@@ -107,7 +108,7 @@ static void read_options(struct settings *s)
     s->tag_quota = config_int(c, "DEFAULT", "image_tag_quota");
     s->location_quota = config_int(c, "DEFAULT", "image_location_quota");
     s->secure_hash = config_bool(c, "DEFAULT", "do_secure_hash");
-    source_filter_read(c, &s->sources);
+    s->sources = fetch_rules_make(c, NULL);
     read_hosts(s);
     s->storage_quota = config_int(c, "DEFAULT", "user_storage_quota");
     s->size_cap = (uint64_t)config_int(c, "DEFAULT", "image_size_cap");
@@ -177,6 +178,7 @@ void settings_free(struct settings *s)
 {
     if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
         return;
+    fetch_rules_free(s->sources);
     policy_close(s->policy);
     protections_close(s->protections); /* the policy's options borrowed from it */
     schema_free(s->schema);

@@ -39,7 +39,7 @@ struct settings {
     bool show_direct_url, show_locations, cache_on;
     bool secure_hash; /* hashes of locations are computed, not believed */
     struct inspect_policy inspect;
-    struct source_filter sources;
+    struct fetch_rules *sources; /* which URLs clients may name */
     struct hosts hosts;
 };
 

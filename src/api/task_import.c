@@ -48,7 +48,7 @@ static int source_check(struct request *rq, const json_t *input, struct error *e
     if (location_check(from, e) < 0)
         return -1;
     request_db_release(rq); /* a connection is not held while names are resolved */
-    if (source_allowed_import(&rq->settings->sources, json_string_value(from)))
+    if (request_source(rq, "a task's source", json_string_value(from)))
         return 0;
     return error_set(e, ERROR_INVALID, "URI for legacy import task does not pass filtering: %s",
                      json_string_value(from));

@@ -12,7 +12,11 @@
 struct arena;
 
 struct arena *arena_make(size_t first_block) __attribute__((returns_nonnull));
-void arena_free(struct arena *a);  /* runs what arena_at_end() was given, last first; takes NULL */
+void arena_free(struct arena *a); /* runs what arena_at_end() was given, last first; takes NULL */
+static inline void arena_end(struct arena **a) /* for CLEANUP */
+{
+    arena_free(*a);
+}
 void arena_reset(struct arena *a); /* as free and make, but keeps the first block */
 
 void *arena_alloc(struct arena *a, size_t n) __attribute__((returns_nonnull)); /* zeroed, 16-aligned */

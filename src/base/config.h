@@ -85,6 +85,11 @@ double config_float(const struct config *c, const char *group, const char *name)
 bool config_is_set(const struct config *c, const char *group, const char *name); /* not by default */
 /* Items in order; memory is the config's. Returns their number; *ret may be NULL when it is 0. */
 size_t config_list(const struct config *c, const char *group, const char *name, const char *const **ret);
+/* Tells of every option that some file, variable or switch sets, one text for each of several values; also of
+ * those without effect. */
+void config_each_set(const struct config *c,
+                     void (*tell)(void *arg, const char *group, const struct option *o, const char *text),
+                     void *arg);
 const char *config_origin(const struct config *c, const char *group, const char *name,
                           struct config_origin *ret);
 

@@ -91,6 +91,23 @@ void config_show(const struct config *c, bool all, struct str *out)
             show_group(c, i, all, out);
 }
 
+void config_each_set(const struct config *c,
+                     void (*tell)(void *arg, const char *group, const struct option *o, const char *text),
+                     void *arg)
+{
+    for (size_t i = 0; i < c->n_slots; i++) {
+        const struct config_slot *s = c->slots[i];
+
+        if (s->n_raw == 0 || !s->value.text)
+            continue;
+        if (s->option->type != OPTION_MULTI)
+            tell(arg, s->group, s->option, s->value.text);
+        else
+            for (size_t k = 0; k < s->value.n_items; k++)
+                tell(arg, s->group, s->option, s->value.items[k]);
+    }
+}
+
 /* ---- the sample file ---- */
 
 static void add_wrapped(const char *text, struct str *out)

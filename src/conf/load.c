@@ -171,6 +171,7 @@ static const char *const *standalone_pairs(struct arena *a, const char *const *d
         "glance_store.filesystem_store_datadir=${glint.data_dir}/images",
         "DEFAULT.node_staging_uri=file://${glint.data_dir}/staging",
         "DEFAULT.bind_host=127.0.0.1",
+        "glint.import_private=false",
     };
     const char **pairs = NULL;
     size_t n = 0, cap = 0;

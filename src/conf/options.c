@@ -202,11 +202,19 @@ const struct option conf_options[] = {
     { "glance_download_properties", "extra_properties", OPTION_BOUNDED_LIST,
       "[hw_,trait:,os_distro,os_secure_boot,os_type]",
       .help = "Beginnings of the names of properties that a glance-download copies from the other image." },
+    { "glint", "import_private", OPTION_BOOL, "true",
+      .help =
+          "Let clients name sources (imports, tasks, locations) in private networks: 10.0.0.0/8, "
+          "172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, fc00::/7. It is on as in Glance, so that mirrors of "
+          "the site are reached; new installations turn it off and name their mirrors. Never reached are "
+          "this "
+          "machine, its link, and hosts that this configuration names as the service's own (database, cache, "
+          "broker, Keystone, stores), but for those that [import_filtering_opts] allowed_hosts names." },
     { "glint", "import_networks", OPTION_LIST, "",
       .help =
-          "Networks (10.0.0.0/8, fd00::/8) or addresses that imports may fetch from although they are not "
-          "public: without this, only hosts that [import_filtering_opts] allowed_hosts names may have "
-          "loopback, link-local, private, shared, multicast or reserved addresses." },
+          "Networks (10.0.0.0/8, fd00::/8) or addresses that clients may name sources in although they are "
+          "not public, where import_private is false, or which nobody should have (198.18.0.0/15). Loopback "
+          "and link-local addresses have to be named by a network of nothing else (127.0.0.2)." },
     { "glint", "import_proxy", OPTION_STRING, "",
       .help = "Proxy by which imports fetch, http://host:port. It resolves the names, so that it has to keep "
               "what it reaches to itself. Empty: none, whatever the environment says." },

@@ -17,6 +17,8 @@ struct asking {
     struct fetch_header *items;
     size_t cap;
     char why[CURL_ERROR_SIZE];
+    struct fetch_head head;
+    const char *refused;
 };
 
 static void asking_end(struct asking *k)
@@ -46,6 +48,9 @@ static size_t take_head(char *bytes, size_t size, size_t n, void *arg)
     const char *end = bytes + size * n, *colon = memchr(bytes, ':', size * n), *blank;
     struct fetch_header *h;
 
+    fetch_head_line(&k->head, bytes, size * n);
+    if (size * n <= 2 && (k->refused = fetch_head_refused(&k->head, 0, false)))
+        return 0;
     if (size * n > 5 && memcmp(bytes, "HTTP/", 5) == 0) {
         blank = memchr(bytes, ' ', size * n);
         blank = blank ? memchr(blank + 1, ' ', (size_t)(end - blank - 1)) : NULL;
@@ -156,7 +161,7 @@ static int ask(struct asking *k, const struct fetch_question *q, struct error *e
         return 0;
     }
     error_set(e, code == CURLE_OK ? ERROR_INVALID : kind_of(code), "%.500s gives no answer.", q->url);
-    return error_detail(e, "%s", *k->why ? k->why : k->lib->easy_strerror(code));
+    return error_detail(e, "%s", k->refused ? k->refused : *k->why ? k->why : k->lib->easy_strerror(code));
 }
 
 int fetch_ask(struct arena *a, const struct fetch_question *q, struct fetch_answer *ret, struct error *e)

@@ -3,7 +3,7 @@
  * into the reader's buffer, and it is paused as soon as that is full. Redirects are followed here, one
  * request each, so that each step is looked at. What is left of a large body that nothing is done to on its
  * way is read from the socket itself. */
-#include "fetch/fetch.h"
+#include "fetch/source_private.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,12 +23,18 @@ struct fetch {
     struct fetch_options o;
     char why[CURL_ERROR_SIZE];
 
+    struct arena *arena;
+    struct fetch_gate gate;
     unsigned requests;    /* sent so far */
-    bool near_first;      /* the first one went to this machine or its link */
     bool head_read, done; /* of the present request */
     CURLcode result;      /* once done */
+    const char *reason;   /* that we ended it for; NULL: libcurl says why */
     struct fetch_head head;
-    struct fetch_target target;            /* with admit */
+    struct fetch_target target;
+    struct sockaddr_storage *proxies; /* addresses of the proxy, where there is one */
+    size_t n_proxies;
+    const char *where;                     /* "host:port" of the target */
+    bool part_asked;                       /* by the present request */
     struct curl_slist *headers, *resolved; /* lists of libcurl's options */
 
     int64_t deadline_us; /* monotonic; 0: none */
@@ -63,21 +69,15 @@ static bool same_host(const struct sockaddr *a, const struct sockaddr_storage *b
                   &((const struct sockaddr_in6 *)(const void *)b)->sin6_addr, sizeof(struct in6_addr)) == 0;
 }
 
-static bool may_connect(struct fetch *f, const struct sockaddr *address)
+static bool may_connect(const struct fetch *f, const struct sockaddr *address)
 {
-    bool near = fetch_address_near(address);
-
-    if (f->o.admit && !f->o.proxied) {
-        for (size_t i = 0; i < f->target.n_addresses; i++)
-            if (same_host(address, &f->target.addresses[i]))
-                return true;
-        return false;
-    }
-    if (f->o.admit)
-        return true;
-    if (f->requests == 1)
-        f->near_first |= near;
-    return !near || f->near_first;
+    for (size_t i = 0; i < f->target.n_addresses; i++)
+        if (same_host(address, &f->target.addresses[i]))
+            return true;
+    for (size_t i = 0; i < f->n_proxies; i++)
+        if (same_host(address, &f->proxies[i]))
+            return true;
+    return false;
 }
 
 static curl_socket_t open_socket(void *arg, curlsocktype purpose UNUSED, struct curl_sockaddr *address)
@@ -118,8 +118,9 @@ static size_t take_head(char *bytes, size_t size, size_t n, void *arg)
     if (n <= 2) {
         f->lib->easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
         f->head_read = status >= 200;
+        f->reason = f->head_read ? fetch_head_refused(&f->head, (unsigned)status, f->part_asked) : NULL;
     }
-    return n;
+    return f->reason ? 0 : n; /* before libcurl undoes any coding of the body */
 }
 
 /* What it has received libcurl hands over in small pieces. To refuse one makes it copy all that follow, into
@@ -154,8 +155,16 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *arg)
 
 static int fail(const struct fetch *f, enum error_kind kind, CURLcode code, struct error *e)
 {
+    const char *why = f->reason ? f->reason : *f->why ? f->why : f->lib->easy_strerror(code);
+
     error_set(e, kind, "Remote server where the image is present is unavailable.");
-    return error_detail(e, "%s", *f->why ? f->why : f->lib->easy_strerror(code));
+    return error_detail(e, "source %.200s: %.180s", f->where ? f->where : "", why);
+}
+
+static int give_up(struct fetch *f, const char *why, struct error *e)
+{
+    f->reason = why;
+    return fail(f, ERROR_UNAVAILABLE, CURLE_OPERATION_TIMEDOUT, e);
 }
 
 /* One step of the transfer; waits for the network when there is nothing to do. */
@@ -199,17 +208,17 @@ static void step_plain(struct fetch *f, int wait_ms)
     f->result = n == 0 ? CURLE_PARTIAL_FILE : CURLE_RECV_ERROR;
 }
 
-/* Enough for the window of waiting that ends now, and still in time? */
-static bool fast_enough(struct fetch *f, int64_t waited_us, int64_t now_us)
+/* NULL: enough for the window of waiting that ends now, and still in time. */
+static const char *too_slow(struct fetch *f, int64_t waited_us, int64_t now_us)
 {
     f->waited_us += waited_us;
     if (f->waited_us >= f->o.timeout_ms * 1000) {
         if (f->moved - f->window_moved < f->o.rate_min * (uint64_t)f->o.timeout_ms / 1000)
-            return false;
+            return "it is slower than the least rate";
         f->waited_us = 0;
         f->window_moved = f->moved;
     }
-    return f->deadline_us == 0 || now_us < f->deadline_us;
+    return f->deadline_us == 0 || now_us < f->deadline_us ? NULL : "it takes longer than all of it may";
 }
 
 /* Runs the transfer until its head is there, the reader's buffer has something, or it is over. */
@@ -218,20 +227,22 @@ static int run(struct fetch *f, bool for_head, struct error *e)
     int64_t last = clock_mono_us(), now = last, asked = last;
     const unsigned char *start = f->buffer;
     uint64_t seen = f->moved;
+    const char *slow;
 
     while (!f->done && (for_head ? !f->head_read : f->buffer == start)) {
         int64_t left = f->o.timeout_ms - (now - last) / 1000, before = now;
         int wait_ms = left < TICK_MS ? (int)left : TICK_MS;
 
         if (left <= 0)
-            return fail(f, ERROR_UNAVAILABLE, CURLE_OPERATION_TIMEDOUT, e);
+            return give_up(f, "nothing came for as long as a silence may last", e);
         if (f->plain >= 0)
             step_plain(f, wait_ms);
         else if (step(f, wait_ms, e) < 0)
             return -1;
         now = clock_mono_us();
-        if (!fast_enough(f, now - before, now))
-            return fail(f, ERROR_UNAVAILABLE, CURLE_OPERATION_TIMEDOUT, e);
+        slow = too_slow(f, now - before, now);
+        if (slow)
+            return give_up(f, slow, e);
         if (f->moved != seen) {
             seen = f->moved;
             last = now;
@@ -293,6 +304,7 @@ static void set_up(struct fetch *f, bool head, uint64_t offset)
     lib->easy_setopt(f->easy, CURLOPT_WRITEFUNCTION, take_body);
     lib->easy_setopt(f->easy, CURLOPT_WRITEDATA, f);
     lib->easy_setopt(f->easy, CURLOPT_NOBODY, head ? 1L : 0L);
+    f->part_asked = offset > 0;
     if (offset > 0) {
         snprintf(range, sizeof range, "%llu-", (unsigned long long)offset);
         lib->easy_setopt(f->easy, CURLOPT_RANGE, range);
@@ -329,7 +341,7 @@ static void pin(struct fetch *f)
     CLEANUP(str_done) struct str line = STR_INIT;
     char text[INET6_ADDRSTRLEN];
 
-    if (t->literal || f->o.proxied)
+    if (t->literal || t->n_addresses == 0)
         return;
     str_addf(&line, "%s:%u:", t->host, t->port);
     for (size_t i = 0; i < t->n_addresses; i++) {
@@ -344,27 +356,31 @@ static void pin(struct fetch *f)
 
 static int ask(struct fetch *f, const char *url, struct error *e)
 {
-    const char *proxy = str_starts(url, "https://") ? f->o.proxy_https : f->o.proxy_http;
+    bool tls = str_starts(url, "https://");
+    const char *proxy = tls ? f->o.proxy_https : f->o.proxy_http, *used;
 
-    if (f->o.admit) {
-        if (f->o.admit(f->o.admit_arg, url, &f->target, e) < 0)
-            return -1;
-        pin(f);
-        url = f->target.url;
-    }
+    f->gate.proxied = proxy_used(proxy, tls, &used);
+    f->n_proxies = f->gate.proxied ? proxy_addresses(f->o.rules, f->arena, used, &f->proxies) : 0;
+    if (fetch_admit(&f->gate, url, &f->target, e) < 0)
+        return -1;
+    f->where = arena_printf(f->arena, "%s:%u", f->target.host, f->target.port);
+    pin(f);
     f->requests++;
     f->head_read = f->done = f->paused = false;
     f->result = CURLE_OK;
+    f->reason = NULL;
     str_clear(&f->spill);
     f->spilled = 0;
     f->body = 0;
     f->plain = -1;
-    f->lib->easy_setopt(f->easy, CURLOPT_URL, url);
+    f->lib->easy_setopt(f->easy, CURLOPT_URL, f->target.url);
     f->lib->easy_setopt(f->easy, CURLOPT_PROXY, proxy);
     if (f->lib->multi_add_handle(f->multi, f->easy) != CURLM_OK)
         return fail(f, ERROR_UNAVAILABLE, CURLE_FAILED_INIT, e);
     if (run(f, true, e) < 0)
         return -1;
+    if (f->reason)
+        return fail(f, ERROR_INVALID, CURLE_OK, e);
     if (f->head_read || (f->done && f->result == CURLE_OK))
         return 0;
     return fail(f, f->result == CURLE_URL_MALFORMAT ? ERROR_INVALID : ERROR_UNAVAILABLE, f->result, e);
@@ -375,7 +391,15 @@ static bool is_redirect(const struct fetch *f)
     unsigned status = fetch_status(f);
 
     return status == 301 || status == 302 ||
-           (f->o.admit && (status == 303 || status == 307 || status == 308));
+           (f->o.follow_all && (status == 303 || status == 307 || status == 308));
+}
+
+/* Of the other URL the scheme is told, for operators. */
+static int redirect_refused(const struct fetch *f, const char *message, const char *to, struct error *e)
+{
+    error_set(e, ERROR_INVALID, "%s", message);
+    return error_detail(e, "source %.200s: redirect to \"%.20s\"", f->where,
+                        to ? arena_strn(f->arena, to, strcspn(to, ":/?#")) : "");
 }
 
 /* Where the redirect leads, in *ret (to be freed). */
@@ -385,9 +409,11 @@ static int follow(struct fetch *f, struct str *ret, struct error *e)
 
     f->lib->easy_getinfo(f->easy, CURLINFO_REDIRECT_URL, &to);
     if (!to || (!str_starts(to, "http://") && !str_starts(to, "https://")))
-        return error_set(e, ERROR_INVALID, "The remote server redirects to where nothing is fetched from.");
+        return redirect_refused(f, "The remote server redirects to where nothing is fetched from.", to, e);
     if (f->requests >= f->o.requests_max)
-        return error_set(e, ERROR_INVALID, "The HTTP URL exceeded %u maximum redirects.", f->o.requests_max);
+        return redirect_refused(
+            f, arena_printf(f->arena, "The HTTP URL exceeded %u maximum redirects.", f->o.requests_max), to,
+            e);
     str_clear(ret);
     str_add(ret, to);
     f->lib->multi_remove_handle(f->multi, f->easy);
@@ -405,6 +431,9 @@ int fetch_open(const struct fetch_options *o, const char *url, bool head, uint64
     if (!f->lib)
         return error_set(e, ERROR_UNAVAILABLE, "libcurl.so.4 is not installed");
     f->o = *o;
+    f->o.rules = fetch_rules_ref(o->rules);
+    f->arena = arena_make(1024);
+    f->gate = (struct fetch_gate){ .rules = f->o.rules, .arena = f->arena, .stored = o->stored };
     f->deadline_us = o->total_ms > 0 ? clock_mono_us() + o->total_ms * 1000 : 0;
     f->easy = f->lib->easy_init();
     f->multi = f->lib->multi_init();
@@ -448,6 +477,11 @@ bool fetch_part(const struct fetch *f, uint64_t *ret_first, uint64_t *ret_total)
     *ret_first = f->head.part_first;
     *ret_total = f->head.total;
     return true;
+}
+
+const char *fetch_where(const struct fetch *f)
+{
+    return f->where;
 }
 
 const struct fetch_head *fetch_head(const struct fetch *f)
@@ -537,5 +571,7 @@ void fetch_close(struct fetch **f)
     if (own->resolved)
         own->lib->slist_free_all(own->resolved);
     str_done(&own->spill);
+    arena_free(own->arena);
+    fetch_rules_free(own->o.rules);
     mem_free(own);
 }

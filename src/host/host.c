@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "db/db.h"
+#include "fetch/fetch.h"
 #include "host/keeper.h"
 #include "model/model.h"
 #include "store/store.h"
@@ -69,6 +70,17 @@ static void say_lines(const char *lines)
     }
 }
 
+/* Which networks clients can have the service ask. */
+static void say_sources(const struct config *c)
+{
+    struct fetch_rules *rules = fetch_rules_make(c, NULL);
+    CLEANUP(str_done) struct str line = STR_INIT;
+
+    fetch_rules_describe(rules, &line);
+    log_info("%s", str_text(&line));
+    fetch_rules_free(rules);
+}
+
 void host_warn(const struct host *h)
 {
     const struct pipeline *p = h->pipeline;
@@ -87,6 +99,7 @@ void host_warn(const struct host *h)
             p->source, p->name);
     if (pipeline_has(p, FILTER_GZIP))
         log_warning("%s: the filter gzip is accepted, answers are not compressed", p->source);
+    say_sources(h->config);
 }
 
 /* ---- opening ---- */
@@ -244,6 +257,8 @@ void host_adopt(struct host *h, struct host *next)
     next->config = config;
     next->pipeline = pipeline;
     next->unsupported = unsupported;
+    if (h->stores)
+        stores_reread(h->stores, h->config);
     host_free(next);
 }
 

@@ -250,6 +250,7 @@ struct http_url {
     unsigned port;             /* 0: none */
     bool port_told;            /* also when it is 0 */
     bool user_told;            /* something stands before the host */
+    const char *user;          /* that, without the "@"; "" */
     const char *rest;          /* what follows the host: path, query, fragment */
 };
 bool http_url_split(struct arena *a, const char *url, struct http_url *ret);

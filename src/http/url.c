@@ -147,7 +147,7 @@ bool http_url_split(struct arena *a, const char *url, struct http_url *ret)
     char *text = url_trim(a, url), *host, *at, *end;
     size_t n = scheme_length(text);
 
-    *ret = (struct http_url){ .scheme = arena_strn(a, text, n), .host = "" };
+    *ret = (struct http_url){ .scheme = arena_strn(a, text, n), .host = "", .user = "" };
     str_lower((char *)(uintptr_t)ret->scheme);
     text += n ? n + 1 : 0;
     ret->rest = text;
@@ -157,8 +157,11 @@ bool http_url_split(struct arena *a, const char *url, struct http_url *ret)
     host = arena_strn(a, text + 2, n);
     ret->rest = text + 2 + n;
     at = strrchr(host, '@');
-    host = at ? at + 1 : host;
-    ret->user_told = at != NULL;
+    if (at) {
+        ret->user = arena_strn(a, host, (size_t)(at - host));
+        ret->user_told = true;
+        host = at + 1;
+    }
     end = *host == '[' ? strchr(host, ']') : NULL;
     if (!end != (*host != '['))
         return false;

@@ -14,6 +14,7 @@ struct store_driver {
 
     /* group: the section that holds this store's options ("glance_store" in single-store mode). */
     int (*open)(struct store *, const struct config *, const char *group, struct error *);
+    void (*reread)(struct store *s, const struct config *c); /* what follows a reload; NULL: nothing */
     void (*close)(struct store *);
 
     /* Whether a URL of its schemes is this store's and no other's of its type. NULL: any is. */

@@ -4,9 +4,11 @@
  *
  * A get is one request for the whole object from its beginning; reading somewhere else than where the last
  * read ended is a request for the rest from there. What the server said of the size in the first answer binds
- * the later ones. */
+ * the later ones. A location is judged at each request as it was when it was set (fetch/source.c): what its
+ * name resolves to may have changed. */
 #include "store/driver.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "fetch/fetch.h"
@@ -15,6 +17,8 @@ enum { REQUESTS_MAX = 5, SKIP_BUFFER = 64 * 1024 };
 
 struct web {
     struct fetch_options options; /* texts are its own */
+    pthread_mutex_t lock;         /* of the rules, which a reload exchanges */
+    struct fetch_rules *rules;
 };
 
 struct web_get {
@@ -50,15 +54,32 @@ static int web_open(struct store *s, const struct config *c, const char *group, 
         .total_ms = config_int(c, "glint", "import_timeout") * 1000,
         .rate_min = (uint64_t)config_int(c, "glint", "import_rate_min"),
         .requests_max = REQUESTS_MAX,
+        .stored = true,
     };
+    pthread_mutex_init(&w->lock, NULL);
+    w->rules = fetch_rules_make(c, NULL);
     s->data = w;
     return 0;
+}
+
+static void web_reread(struct store *s, const struct config *c)
+{
+    struct fetch_rules *old, *rules = fetch_rules_make(c, NULL);
+    struct web *w = s->data;
+
+    pthread_mutex_lock(&w->lock);
+    old = w->rules;
+    w->rules = rules;
+    pthread_mutex_unlock(&w->lock);
+    fetch_rules_free(old);
 }
 
 static void web_close(struct store *s)
 {
     struct web *w = s->data;
 
+    fetch_rules_free(w->rules);
+    pthread_mutex_destroy(&w->lock);
     mem_free((char *)(uintptr_t)w->options.ca_file);
     mem_free((char *)(uintptr_t)w->options.proxy_http);
     mem_free((char *)(uintptr_t)w->options.proxy_https);
@@ -106,24 +127,35 @@ static int url_check(const char *url, struct error *e)
     return 0;
 }
 
-static int status_check(unsigned status, struct error *e)
+static int status_check(const struct fetch *f, struct error *e)
 {
+    unsigned status = fetch_status(f);
+
     if (status < 300)
         return 0;
     if (status == 404)
-        return error_set(e, ERROR_NOT_FOUND, "HTTP datastore could not find image at URI.");
-    return error_set(e, status >= 500 ? ERROR_UNAVAILABLE : ERROR_INVALID,
-                     "The HTTP URL returned a %u status code.", status);
+        error_set(e, ERROR_NOT_FOUND, "HTTP datastore could not find image at URI.");
+    else
+        error_set(e, status >= 500 ? ERROR_UNAVAILABLE : ERROR_INVALID,
+                  "The HTTP URL returned a %u status code.", status);
+    return error_detail(e, "source %.200s: it answers %u", fetch_where(f), status);
 }
 
 static int ask(struct store *s, const char *url, bool head, uint64_t offset, struct fetch **ret,
                struct error *e)
 {
-    const struct web *w = s->data;
+    struct web *w = s->data;
+    struct fetch_options o = w->options;
+    int result;
 
-    if (url_check(url, e) < 0 || fetch_open(&w->options, url, head, offset, ret, e) < 0)
+    if (url_check(url, e) < 0)
         return -1;
-    return status_check(fetch_status(*ret), e);
+    pthread_mutex_lock(&w->lock);
+    o.rules = fetch_rules_ref(w->rules);
+    pthread_mutex_unlock(&w->lock);
+    result = fetch_open(&o, url, head, offset, ret, e);
+    fetch_rules_free(o.rules);
+    return result < 0 ? -1 : status_check(*ret, e);
 }
 
 static int web_size(struct store *s, const char *url, uint64_t *ret, struct error *e)
@@ -188,6 +220,8 @@ static int move_to(struct web_get *g, uint64_t offset, struct error *e)
         if (first != offset || (g->size != STORE_SIZE_UNKNOWN && total != g->size))
             return changed(e);
     } else {
+        if (fetch_status(f) == 206)
+            return changed(e);
         if (g->size != STORE_SIZE_UNKNOWN && fetch_length(f) >= 0 && (uint64_t)fetch_length(f) != g->size)
             return changed(e);
         if (skip(f, offset, e) < 0)
@@ -233,6 +267,7 @@ const struct store_driver store_http = {
     .schemes = schemes,
     .distant = true,
     .open = web_open,
+    .reread = web_reread,
     .close = web_close,
     .size = web_size,
     .get_open = web_get_open,

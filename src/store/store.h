@@ -27,6 +27,8 @@ enum { STORE_ID_MAX = 255 };
  * [glance_store] default_backend), or one ([glance_store] stores and default_store). A store that cannot be
  * opened is an error, but for those of `stores` beside the default. */
 int stores_open(const struct config *c, struct stores **ret, struct error *e) MUST_CHECK;
+/* Takes over what follows a reload of the configuration, under running transfers. */
+void stores_reread(struct stores *s, const struct config *c);
 void stores_close(struct stores *s); /* takes NULL */
 struct store *stores_default(const struct stores *s);
 bool stores_several(

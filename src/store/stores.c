@@ -306,6 +306,13 @@ void stores_close(struct stores *s)
     mem_free(s);
 }
 
+void stores_reread(struct stores *s, const struct config *c)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->items[i].driver->reread)
+            s->items[i].driver->reread(&s->items[i], c);
+}
+
 struct store *stores_default(const struct stores *s)
 {
     return s->standard;

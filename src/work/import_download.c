@@ -54,23 +54,27 @@ static int not_allowed(const json_t *uri, struct error *e)
     return error_set(e, ERROR_INVALID, "URI for web-download does not pass filtering: %s", str_text(&shown));
 }
 
-static int source_check(const struct source_filter *f, const json_t *uri, struct error *e)
+static int source_check(struct fetch_rules *sources, const json_t *uri, struct error *e)
 {
-    if (json_is_string(uri) && source_allowed_import(f, json_string_value(uri)))
+    struct error why;
+
+    if (json_is_string(uri) && fetch_source_check(sources, json_string_value(uri), &why) == 0)
         return 0;
+    if (json_is_string(uri))
+        log_info("web-download is refused: %s", why.detail);
     return not_allowed(uri, e);
 }
 
-int import_download_check(const struct source_filter *f, const json_t *method, struct error *e)
+int import_download_check(struct fetch_rules *sources, const json_t *method, struct error *e)
 {
     const json_t *mirrors = json_object_get(method, "mirrors");
 
-    if (source_check(f, json_object_get(method, "uri"), e) < 0 || hashes_check(method, e) < 0)
+    if (source_check(sources, json_object_get(method, "uri"), e) < 0 || hashes_check(method, e) < 0)
         return -1;
     if (mirrors && (!json_is_array(mirrors) || json_array_size(mirrors) > MIRRORS_MAX))
         return error_set(e, ERROR_INVALID, "'mirrors' must be a list of at most %d URIs.", MIRRORS_MAX);
     for (size_t i = 0; i < json_array_size(mirrors); i++)
-        if (source_check(f, json_array_get(mirrors, i), e) < 0)
+        if (source_check(sources, json_array_get(mirrors, i), e) < 0)
             return -1;
     return 0;
 }

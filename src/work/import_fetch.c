@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "http/http.h"
-#include "work/source.h"
 #include "json/json.h"
 
 enum {
@@ -37,7 +36,6 @@ struct mark {
 struct transfer {
     struct import *im;
     const struct import_source *source;
-    struct source_gate gate;
     struct fetch_options options;
     const char *headers[2];
     struct fetch *fetch;
@@ -162,7 +160,8 @@ int import_status_check(struct import *im, const struct fetch *f, struct error *
         return 0;
     if (is_temporary(status))
         im->run->retry_us = import_retry_after(fetch_head(f)->retry_after, clock_now_us());
-    error_set(e, is_temporary(status) ? ERROR_UNAVAILABLE : ERROR_INVALID, "The server answers %u.", status);
+    error_set(e, is_temporary(status) ? ERROR_UNAVAILABLE : ERROR_INVALID, "source %.150s: it answers %u",
+              fetch_where(f), status);
     return import_unreached(e);
 }
 
@@ -182,15 +181,6 @@ static bool continues(const struct transfer *t)
     return fetch_part(t->fetch, &first, &total) && first == t->at &&
            (t->mark.length < 0 || total == (uint64_t)t->mark.length) && total <= INT64_MAX &&
            (!*theirs || str_eq(mine, theirs));
-}
-
-/* Everything, although the answer may call it a part. */
-static bool is_whole(const struct fetch *f)
-{
-    const struct fetch_head *h = fetch_head(f);
-
-    return fetch_status(f) != 206 || !h->part_seen ||
-           (h->part && h->part_first == 0 && h->total_known && h->part_last + 1 == h->total);
 }
 
 /* ---- one request ---- */
@@ -228,10 +218,6 @@ static int take_up(struct transfer *t, struct error *e)
 /* A new object, from its first byte on. */
 static int start_over(struct transfer *t, struct error *e)
 {
-    if (fetch_head(t->fetch)->length_junk)
-        return refuse(e, ERROR_INVALID, "The server says a length that is none.");
-    if (!is_whole(t->fetch))
-        return refuse(e, ERROR_INVALID, "The server answers with a part that was not asked for.");
     if (begin(t, false, e) < 0)
         return -1;
     t->begun = 0;
@@ -258,7 +244,6 @@ static int ask(struct transfer *t, struct error *e)
     unsigned status;
 
     t->options.if_range = t->at > 0 ? t->mark.validator : NULL;
-    t->gate.tls = false;
     fetch_close(&t->fetch);
     if (fetch_open(&t->options, t->source->url, false, t->at, &t->fetch, e) < 0)
         return import_unreached(e);
@@ -340,26 +325,24 @@ static int once(struct transfer *t, struct error *e)
 
 /* ---- all of them ---- */
 
-void import_fetch_options(struct import *im, struct source_gate *gate, struct fetch_options *ret)
+void import_fetch_options(struct import *im, struct fetch_options *ret)
 {
     const struct config *c = im->settings->config;
     const char *proxy = config_str(c, "glint", "import_proxy");
     int64_t silence_ms = (int64_t)(config_float(c, "glint", "fetch_timeout") * 1000);
 
-    *gate = (struct source_gate){ .filter = &im->settings->sources, .arena = im->run->arena };
     *ret = (struct fetch_options){
         .verify = true,
         .ca_file = config_str(c, "glint", "import_ca_file"),
         .proxy_http = proxy ? proxy : "",
         .proxy_https = proxy ? proxy : "",
-        .proxied = proxy && *proxy,
         .timeout_ms = silence_ms,
         .connect_ms = silence_ms < CONNECT_MS_MAX ? silence_ms : CONNECT_MS_MAX,
         .total_ms = config_int(c, "glint", "import_timeout") * 1000,
         .rate_min = (uint64_t)config_int(c, "glint", "import_rate_min"),
         .requests_max = REQUESTS_MAX,
-        .admit = source_admit,
-        .admit_arg = gate,
+        .rules = im->settings->sources,
+        .follow_all = true,
         .alive = waits,
         .alive_arg = im,
     };
@@ -381,7 +364,7 @@ int import_fetch(struct import *im, const struct import_source *source, struct e
     int restarts = 0, result;
 
     job_fetch_begin(im->run);
-    import_fetch_options(im, &t.gate, &t.options);
+    import_fetch_options(im, &t.options);
     t.headers[0] = source->header;
     t.options.headers = t.headers;
     while ((result = once(&t, e)) > 0 && (t.broke || restarts++ < RESTARTS_MAX))

@@ -23,8 +23,7 @@ int import_fetch(struct import *im, const struct import_source *source, struct e
 int import_fetch_begun(struct import *im, const char **ret, struct error *e) MUST_CHECK;
 
 /* For shorter questions to the same servers: the same filter and limits. */
-struct source_gate;
-void import_fetch_options(struct import *im, struct source_gate *gate, struct fetch_options *ret);
+void import_fetch_options(struct import *im, struct fetch_options *ret);
 /* 2xx, or an error; remembers how long the server wants to be left alone. */
 int import_status_check(struct import *im, const struct fetch *f, struct error *e) MUST_CHECK;
 /* Of a server that was asked: what the client may know of this failure; the rest becomes detail. */

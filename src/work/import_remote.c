@@ -7,7 +7,6 @@
 
 #include "http/http.h"
 #include "work/import_fetch.h"
-#include "work/source.h"
 #include "json/json.h"
 
 enum { DOCUMENT_MAX = 1024 * 1024, READ_STEP = 64 * 1024, PROPERTY_NAME_MAX = 255 };
@@ -167,12 +166,11 @@ static int document_ask(struct import *im, json_t **ret, struct error *e)
     CLEANUP(str_done) struct str text = STR_INIT;
     CLEANUP(job_fetch_over) struct job_run *r UNUSED = im->run;
     struct fetch_options options;
-    struct source_gate gate;
     const char *url, *headers[] = { NULL, NULL };
 
     if (whom_to_ask(im, &url, &headers[0], e) < 0)
         return -1;
-    import_fetch_options(im, &gate, &options);
+    import_fetch_options(im, &options);
     options.headers = headers;
     job_fetch_begin(im->run);
     if (fetch_open(&options, url, false, 0, &f, e) < 0)

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "fetch/fetch.h"
 #include "work/import.h"
+
+static void rules_free(void *rules)
+{
+    fetch_rules_free(rules);
+}
 
 void inspect_policy_read(const struct config *c, struct inspect_policy *ret)
 {
@@ -19,7 +25,8 @@ int import_settings_read(const struct config *c, struct arena *a, struct import_
         .config = c,
     };
     inspect_policy_read(c, &ret->inspect);
-    source_filter_read(c, &ret->sources);
+    ret->sources = fetch_rules_make(c, NULL);
+    arena_at_end(a, rules_free, ret->sources);
     hosts_read(c, &ret->hosts);
     return import_plugins_read(c, a, ret, e);
 }

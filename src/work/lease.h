@@ -31,9 +31,4 @@ bool lease_over(struct lease_watch *w, const char *id, const char *holder, int64
 void lease_watch_tidy(struct lease_watch *w);
 void lease_watch_done(struct lease_watch *w);
 
-static inline void arena_end(struct arena **a) /* for CLEANUP */
-{
-    arena_free(*a);
-}
-
 #endif

@@ -75,23 +75,6 @@ int leftovers_note(struct leftovers *all, struct db_conn *c, struct arena *a, co
                    struct error *e) MUST_CHECK;
 void leftovers_remove(const struct leftovers *all, struct db_conn *c);
 
-/* Where clients may point the service at, [import_filtering_opts]. Lists end nowhere; texts are the config's.
- */
-struct source_filter {
-    struct {
-        const char *const *items;
-        size_t n;
-    } allowed_schemes, disallowed_schemes, allowed_hosts, disallowed_hosts, allowed_ports, disallowed_ports,
-        networks; /* [glint] import_networks */
-};
-void source_filter_read(const struct config *c, struct source_filter *ret);
-/* Waits for the resolver. This machine and its link (RFC 3927, RFC 4291) are refused unless allowed_hosts
- * names the host, and so is every spelling of an address but the usual one. */
-bool source_allowed(const struct source_filter *f, const char *url);
-/* The same for what imports fetch, which is stricter: only addresses that everybody may have, and those of
- * import_networks, unless allowed_hosts names the host; http and https alone; whatever port it comes to. */
-bool source_allowed_import(const struct source_filter *f, const char *url);
-
 /* Deletes the image: first the rows and, in the same transaction, what has to be removed goes to the trash;
  * then the data. Store refusals that are known beforehand (no permission, in use) leave everything as it was,
  * and so does check() (NULL: none), which sees the image as it is inside the transaction. Own transaction. */
@@ -150,7 +133,7 @@ struct import_settings {
     const char *hashing_algorithm;
     uint64_t size_cap; /* bytes */
     struct inspect_policy inspect;
-    struct source_filter sources;
+    struct fetch_rules *sources;                /* which URLs clients may name; the arena's */
     const struct import_plugin *const *plugins; /* in the configured order */
     size_t n_plugins;
     struct plugin_settings plugin;
@@ -209,7 +192,8 @@ int location_job_add(struct db_conn *c, const struct image *im, const struct loc
 
 /* What "method" of a web-download asks for: ERROR_INVALID in Glance's words, or in ours for what is beyond it
  * (mirrors, checksum, os_hash_algo, os_hash_value). Waits for the resolver. */
-int import_download_check(const struct source_filter *f, const json_t *method, struct error *e) MUST_CHECK;
+struct fetch_rules;
+int import_download_check(struct fetch_rules *sources, const json_t *method, struct error *e) MUST_CHECK;
 /* URL of the image service that "method" of a glance-download means, in the catalog that came with the
  * request (X-Service-Catalog; NULL: none). *ret NULL: there is no such endpoint. ERROR_INVALID: the catalog
  * is no JSON. */

@@ -99,7 +99,7 @@ def service(glint_server):
     def make(program=GLINT, networks='127.0.0.2', filter=None, glint=None, **default):
         return glint_server(trusted=True, program=program, config={
             'DEFAULT': {'enabled_import_methods': '[web-download,glance-download]', 'http_retries': 1, **default},
-            'import_filtering_opts': filter or FILTER, 'glint': {'import_networks': networks, 'fetch_timeout': 2, **(glint or {})}})
+            'import_filtering_opts': filter or FILTER, 'glint': {'import_private': 'false', 'import_networks': networks, 'fetch_timeout': 2, **(glint or {})}})
     return make
 
 

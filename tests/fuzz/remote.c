@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What other servers say: the lines of an answer's head, Retry-After, a catalog, an endpoint's URL. First
  * byte: which. */
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fetch/fetch.h"
 #include "http/http.h"
 #include "work/import_fetch.h"
-#include "work/source.h"
 #include "json/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -51,26 +51,74 @@ static void catalog(const char *text)
         abort();
 }
 
-/* What is admitted is nothing but what the filter has seen. Names are left out: somebody would be asked. */
-static void admit(const char *text)
+/* One address a name, made of the name: so that names are judged, and nobody is asked. */
+static size_t resolve(void *arg UNUSED, struct arena *a, const char *name, struct sockaddr_storage **ret)
 {
-    CLEANUP(arena_end) struct arena *a = arena_make(1024);
-    struct source_filter f = { .networks = { NULL, 0 } };
-    struct source_gate g = { .filter = &f, .arena = a };
-    struct fetch_target t;
-    struct http_url u;
+    struct sockaddr_in6 *six;
+    size_t n = strlen(name);
+
+    *ret = arena_new(a, struct sockaddr_storage);
+    six = (struct sockaddr_in6 *)(void *)*ret;
+    six->sin6_family = AF_INET6;
+    memcpy(&six->sin6_addr, name, n < sizeof six->sin6_addr ? n : sizeof six->sin6_addr);
+    return 1;
+}
+
+static size_t nothing(void *arg UNUSED, struct arena *a UNUSED, struct sockaddr_storage **ret UNUSED)
+{
+    return 0;
+}
+
+static struct fetch_rules *rules(void)
+{
+    static const struct option options[] = {
+        { "import_filtering_opts", "allowed_schemes", OPTION_BOUNDED_LIST, "[http,https]" },
+        { "import_filtering_opts", "disallowed_schemes", OPTION_BOUNDED_LIST, "[]" },
+        { "import_filtering_opts", "allowed_hosts", OPTION_BOUNDED_LIST, "[]" },
+        { "import_filtering_opts", "disallowed_hosts", OPTION_BOUNDED_LIST, "[]" },
+        { "import_filtering_opts", "allowed_ports", OPTION_BOUNDED_LIST, "[]" },
+        { "import_filtering_opts", "disallowed_ports", OPTION_BOUNDED_LIST, "[]" },
+        { "glint", "import_networks", OPTION_LIST, "" },
+        { "glint", "import_private", OPTION_BOOL, "false" },
+        { NULL },
+    };
+    static const struct fetch_system machine = { resolve, nothing, NULL };
+    static struct fetch_rules *made;
+    const struct config_input in = { .options = options };
+    struct config *c;
     struct error e;
 
-    if (!http_url_split(a, text, &u) || (!strchr(u.host, ':') && u.host[strspn(u.host, "0123456789.")]) ||
-        source_admit(&g, text, &t, &e) < 0)
+    if (!made && config_read(&in, &c, &e) == 0) {
+        made = fetch_rules_make(c, &machine);
+        config_free(c);
+    }
+    return made;
+}
+
+/* What is admitted is nothing but what the filter has seen. */
+static void admit(const char *text, bool stored)
+{
+    CLEANUP(arena_end) struct arena *a = arena_make(1024);
+    struct fetch_gate g = { .rules = rules(), .arena = a, .stored = stored };
+    struct fetch_address bytes;
+    struct fetch_target t;
+    struct http_url u;
+    const char *name;
+    struct error e;
+
+    if (fetch_admit(&g, text, &t, &e) < 0)
         return;
     for (size_t i = 0; i < t.n_addresses; i++)
-        if (!fetch_address_public((const struct sockaddr *)&t.addresses[i]))
+        if (!fetch_address_bytes((const struct sockaddr *)&t.addresses[i], &bytes) ||
+            fetch_address_reach(&bytes, &name) != FETCH_PUBLIC)
             abort();
     for (const unsigned char *p = (const unsigned char *)t.url; *p; p++)
         if (*p <= ' ' || *p >= 0x7F)
             abort();
-    if (!http_url_split(a, t.url, &u) || u.user_told || u.port != t.port || !str_eq(u.host, t.host))
+    if (!http_url_split(a, t.url, &u) || (u.user_told && !stored) || u.port != t.port ||
+        !str_eq(u.host, t.host))
+        abort();
+    if (!stored && fetch_source_check(g.rules, text, &e) < 0)
         abort();
 }
 
@@ -83,7 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     text = malloc(len);
     memcpy(text, data + 1, len - 1);
     text[len - 1] = '\0';
-    switch (data[0] % 4) {
+    switch (data[0] % 5) {
     case 0:
         head(text, len - 1);
         break;
@@ -93,8 +141,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     case 2:
         catalog(text);
         break;
+    case 3:
+        admit(text, false);
+        break;
     default:
-        admit(text);
+        admit(text, true);
     }
     free(text);
     return 0;

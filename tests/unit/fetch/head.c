@@ -100,6 +100,62 @@ static void codings_are_seen(void **state UNUSED)
     assert_true(h.coded);
 }
 
+/* What is taken, and what is refused before a byte of its body is read. */
+static const struct {
+    const char *what;
+    const char *lines[3];
+    unsigned status;
+    bool asked, refused; /* for a part */
+} heads[] = {
+    { "no body", { NULL }, 204, false, false },
+    { "chunked", { "Transfer-Encoding: chunked\r\n" }, 200, false, false },
+    { "chunked, otherwise spelled", { "TRANSFER-ENCODING:\tChunked \r\n" }, 200, false, false },
+    { "a content coding is data", { "Content-Encoding: gzip\r\n" }, 200, false, false },
+    { "gzip", { "Transfer-Encoding: gzip\r\n" }, 200, false, true },
+    { "gzip twice, chunked", { "Transfer-Encoding: gzip, gzip, chunked\r\n" }, 200, false, true },
+    { "gzip, then chunked",
+      { "Transfer-Encoding: gzip\r\n", "Transfer-Encoding: chunked\r\n" },
+      200,
+      false,
+      true },
+    { "chunked twice",
+      { "Transfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\n" },
+      200,
+      false,
+      true },
+    { "nothing", { "Transfer-Encoding:\r\n" }, 200, false, true },
+    { "over two lines", { "Transfer-Encoding: chunked\r\n", " , gzip\r\n" }, 200, false, true },
+    { "a blank before the colon", { "Transfer-Encoding : chunked\r\n" }, 200, false, true },
+    { "another field over two lines", { "X: y\r\n", " z\r\n" }, 200, false, false },
+    { "one length twice", { "Content-Length: 5\r\n", "content-length: 5\r\n" }, 200, false, false },
+    { "two lengths", { "Content-Length: 5\r\n", "Content-Length: 10\r\n" }, 200, false, true },
+    { "two lengths in a line", { "Content-Length: 5, 10\r\n" }, 200, false, true },
+    { "a length over two lines", { "Content-Length: 5\r\n", "\t0\r\n" }, 200, false, true },
+    { "a negative length", { "Content-Length: -5\r\n" }, 200, false, true },
+    { "a part without a range, which the reader finds", { "Content-Length: 5\r\n" }, 206, true, false },
+    { "nor was it asked for", { "Content-Length: 5\r\n" }, 206, false, true },
+    { "a part", { "Content-Range: bytes 5-9/10\r\n" }, 206, true, false },
+    { "a part that was not asked for", { "Content-Range: bytes 5-9/10\r\n" }, 206, false, true },
+    { "all of it, as a part", { "Content-Range: bytes 0-9/10\r\n" }, 206, false, false },
+    { "of a whole of unknown size", { "Content-Range: bytes 0-9/*\r\n" }, 206, false, true },
+};
+
+static void doubtful_heads_are_refused(void **state UNUSED)
+{
+    for (size_t i = 0; i < COUNT(heads); i++) {
+        struct fetch_head h = { .part = false };
+
+        line(&h, "HTTP/1.1 103 Early Hints\r\n");
+        line(&h, "Transfer-Encoding: gzip\r\n");
+        line(&h, "HTTP/1.1 200 OK\r\n");
+        for (size_t k = 0; k < COUNT(heads[i].lines) && heads[i].lines[k]; k++)
+            line(&h, heads[i].lines[k]);
+        line(&h, "\r\n");
+        CHECK_CASE(heads[i].what,
+                   !fetch_head_refused(&h, heads[i].status, heads[i].asked) == !heads[i].refused);
+    }
+}
+
 static void validators_are_kept(void **state UNUSED)
 {
     char big[FETCH_VALIDATOR_MAX + 32];
@@ -132,6 +188,7 @@ int main(void)
                                         cmocka_unit_test(lengths_that_are_none),
                                         cmocka_unit_test(two_parts_are_none_unless_equal),
                                         cmocka_unit_test(codings_are_seen),
+                                        cmocka_unit_test(doubtful_heads_are_refused),
                                         cmocka_unit_test(validators_are_kept) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

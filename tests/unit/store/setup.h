@@ -40,6 +40,14 @@ static const struct option store_test_options[] = {
     { "glint", "fetch_timeout", OPTION_FLOAT, "60" },
     { "glint", "import_timeout", OPTION_INT, "86400" },
     { "glint", "import_rate_min", OPTION_INT, "1024" },
+    { "glint", "import_networks", OPTION_LIST, "" },
+    { "glint", "import_private", OPTION_BOOL, "true" },
+    { "import_filtering_opts", "allowed_schemes", OPTION_BOUNDED_LIST, "[http,https]" },
+    { "import_filtering_opts", "disallowed_schemes", OPTION_BOUNDED_LIST, "[]" },
+    { "import_filtering_opts", "allowed_hosts", OPTION_BOUNDED_LIST, "[]" },
+    { "import_filtering_opts", "disallowed_hosts", OPTION_BOUNDED_LIST, "[]" },
+    { "import_filtering_opts", "allowed_ports", OPTION_BOUNDED_LIST, "[80,443]" },
+    { "import_filtering_opts", "disallowed_ports", OPTION_BOUNDED_LIST, "[]" },
     { NULL },
 };
 
