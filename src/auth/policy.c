@@ -50,6 +50,10 @@ static int rules_load(const struct policy_options *o, struct policy_files *ret_f
     struct raw_rules raw = { 0 };
 
     policy_files_find(a, o, ret_files);
+    if (ret_files->unseen) {
+        arena_free(a);
+        return error_set(e, ERROR_UNAVAILABLE, "the policy's directories cannot be read now");
+    }
     for (size_t i = 0; i < ret_files->n; i++) {
         if (policy_file_load(a, ret_files->paths[i], o, &raw, e) < 0) {
             arena_free(a);
@@ -151,7 +155,7 @@ static int64_t look(struct policy *p, enum policy_news *news)
     policy_watch_files(&p->watch, &p->options, &files);
     age = clock_now_us() - files.newest_us;
     arena_free(a);
-    if (files.sum == p->sum)
+    if (files.sum == p->sum || files.unseen)
         return LOOK_EVERY_US;
     if (!closed && age >= 0 && age < REST_US)
         return REST_US - age;

@@ -65,8 +65,10 @@ static void dir_find(struct arena *a, const char *dir, struct policy_files *f)
     size_t n = 0, cap = 0;
     struct stat st;
 
-    if (!d)
+    if (!d) {
+        f->unseen |= error_is_exhausted(errno);
         return;
+    }
     while ((entry = readdir(d)) != NULL)
         if (entry->d_name[0] != '.')
             *ARENA_PUSH(a, paths, n, cap) = arena_printf(a, "%s/%s", dir, entry->d_name);

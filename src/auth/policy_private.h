@@ -112,6 +112,7 @@ struct policy_files {
     const char **paths;
     size_t n, cap;
     bool has_main; /* paths[0] is policy_file */
+    bool unseen;   /* there may be more: a directory could not be opened for want of descriptors or memory */
     uint64_t sum;
     int64_t newest_us; /* the latest change, by the wall clock */
 };

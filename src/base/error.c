@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,11 +67,18 @@ int error_set(struct error *e, enum error_kind kind, const char *message, ...)
     return -1;
 }
 
+bool error_is_exhausted(int err)
+{
+    return err == EMFILE || err == ENFILE || err == ENOMEM || err == ENOBUFS || err == EAGAIN;
+}
+
 int error_errno(struct error *e, enum error_kind kind, int err, const char *message, ...)
 {
     char text[128];
     va_list ap;
 
+    if (error_is_exhausted(err) && kind != ERROR_ABORTED)
+        kind = ERROR_UNAVAILABLE;
     e->kind = kind;
     e->status = error_kinds[kind].status;
     e->in_detail = false;

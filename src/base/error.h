@@ -57,7 +57,12 @@ void error_clear(struct error *e);
 int error_set(struct error *e, enum error_kind kind, const char *message, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* As error_set, with errno's text and number in the detail. */
+/* Whether a call failed for want of something that may be there again in a moment: descriptors, memory,
+ * threads. It says nothing of what was asked for. */
+bool error_is_exhausted(int err);
+
+/* As error_set, with errno's text and number in the detail. What failed by exhaustion is ERROR_UNAVAILABLE,
+ * whatever the kind. */
 int error_errno(struct error *e, enum error_kind kind, int err, const char *message, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -435,13 +435,15 @@ static bool is_ours(const struct import *im, int fd)
                                    (stat(im->settings->staging_dir, &dir) == 0 && st.st_uid == dir.st_uid));
 }
 
-/* Opens the file of this name if it is the one that is known; -1 without an error when it is not. */
-static int open_known(const struct import *im, const char *path, const struct staged *known)
+/* Opens the file of this name if it is the one that is known; -1, without an error when it is not. */
+static int open_known(const struct import *im, const char *path, const struct staged *known, struct error *e)
 {
     CLEANUP(fd_drop) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     char mark[STAGING_MARK_MAX];
     struct error ignored;
 
+    if (fd < 0 && error_is_exhausted(errno))
+        return error_errno(e, ERROR_UNAVAILABLE, errno, "The staged file cannot be opened now.");
     if (fd < 0 || !is_ours(im, fd) || mark_of(fd, mark, &ignored) < 0 || !str_eq(mark, known->mark) ||
         !str_eq(known->os_hash_algo, im->settings->hashing_algorithm))
         return -1;
@@ -456,11 +458,11 @@ static int find_known(struct import *im, const struct staged *known, struct erro
 
     if (staging_path(im->settings, im->image_id, path, sizeof path, e) < 0)
         return -1;
-    fd = open_known(im, path, known);
+    fd = open_known(im, path, known, e);
     for (size_t i = 0; fd < 0 && i < COUNT(suffixes); i++) {
         if (path_make(im->settings, im->image_id, suffixes[i], path, sizeof path, e) < 0)
             return -1;
-        fd = open_known(im, path, known);
+        fd = open_known(im, path, known, e);
         if (fd >= 0 && put_in_place(im, path, e) < 0)
             fd_drop(&fd);
     }

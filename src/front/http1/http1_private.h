@@ -321,6 +321,8 @@ struct loop {
     bool doors_shut;     /* not in the epoll set */
     int64_t doors_retry; /* when shut for want of descriptors */
     bool complained;     /* about that */
+    bool crowded;        /* an idle connection is to go, after the events that may be about it */
+    int reserve;         /* a descriptor that is given up to tell somebody that there is none; -1: gone */
     bool stopping, killed;
     struct conn_list lists[CONN_STATES];
     unsigned conns;
@@ -341,6 +343,7 @@ void loop_wake(struct loop *l);
 void loop_return(struct conn *c); /* a worker gives a connection back, c->verdict is set */
 
 void loop_accept(struct loop *l, struct door *d);
+void loop_make_room(struct loop *l);
 void loop_shut_doors(struct loop *l, int64_t retry); /* for a while; retry: when to try again, or INT64_MAX */
 void loop_try_doors(struct loop *l);                 /* opens them again when that is possible */
 void loop_close_doors(struct loop *l);               /* for good */

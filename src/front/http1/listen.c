@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 enum { ACCEPT_MAX = 64, ACCEPT_SHARED_MAX = 4 };
-#define RETRY_US (CLOCK_SECOND / 4)
+#define RETRY_US    (CLOCK_SECOND / 4)
+#define IDLE_MIN_US CLOCK_SECOND /* before a connection may be closed for another one */
 
 /* ---- doors: a listening socket in a loop's epoll set ---- */
 
@@ -138,13 +139,15 @@ void connection_uncount(struct http1 *h, struct share **place)
         share_leave(&h->addresses, TAKE(*place), 1);
 }
 
-static void refuse_connection(struct loop *l, const struct door *d, int fd)
+static void refuse_connection(struct loop *l, const struct door *d, int fd, const char *why)
 {
     http1_count_refusal(l->h, 503);
     if (!d->listener->tls) {
         CLEANUP(str_done) struct str out = STR_INIT;
 
-        answer_refusal(&out, &l->date, HTTP1_HTTP, 503, "too many connections of this address");
+        answer_refusal(&out, &l->date, d->listener->protocol, 503, why);
+        /* What is unread would break the connection before the answer is heard. */
+        (void)!recv(fd, l->scratch.data, l->scratch.cap, MSG_DONTWAIT);
         (void)!send(fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
         shutdown(fd, SHUT_WR);
     }
@@ -188,8 +191,10 @@ static void accepted(struct loop *l, struct door *d, int fd, const struct sockad
     SSL *ssl;
 
     l->complained = false;
+    if (l->reserve < 0)
+        l->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (!count_connection(l->h, d, address, &place)) {
-        refuse_connection(l, d, fd);
+        refuse_connection(l, d, fd, "too many connections of this address");
         return;
     }
     ssl = d->listener->tls ? new_session(l->h, fd) : NULL;
@@ -201,6 +206,35 @@ static void accepted(struct loop *l, struct door *d, int fd, const struct sockad
         return;
     }
     conn_open(l, d->listener, fd, ssl, peer, address, place);
+}
+
+/* Without a descriptor for one more connection: the one that is idle for longest goes, or the new one hears
+ * that it cannot be served. False: not even that is possible. */
+static bool make_do(struct loop *l, const struct door *d)
+{
+    const struct conn *idle = l->lists[CONN_IDLE].first;
+    int fd;
+
+    l->crowded = idle && idle->since + IDLE_MIN_US < l->now;
+    if (l->crowded)
+        return true;
+    if (l->reserve < 0)
+        return false;
+    close(l->reserve);
+    fd = accept4(d->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        l->h->open++;
+        refuse_connection(l, d, fd, "the server has no descriptor for this connection");
+    }
+    l->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return fd >= 0;
+}
+
+void loop_make_room(struct loop *l)
+{
+    if (l->crowded && l->lists[CONN_IDLE].first)
+        conn_close(l->lists[CONN_IDLE].first);
+    l->crowded = false;
 }
 
 void loop_accept(struct loop *l, struct door *d)
@@ -228,6 +262,11 @@ void loop_accept(struct loop *l, struct door *d)
             if (!l->complained)
                 log_warning("http %s: cannot accept connections for now: error %d", l->h->o.name, errno);
             l->complained = true;
+            if (make_do(l, d)) {
+                if (l->crowded)
+                    return; /* the door is still ready when that one is gone */
+                continue;
+            }
             loop_shut_doors(l, l->now + RETRY_US);
         }
     }

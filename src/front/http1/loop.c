@@ -2,6 +2,7 @@
 #include "front/http1/http1_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -200,6 +201,7 @@ static void *loop_main(void *arg)
         l->now = clock_mono_us();
         for (int i = 0; i < n; i++)
             dispatch(l, events[i].data.ptr);
+        loop_make_room(l);
         take_returned(l);
         resume_ready(l);
         expire(l);
@@ -225,6 +227,7 @@ int loop_open(struct loop *l, struct http1 *h, unsigned index, struct error *e)
     int err;
 
     *l = (struct loop){ .h = h, .wake = SOURCE_WAKE, .now = clock_mono_us() };
+    l->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     ev.data.ptr = &l->wake;
@@ -259,6 +262,8 @@ void loop_close(struct loop *l)
         close(l->epoll);
     if (l->event >= 0)
         close(l->event);
+    if (l->reserve >= 0)
+        close(l->reserve);
     mem_free(l->scratch.data);
     str_done(&l->out);
     arena_free(l->arena);

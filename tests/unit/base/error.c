@@ -36,6 +36,26 @@ static void error_is_told_once(void **state)
     assert_string_equal(e.detail, "first");
 }
 
+/* It is the server that lacks something, whatever the call was for: 503, and not the caller's failure. */
+static void exhaustion_is_unavailable(void **state UNUSED)
+{
+    static const int lacking[] = { EMFILE, ENFILE, ENOMEM, ENOBUFS, EAGAIN };
+    static const enum error_kind kinds[] = { ERROR_INTERNAL, ERROR_INVALID, ERROR_NOT_FOUND,
+                                             ERROR_FORBIDDEN };
+    struct error e;
+
+    for (size_t i = 0; i < COUNT(lacking); i++)
+        for (size_t k = 0; k < COUNT(kinds); k++) {
+            error_errno(&e, kinds[k], lacking[i], "It cannot be read");
+            assert_int_equal(e.kind, ERROR_UNAVAILABLE);
+            assert_int_equal(e.status, 503);
+        }
+    error_errno(&e, ERROR_TOO_LARGE, EDQUOT, "No room");
+    assert_int_equal(e.status, 413);
+    error_errno(&e, ERROR_INTERNAL, EIO, "It cannot be read");
+    assert_int_equal(e.status, 500);
+}
+
 static void long_texts_are_cut_between_characters(void **state)
 {
     char text[3 * ERROR_MESSAGE_MAX + 1];
@@ -62,6 +82,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_has_an_answer),
         cmocka_unit_test(error_is_told_once),
+        cmocka_unit_test(exhaustion_is_unavailable),
         cmocka_unit_test(long_texts_are_cut_between_characters),
     };
 
