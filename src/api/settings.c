@@ -17,23 +17,16 @@ static enum identity_source identity_of(const struct pipeline *p)
     return IDENTITY_NOBODY;
 }
 
-/* schema-image.json is looked for where the configuration was found, as Glance does. */
+/* Where the configuration was found, as Glance looks for it (oslo.config's find_file()). */
 static const char *find_properties_file(struct arena *a, const struct config *c)
 {
-    const char *const *files = conf_files(c);
-    const char *found = NULL;
+    for (const char *const *dir = conf_search_dirs(c, a); *dir && !conf_is_standalone(c); dir++) {
+        const char *path = arena_printf(a, "%s/schema-image.json", *dir);
 
-    for (size_t i = 0; files && files[i]; i++) {
-        const char *slash = strrchr(files[i], '/');
-        char *path = arena_printf(a, "%.*s/schema-image.json", slash ? (int)(slash - files[i]) : 1,
-                                  slash ? files[i] : ".");
-
-        if (access(path, R_OK) == 0)
-            found = path;
+        if (access(path, F_OK) == 0)
+            return path;
     }
-    if (!found && files && files[0] && access("/etc/glance/schema-image.json", R_OK) == 0)
-        found = "/etc/glance/schema-image.json";
-    return found;
+    return NULL;
 }
 
 static const char *endpoint(struct arena *a, const char *url)
@@ -166,6 +159,7 @@ int settings_make(struct config *c, const struct pipeline *p, struct settings **
     o.n_disk_formats = config_list(c, "image_format", "disk_formats", &o.disk_formats);
     o.n_container_formats = config_list(c, "image_format", "container_formats", &o.container_formats);
     o.properties_file = find_properties_file(s->arena, c);
+    o.undeclared = !conf_is_standalone(c);
     if (read_pipeline(s, p, e) < 0 || schema_open(&o, &s->schema, e) < 0 || open_rules(s, e) < 0) {
         settings_free(s);
         return -1;

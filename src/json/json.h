@@ -46,6 +46,7 @@ struct schema_options {
     size_t n_disk_formats, n_container_formats;
     const char *properties_file; /* schema-image.json, flat or extended form; NULL: the declared properties
                                     that Glance ships */
+    bool undeclared;             /* without a file no property is declared, in their place */
 };
 /* ERROR_INVALID: the file cannot be read, or does not declare properties. */
 int schema_open(const struct schema_options *o, struct schema **ret, struct error *e) MUST_CHECK;

@@ -31,13 +31,13 @@ static void set_enum(json_t *image, const char *field, const char *const *items,
 }
 
 /* The operator's file, whole; NULL with *e filled. */
-static json_t *read_declared(const char *path, struct error *e)
+static json_t *read_declared(const char *path, bool undeclared, struct error *e)
 {
     json_error_t why;
     json_t *j;
 
     if (!path)
-        return json_loads(json_image_properties, 0, NULL);
+        return undeclared ? json_object() : json_loads(json_image_properties, 0, NULL);
     j = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
     if (!j)
         error_set(e, ERROR_INVALID, "%s:%d: %s", path, why.line, why.text);
@@ -102,7 +102,7 @@ static void write_texts(struct schema *s)
 int schema_open(const struct schema_options *o, struct schema **ret, struct error *e)
 {
     struct schema *s = mem_new(sizeof *s);
-    json_t *declared = read_declared(o->properties_file, e);
+    json_t *declared = read_declared(o->properties_file, o->undeclared, e);
     int status;
 
     s->image = json_loads(json_image_schema, 0, NULL);

@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import json as jsonlib
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -286,6 +287,9 @@ class Server:
         }
         for section, options in (config or {}).items():
             sections.setdefault(section, {}).update(options)    # an option that is None is left out
+        declared = os.path.join(self.directory, 'schema-image.json')
+        if not os.path.exists(declared):
+            shutil.copy(os.path.join(TOP, 'src', 'json', 'image-properties.json'), declared)
         self.listening = [self.port] + [port for port in [sections['glint']['metrics_port']] if port == self.metrics_port]
         with open(self.conf, 'w') as f:
             for section, options in sections.items():

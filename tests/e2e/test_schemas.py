@@ -40,3 +40,15 @@ def test_image_document_obeys_its_schema(member):
 
 def test_unknown_schema(member):
     assert member.get('/v2/schemas/nothing').status == 404
+
+
+def test_without_a_file_nothing_is_declared(glint_server):
+    """As in Glance: the properties that it ships are those of its schema-image.json, beside the configuration."""
+    server = glint_server()
+    client = server.client()
+    assert client.post('/v2/images', json={'kernel_id': 'no uuid'}).status == 400
+    assert server.stop() == 0
+    os.unlink(os.path.join(server.directory, 'schema-image.json'))
+    server.start()
+    assert 'kernel_id' not in client.get('/v2/schemas/image').json['properties']
+    assert client.create(kernel_id='no uuid')['kernel_id'] == 'no uuid'
