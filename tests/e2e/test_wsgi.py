@@ -77,6 +77,22 @@ def client(front):
     return glint.Client(front.host, front.port, 'member')
 
 
+def test_pyargv_names_the_configuration(host):
+    """As it does for Glance; without it nothing is found, and nobody is served."""
+    class Argued(fronts_wsgi.PythonHttp11Socket):
+        def environment(self):
+            env = super().environment()
+            env.pop('OS_GLANCE_CONFIG_DIR')
+            return {**env, 'HOME': '/nonexistent'}
+
+        def command(self):
+            return [*super().command(), '--pyargv', '--config-file %s' % os.path.join(self.directory, 'glance-api.conf')]
+    if Argued.missing():
+        pytest.skip(str(Argued.missing()))
+    front = host(Argued)
+    assert client(front).get('/v2/images').status == 200
+
+
 class Reference(Python):
     """wsgiref's server, one request at a time, with its validator around the application."""
     name = 'wsgiref'
