@@ -10,6 +10,7 @@
 #include "api/request.h"
 #include "db/db.h"
 #include "model/model.h"
+#include "store/store.h"
 
 struct result {
     bool available;
@@ -90,6 +91,44 @@ static const struct {
     { "disable_by_files_ports", disable_by_files_ports },
     { "enable_by_files", enable_by_files },
 };
+
+/* ---- what the service itself lacks ---- */
+
+enum { OWN_MAX = 33 }; /* lines of one answer */
+
+static size_t own_database(struct request *rq, struct result *ret)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct error e;
+
+    if (db_acquire(rq->api->db, DB_WAIT, &c, &e) == 0)
+        return 0;
+    *ret = (struct result){ true, "DATABASE AWAY", arena_printf(rq->arena, "%s", e.detail) };
+    return 1;
+}
+
+static size_t own_store(struct request *rq, struct store *s, struct result *ret)
+{
+    struct error e;
+
+    if (!s || store_check(s, &e) == 0)
+        return 0;
+    *ret = (struct result){ true, "STORE AWAY",
+                            arena_printf(rq->arena, "Store '%s': %s", store_id(s), e.detail) };
+    return 1;
+}
+
+/* For detailed answers only, and without a word while nothing is wrong. The status stays that of the
+ * backends: a store that is away is away for every server, and lists and other stores go on. */
+static size_t own_look(struct request *rq, struct result ret[OWN_MAX])
+{
+    struct stores *stores = rq->api->stores;
+    size_t n = own_database(rq, ret);
+
+    for (size_t i = 0; i < stores_count(stores) && n + 1 < OWN_MAX; i++)
+        n += own_store(rq, stores_at(stores, i), &ret[n]);
+    return n + own_store(rq, stores_staging(stores), &ret[n]);
+}
 
 /* ---- options ---- */
 
@@ -414,7 +453,7 @@ static int answer(const struct healthcheck *h, struct request *rq, struct error 
     static const char *const offers[] = { "text/plain", "text/html", "application/json" };
     static page *const pages[] = { add_text, add_html, add_json };
     CLEANUP(str_done) struct str body = STR_INIT;
-    struct result *results = arena_array(rq->arena, struct result, h->n_backends + 1);
+    struct result *results = arena_array(rq->arena, struct result, h->n_backends + OWN_MAX + 1);
     int form = http_accept_best(http_header(rq->http, "Accept"), offers, COUNT(offers));
     bool head = str_eq(rq->http->method, "HEAD"), healthy = true;
     size_t n = h->n_backends;
@@ -426,6 +465,8 @@ static int answer(const struct healthcheck *h, struct request *rq, struct error 
     }
     if (more_results(h, rq, results, &n, e) < 0)
         return -1;
+    if (h->detailed)
+        n += own_look(rq, results + n);
     type = pages[head || form < 0 ? 0 : form](h, results, n, &body);
     if (!head)
         respond_text(rq, healthy ? 200 : 503, type, str_text(&body), body.len);

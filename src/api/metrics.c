@@ -58,6 +58,12 @@ static struct metric counted[] = {
       .type = METRIC_COUNTER,
       .labels = { "kind", "method" } },
 };
+static struct metric store_up = {
+    .name = "glint_store_up",
+    .help = "1: the store can be looked at and is the one it was; 0: it is away.",
+    .type = METRIC_GAUGE,
+    .labels = { "store" },
+};
 static struct metric resident = {
     .name = "process_resident_memory_bytes",
     .help = "Resident memory of the server process.",
@@ -181,6 +187,20 @@ static void sample_jobs(struct api *api, struct arena *a)
     metric_set(metric_series(&workers, NULL, NULL, NULL), (int64_t)n_workers);
 }
 
+static void sample_stores(struct api *api)
+{
+    struct store *staging = stores_staging(api->stores);
+    struct error e;
+
+    for (size_t i = 0; i < stores_count(api->stores); i++) {
+        struct store *s = stores_at(api->stores, i);
+
+        metric_set(metric_series(&store_up, store_id(s), NULL, NULL), store_check(s, &e) == 0);
+    }
+    if (staging)
+        metric_set(metric_series(&store_up, store_id(staging), NULL, NULL), store_check(staging, &e) == 0);
+}
+
 static void sample_process(void)
 {
     struct timespec t;
@@ -203,6 +223,7 @@ static void scrape(struct api *api, struct arena *a, struct str *body)
 
     sample_images(api);
     sample_jobs(api, a);
+    sample_stores(api);
     sample_process();
     metrics_write(body);
 }

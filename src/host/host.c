@@ -220,8 +220,16 @@ static int open_database(struct host *h, struct error *e)
 
 int host_open(struct host *h, struct error *e)
 {
-    if (open_database(h, e) < 0 || (!h->stores && stores_open(h->config, &h->stores, e) < 0))
+    struct store_proof proof;
+    struct error away;
+
+    if (open_database(h, e) < 0)
         return -1;
+    proof = store_proof_by(h->db);
+    if (!h->stores && stores_open(h->config, &proof, &h->stores, e) < 0)
+        return -1;
+    if (store_proofs_save(h->db, h->stores, true, &away) < 0)
+        log_warning("%s (%s)", away.message, away.detail);
     host_warn_staging(stores_staging_dir(h->stores));
     api_attach(h->api, h->db, h->stores);
     if (h->keeper) {

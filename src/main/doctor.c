@@ -7,6 +7,7 @@
 #include "main/main.h"
 #include "model/model.h"
 #include "work/doctor.h"
+#include "work/work.h"
 #include "json/json.h"
 
 enum { AGE_SECONDS = 86400, AGE_MAX = 10 * 365 * 86400, RATE_MAX_MIB = 1 << 20 };
@@ -151,10 +152,13 @@ static int schema_look(struct db *db, struct error *e)
 static int tool_open(struct tool *t, struct error *e)
 {
     struct doctor_options *o = &t->options;
+    struct store_proof proof;
 
     if (options_read(t, e) < 0 || start_config_of_database(t->cl, false, &t->config, e) < 0 ||
-        host_open_db(t->config, false, &t->db, e) < 0 || schema_look(t->db, e) < 0 ||
-        stores_open(t->config, &t->stores, e) < 0)
+        host_open_db(t->config, false, &t->db, e) < 0 || schema_look(t->db, e) < 0)
+        return -1;
+    proof = store_proof_by(t->db);
+    if (stores_open(t->config, &proof, &t->stores, e) < 0)
         return -1;
     o->db = t->db;
     o->stores = t->stores;
@@ -162,6 +166,19 @@ static int tool_open(struct tool *t, struct error *e)
     if (o->store && !stores_by_id(t->stores, o->store))
         return error_set(e, ERROR_INVALID, "there is no store %s", o->store);
     return 0;
+}
+
+/* --accept-store: the operator says that what lies there is the store, whatever is missing. */
+static int accept_store(struct tool *t, struct error *e)
+{
+    const char *id = command_line_asked(t->cl, "accept-store");
+    struct store *s = id ? stores_by_id(t->stores, id) : NULL;
+
+    if (!id)
+        return 0;
+    if (!s)
+        return error_set(e, ERROR_INVALID, "there is no store %s", id);
+    return store_proof_save(t->db, s, true, e);
 }
 
 int doctor_main(const struct command_line *cl)
@@ -172,7 +189,7 @@ int doctor_main(const struct command_line *cl)
 
     start_process();
     log_open(NULL, LOG_WARNING);
-    if (tool_open(&t, &e) < 0) {
+    if (tool_open(&t, &e) < 0 || accept_store(&t, &e) < 0) {
         fprintf(stderr, "glint: %s%s%s%s\n", e.message, e.detail[0] ? " (" : "", e.detail,
                 e.detail[0] ? ")" : "");
         tool_close(&t);

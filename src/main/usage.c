@@ -81,6 +81,7 @@ static const struct {
       "What ended is remembered for two days.\n" },
     { "doctor",
       "usage: glint doctor [--repair] [--json] [--store ID] [--hash [--rate MIB]] [--age SECONDS]\n"
+      "                    [--accept-store ID]\n"
       "                    [--config-file FILE]... [--config-dir DIR]... [--set GROUP.OPTION=VALUE]...\n\n"
       "Compares the stores, the staging directory and the database, while the service goes on, and tells\n"
       "what does not fit together. Status 0: nothing; 1: findings, also repaired ones; 2: something could\n"
@@ -89,6 +90,7 @@ static const struct {
       "            where nothing is lost, remove staged files that nobody needs; no image data is deleted\n"
       "  --json    one JSON document\n"
       "  --store   only this store's objects and locations\n"
+      "  --accept-store  the directories of this store hold what is left of it: after a loss of its data\n"
       "  --hash    read all data and compare them with their hashes; --rate: at most so many MiB a second\n"
       "  --age     leave alone what was changed within so many seconds (a day): a real Glance beside this\n"
       "            service may be at it; what this service's own processes do is always left alone\n" },
@@ -145,6 +147,7 @@ static const struct {
     { "--file", NULL },
     { "--header", NULL },
     { "--store", NULL },
+    { "--accept-store", NULL },
     { "--age", NULL },
     { "--detached", NULL },
     { "--rate", NULL },
@@ -223,8 +226,8 @@ static const char *whose(const char *asked)
     static const struct {
         const char *begin, *command;
     } others[] = {
-        { "header=", "check-deploy" }, { "store=", "doctor" },    { "age=", "doctor" },
-        { "rate=", "doctor" },         { "detached=", "worker" },
+        { "header=", "check-deploy" }, { "store=", "doctor" }, { "age=", "doctor" },
+        { "accept-store=", "doctor" }, { "rate=", "doctor" },  { "detached=", "worker" },
     };
 
     for (size_t i = 0; i < COUNT(others); i++)

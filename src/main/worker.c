@@ -286,6 +286,8 @@ static int signals_open(struct error *e)
 
 static int open_worker(struct worker *w, const struct command_line *cl, struct error *e)
 {
+    struct store_proof proof;
+
     if ((w->signals = signals_open(e)) < 0)
         return -1;
     if (start_config(cl, &w->config, e) < 0 || host_open_log(w->config, e) < 0)
@@ -300,7 +302,8 @@ static int open_worker(struct worker *w, const struct command_line *cl, struct e
     w->row.started_us = clock_now_us();
     if (beat(w, e) < 0)
         return -1;
-    if (stores_open(w->config, &w->stores, e) < 0 ||
+    proof = store_proof_by(w->db);
+    if (stores_open(w->config, &proof, &w->stores, e) < 0 ||
         import_settings_read(w->config, w->arena, &w->imports, e) < 0)
         return -1;
     w->imports.staging_dir = stores_staging_dir(w->stores);

@@ -382,6 +382,22 @@ int staged_get(struct db_conn *c, struct arena *a, const char *image_id, struct 
                struct error *e) MUST_CHECK;
 int staged_drop(struct db_conn *c, const char *image_id, struct error *e) MUST_CHECK; /* also when absent */
 
+/* ---- directories of stores as each host saw them last (glint_datadirs) ---- */
+
+struct datadir {
+    const char *host, *dir, *mark, *mount; /* the last two: struct store_place */
+};
+int datadir_get(struct db_conn *c, struct arena *a, const char *host, const char *dir, struct datadir **ret,
+                struct error *e) MUST_CHECK; /* *ret NULL: it was never seen */
+int datadir_set(struct db_conn *c, const struct datadir *p, struct error *e) MUST_CHECK;
+/* Objects that active images have below dir, as their URLs name them; size -1: not known. */
+struct datadir_object {
+    const char *name;
+    int64_t size;
+};
+int datadir_objects(struct db_conn *c, struct arena *a, const char *dir, int64_t limit,
+                    struct datadir_object **ret, size_t *ret_n, struct error *e) MUST_CHECK;
+
 /* ---- tasks (Glance's tables tasks and task_info): what clients see of jobs ----
  *
  *     pending -> processing -> success, failure        pending -> failure */

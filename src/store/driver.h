@@ -42,6 +42,10 @@ struct store_driver {
     int (*delete)(struct store *, const char *url, struct error *);
     size_t (*sweep)(struct store *);
 
+    int (*check)(struct store *, struct error *); /* NULL: there is nothing to check */
+    int (*places)(struct store *, int (*tell)(void *arg, const struct store_place *, struct error *),
+                  void *arg, struct error *); /* NULL: it has no directories */
+
     int (*list)(struct store *, store_tell *tell, void *arg, struct error *);
     int (*quarantine)(struct store *, const struct store_object *seen, struct str *ret_where, struct error *);
 };
@@ -53,6 +57,7 @@ struct store {
     void *data;    /* the driver's */
     char *description;
     int64_t weight;
+    struct store_proof proof; /* functions may be NULL */
 };
 /* Options of a store: from its own section, else from [backend_defaults]. */
 const char *store_option_str(const struct config *c, const char *group, const char *name);

@@ -54,10 +54,13 @@ int fs_write_failed(struct error *e, int err, const char *what)
                     "Insufficient permissions on image storage media: Permission to "
                     "write image storage media denied.");
         break;
-    case ENOENT:
+    case ENOENT: /* the directory is away, not the store misconfigured */
     case ENOTDIR:
     case ESTALE:
-        error_errno(e, ERROR_GONE, err, "Error in store configuration. Adding images to store is disabled.");
+    case ENOTCONN:
+    case EIO:
+    case ETIMEDOUT:
+        error_errno(e, ERROR_UNAVAILABLE, err, "The image store is not available now.");
         break;
     default:
         error_errno(e, ERROR_INTERNAL, err, "The image data could not be stored.");
@@ -87,6 +90,7 @@ static int dir_add(struct fs *fs, const char *path, size_t len, int64_t priority
     fs->dirs[at].path = mem_new(len + 1);
     memcpy(fs->dirs[at].path, path, len);
     fs->dirs[at].priority = priority;
+    fs->dirs[at].proof = fs_proof_new();
     fs->n_dirs++;
     return 0;
 }
@@ -123,12 +127,18 @@ static int make_path(char *path, mode_t mode)
     return mkdir(path, mode) < 0 && errno != EEXIST ? -1 : 0;
 }
 
-/* Makes the directory when it is missing. *ret_writable: whether objects can be added now. */
-static int dir_prepare(const struct fs_dir *d, mode_t mode, bool *ret_writable, struct error *e)
+/* Makes the directory when it is missing, unless it is one that is away. *ret_writable: whether objects can
+ * be added now. */
+static int dir_prepare(const struct store *s, const struct fs_dir *d, mode_t mode, bool *ret_writable,
+                       struct error *e)
 {
     CLEANUP(fd_close) int work = -1;
     CLEANUP(fd_close) int dir = fs_dir_open(d->path);
 
+    *ret_writable = true;
+    if (dir < 0 && (errno == ENOENT || errno == ENOTDIR) && s->proof.expected &&
+        s->proof.expected(s->proof.arg, d->path))
+        return 0;
     if (dir < 0 && errno == ENOENT && make_path(d->path, mode) == 0)
         dir = fs_dir_open(d->path);
     if (dir < 0)
@@ -167,7 +177,7 @@ static int fs_configure(struct store *s, const struct config *c, const char *gro
     for (size_t i = 0; i < fs->n_dirs; i++) {
         bool may = false;
 
-        if (dir_prepare(&fs->dirs[i], 0750, &may, e) < 0)
+        if (dir_prepare(s, &fs->dirs[i], 0750, &may, e) < 0)
             return -1;
         writable += may;
     }
@@ -179,8 +189,10 @@ static void fs_close(struct store *s)
 {
     struct fs *fs = s->data;
 
-    for (size_t i = 0; fs && i < fs->n_dirs; i++)
+    for (size_t i = 0; fs && i < fs->n_dirs; i++) {
         mem_free(fs->dirs[i].path);
+        fs_proof_free(fs->dirs[i].proof);
+    }
     mem_free(fs);
     s->data = NULL;
 }
@@ -200,8 +212,9 @@ int fs_open_dir(struct store *s, const char *path, struct error *e)
     bool may = false;
 
     s->data = fs;
+    s->proof.expected = NULL; /* files of the service itself may have been in a directory for a day */
     fs->chunk = STREAM_BUFFER;
-    if (dir_add(fs, path, strlen(path), 0, e) < 0 || dir_prepare(&fs->dirs[0], 0700, &may, e) < 0) {
+    if (dir_add(fs, path, strlen(path), 0, e) < 0 || dir_prepare(s, &fs->dirs[0], 0700, &may, e) < 0) {
         fs_close(s);
         return -1;
     }
@@ -290,9 +303,34 @@ struct fs_get {
     int fd;
 };
 
-/* An object as an open file: never through a symbolic link, never anything but a regular file. */
-static int object_open(const struct fs *fs, const char *url, struct stat *st, struct error *e)
+/* Why an object cannot be opened. What is not there is missing only in a directory that is the right one. */
+static int open_failed(const struct store *s, const struct fs_dir *d, int dir, int err, const char *url,
+                       struct error *e)
 {
+    switch (err) {
+    case ENOENT:
+    case ENOTDIR:
+    case ELOOP:
+    case ENXIO:
+        if (dir < 0)
+            return fs_away(e, d->path, err);
+        return fs_verify(s, d, dir, e) < 0 ? -1 : not_found(e, url);
+    case EACCES:
+    case EPERM:
+    case ESTALE:
+    case ENOTCONN:
+    case EIO:
+    case ETIMEDOUT:
+        return error_errno(e, ERROR_UNAVAILABLE, err, "The image data cannot be read now.");
+    default:
+        return error_errno(e, ERROR_INTERNAL, err, "The image data cannot be read.");
+    }
+}
+
+/* An object as an open file: never through a symbolic link, never anything but a regular file. */
+static int object_open(const struct store *s, const char *url, struct stat *st, struct error *e)
+{
+    const struct fs *fs = s->data;
     char name[FS_NAME_MAX + 1];
     const struct fs_dir *d;
     CLEANUP(fd_close) int dir = -1;
@@ -304,11 +342,9 @@ static int object_open(const struct fs *fs, const char *url, struct stat *st, st
     dir = fs_dir_open(d->path);
     if (dir >= 0)
         fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0 && (errno == EACCES || errno == EPERM))
-        return error_errno(e, ERROR_UNAVAILABLE, errno, "The image data cannot be read now.");
-    if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != ENXIO)
-        return error_errno(e, ERROR_INTERNAL, errno, "The image data cannot be read.");
-    if (fd < 0 || fstat(fd, st) < 0 || !S_ISREG(st->st_mode))
+    if (fd < 0)
+        return open_failed(s, d, dir, errno, url, e);
+    if (fstat(fd, st) < 0 || !S_ISREG(st->st_mode))
         return not_found(e, url);
     opened = fd;
     fd = -1;
@@ -320,7 +356,7 @@ static int fs_get_open(struct store *s, const char *url, struct store_get **ret,
 {
     struct fs_get *g;
     struct stat st;
-    int fd = object_open(s->data, url, &st, e);
+    int fd = object_open(s, url, &st, e);
 
     if (fd < 0)
         return -1;
@@ -363,12 +399,16 @@ static int delete_failed(struct error *e, int err, const char *url)
 {
     switch (err) {
     case ENOENT:
-    case ENOTDIR:
         return not_found(e, url);
     case EACCES:
     case EPERM:
     case EROFS:
         return error_errno(e, ERROR_FORBIDDEN, err, "You cannot delete file %s", url);
+    case ESTALE:
+    case ENOTCONN:
+    case EIO:
+    case ETIMEDOUT:
+        return error_errno(e, ERROR_UNAVAILABLE, err, "The image data cannot be deleted now.");
     default:
         return error_errno(e, ERROR_INTERNAL, err, "The image data cannot be deleted.");
     }
@@ -400,8 +440,15 @@ static int fs_delete(struct store *s, const char *url, struct error *e)
     if (fs_locate(s->data, url, &d, name, e) < 0)
         return -1;
     dir = fs_dir_open(d->path);
-    if (dir < 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    if (dir < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return fs_away(e, d->path, errno);
+    if (dir < 0)
         return delete_failed(e, errno, url);
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        int err = errno;
+
+        return err == ENOENT && fs_verify(s, d, dir, e) < 0 ? -1 : delete_failed(e, err, url);
+    }
     if (!S_ISREG(st.st_mode))
         return not_found(e, url);
     POINT("store.unlink");
@@ -473,6 +520,8 @@ const struct store_driver store_filesystem = {
     .delete_check = fs_delete_check,
     .delete = fs_delete,
     .sweep = fs_sweep,
+    .check = fs_check,
+    .places = fs_places,
     .list = fs_list,
     .quarantine = fs_quarantine,
 };

@@ -23,6 +23,7 @@ enum {
 struct fs_dir {
     char *path; /* without a slash at its end */
     int64_t priority;
+    struct fs_proof *proof;
 };
 
 struct fs {
@@ -42,6 +43,18 @@ int fs_work_open(int dir);         /* its FS_WORK, made when missing; -1 with er
 /* The datadir and the name of a location's object; ERROR_NOT_FOUND where it can be none of ours. */
 int fs_locate(const struct fs *fs, const char *url, const struct fs_dir **ret, char name[FS_NAME_MAX + 1],
               struct error *e);
+/* ---- filesystem_place.c ---- */
+
+/* What is remembered of a datadir's proof. */
+struct fs_proof *fs_proof_new(void);
+void fs_proof_free(struct fs_proof *p); /* takes NULL */
+/* ERROR_UNAVAILABLE unless the open directory fd is, as far as is known, the datadir that it was. */
+int fs_verify(const struct store *s, const struct fs_dir *d, int fd, struct error *e);
+int fs_away(struct error *e, const char *path, int err); /* the directory cannot be looked at */
+int fs_check(struct store *s, struct error *e);
+int fs_places(struct store *s, int (*tell)(void *arg, const struct store_place *, struct error *), void *arg,
+              struct error *e);
+
 /* What a failed write means to the caller of the store. */
 int fs_write_failed(struct error *e, int err, const char *what);
 

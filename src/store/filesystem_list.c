@@ -51,12 +51,15 @@ static void dir_close(DIR **d)
         closedir(*d);
 }
 
-static int list_dir(const struct fs_dir *d, store_tell *tell, void *arg, struct error *e)
+static int list_dir(const struct store *s, const struct fs_dir *d, store_tell *tell, void *arg,
+                    struct error *e)
 {
     CLEANUP(dir_close) DIR *list = opendir(d->path);
     struct dirent *entry;
     struct stat st;
 
+    if (list && fs_verify(s, d, dirfd(list), e) < 0)
+        return -1;
     while (list && (errno = 0, entry = readdir(list)))
         if (object_look(dirfd(list), entry->d_name, &st) &&
             object_tell(d, entry->d_name, &st, tell, arg, e) < 0)
@@ -71,7 +74,7 @@ int fs_list(struct store *s, store_tell *tell, void *arg, struct error *e)
     const struct fs *fs = s->data;
 
     for (size_t i = 0; i < fs->n_dirs; i++)
-        if (list_dir(&fs->dirs[i], tell, arg, e) < 0)
+        if (list_dir(s, &fs->dirs[i], tell, arg, e) < 0)
             return -1;
     return 0;
 }

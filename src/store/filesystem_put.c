@@ -121,6 +121,8 @@ static int put_open(struct fs_put *p, const struct fs_dir *d, struct error *e)
     p->dir = fs_dir_open(d->path);
     if (p->dir < 0)
         return fs_write_failed(e, errno, d->path);
+    if (fs_verify(p->put.store, d, p->dir, e) < 0)
+        return -1;
     if (faccessat(p->dir, p->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return error_set(e, ERROR_CONFLICT, "Image %s/%s already exists", d->path, p->name);
     p->work = fs_work_open(p->dir);
@@ -281,6 +283,7 @@ static struct fs_put *put_new(struct store *s, const char *image_id, struct erro
         return NULL;
     }
     p = mem_new(sizeof *p);
+    p->put.store = s;
     p->fs = s->data;
     p->dir = p->work = p->fd = p->source = -1;
     p->mode = p->fs->perm;

@@ -240,6 +240,19 @@ size_t store_sweep(struct store *s)
     return s->driver->sweep ? s->driver->sweep(s) : 0;
 }
 
+/* ---- whether it is itself ---- */
+
+int store_check(struct store *s, struct error *e)
+{
+    return s->driver->check ? s->driver->check(s, e) : 0;
+}
+
+int store_places(struct store *s, int (*tell)(void *arg, const struct store_place *, struct error *),
+                 void *arg, struct error *e)
+{
+    return s->driver->places ? s->driver->places(s, tell, arg, e) : 0;
+}
+
 /* ---- looking after it ---- */
 
 int store_list(struct store *s, store_tell *tell, void *arg, struct error *e)

@@ -5,10 +5,11 @@
  * which is durable when it returns; store_put_abort() leaves no trace, also after a commit, and
  * never touches an object that somebody else put under the same name.
  * Error kinds: ERROR_TOO_LARGE (medium full: "Image storage media is full: …"), ERROR_UNAVAILABLE (no
- * permission to write or read), ERROR_FORBIDDEN (no permission to delete), ERROR_GONE (store unusable: "Error
- * in store configuration. Adding images to store is disabled."), ERROR_NOT_FOUND (no such object),
- * ERROR_CONFLICT (object exists, or in use), ERROR_INVALID (the store cannot do it), ERROR_INTERNAL. Threads:
- * a struct store is shared; a put or get belongs to one thread at a time. */
+ * permission to write or read, or the store is not the one it was: store_check()), ERROR_FORBIDDEN (no
+ * permission to delete), ERROR_GONE (store unusable: "Error in store configuration. Adding images to store is
+ * disabled."), ERROR_NOT_FOUND (no such object), ERROR_CONFLICT (object exists, or in use), ERROR_INVALID
+ * (the store cannot do it), ERROR_INTERNAL. Threads: a struct store is shared; a put or get belongs to one
+ * thread at a time. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -23,10 +24,24 @@ struct store_get;
 
 enum { STORE_ID_MAX = 255 };
 
+struct store_place;
+/* What is known of the stores' directories beside what lies in them. */
+struct store_proof {
+    /* Whether the directory is the one that holds the store's objects: 0, or ERROR_UNAVAILABLE. Asked when a
+     * directory is new to this process, and not while it stays the same; by any thread, also in a
+     * transaction. */
+    int (*prove)(void *arg, const struct store *s, const struct store_place *now, struct error *e);
+    /* Whether a directory that is not there should be: then none is made in its place. */
+    bool (*expected)(void *arg, const char *dir);
+    void *arg;
+};
+
 /* Opens what the configuration names: several stores ([DEFAULT] enabled_backends with a section each,
  * [glance_store] default_backend), or one ([glance_store] stores and default_store). A store that cannot be
- * opened is an error, but for those of `stores` beside the default. */
-int stores_open(const struct config *c, struct stores **ret, struct error *e) MUST_CHECK;
+ * opened is an error, but for those of `stores` beside the default. proof: NULL believes every directory, and
+ * makes those that are missing. */
+int stores_open(const struct config *c, const struct store_proof *proof, struct stores **ret,
+                struct error *e) MUST_CHECK;
 /* Takes over what follows a reload of the configuration, under running transfers. */
 void stores_reread(struct stores *s, const struct config *c);
 void stores_close(struct stores *s); /* takes NULL */
@@ -108,6 +123,25 @@ int store_delete(struct store *s, const char *url, struct error *e) MUST_CHECK;
 /* Removes what dead writers left in this store's work areas (temporary files nobody holds);
  * returns how many. Safe beside live writers of any process. */
 size_t store_sweep(struct store *s);
+
+/* ---- whether it is itself ---- */
+
+/* A directory of a store, as it is found now. */
+enum { STORE_PLACE_MAX = 801 };
+struct store_place {
+    const char *dir;             /* as configured */
+    char mark[96];               /* file system, inode and birth: the same while it is the same directory */
+    char mount[STORE_PLACE_MAX]; /* where its file system is mounted */
+    int fd;                      /* the open directory; borrowed */
+};
+bool store_place_has(const struct store_place *p, const char *name, int64_t size); /* size -1: any */
+
+/* Whether all of the store can be looked at and is itself; ERROR_UNAVAILABLE: an object that is not found may
+ * be there all the same. Of distant stores nothing is asked. */
+int store_check(struct store *s, struct error *e) MUST_CHECK;
+/* Tells of each directory; of stores without, nothing. */
+int store_places(struct store *s, int (*tell)(void *arg, const struct store_place *, struct error *e),
+                 void *arg, struct error *e) MUST_CHECK;
 
 /* ---- looking after it ---- */
 

@@ -36,6 +36,7 @@ struct stores {
     struct store *standard; /* the default store */
     bool several;           /* enabled_backends, so that ids mean something to clients */
     struct store *staging;  /* NULL: none */
+    struct store_proof proof;
 };
 
 static bool driver_find(const char *name, size_t n, const struct store_driver **ret)
@@ -90,7 +91,7 @@ static int store_add(struct stores *all, const struct config *c, const char *id,
 {
     struct store *s = &all->items[all->n];
 
-    *s = (struct store){ .driver = driver, .id = mem_str(id) };
+    *s = (struct store){ .driver = driver, .id = mem_str(id), .proof = all->proof };
     if (driver->open(s, c, group, e) < 0) {
         mem_free(TAKE(s->id));
         return -1;
@@ -247,7 +248,11 @@ static int open_staging(struct stores *all, const struct config *c, struct error
     if (staging_apart(all, path, e) < 0)
         return -1;
     staging = mem_new(sizeof *staging);
-    *staging = (struct store){ .driver = &store_filesystem, .id = mem_str(STORE_STAGING) };
+    *staging = (struct store){
+        .driver = &store_filesystem,
+        .id = mem_str(STORE_STAGING),
+        .proof = all->proof,
+    };
     if (fs_open_dir(staging, path, &why) == 0) {
         all->staging = staging;
         return dir_check_own(path, "staging directory", e);
@@ -275,12 +280,14 @@ static void stores_free(struct stores **s)
     stores_close(TAKE(*s));
 }
 
-int stores_open(const struct config *c, struct stores **ret, struct error *e)
+int stores_open(const struct config *c, const struct store_proof *proof, struct stores **ret, struct error *e)
 {
     CLEANUP(stores_free) struct stores *all = mem_new(sizeof *all);
     const char *const *items;
     size_t n = config_list(c, "DEFAULT", "enabled_backends", &items);
 
+    if (proof)
+        all->proof = *proof;
     if ((n > 0 ? open_several(all, c, items, n, e) : open_single(all, c, e)) < 0 ||
         open_staging(all, c, e) < 0)
         return -1;

@@ -11,8 +11,9 @@ enum { DOCTOR_PAGE = 200 };
 struct doctor {
     const struct doctor_options *o;
     struct doctor_counts *counts;
-    struct arena *arena; /* reset with every page */
-    struct store *store; /* whose object is looked at */
+    struct arena *arena;      /* reset with every page */
+    const struct store *away; /* told of last */
+    struct store *store;      /* whose object is looked at */
     const struct store_object *object;
 };
 

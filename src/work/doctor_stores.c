@@ -148,6 +148,21 @@ static bool asked_for(const struct doctor *d, const struct store *s)
     return s && str_eq(store_id(s), d->o->store);
 }
 
+/* Nothing can be said of its data then; that is told once. */
+static bool store_away(struct doctor *d, struct store *s)
+{
+    struct error e;
+
+    if (store_check(s, &e) == 0)
+        return false;
+    if (d->away != s) {
+        d->away = s;
+        d->counts->troubles++;
+        d->o->trouble(d->o->arg, "data", &e);
+    }
+    return true;
+}
+
 static int copy_look(struct doctor *d, const struct image_copy *copy, struct error *e)
 {
     struct finding f = { .image_id = copy->image_id, .what = copy->url };
@@ -157,7 +172,7 @@ static int copy_look(struct doctor *d, const struct image_copy *copy, struct err
     if (copy->status != IMAGE_ACTIVE && copy->status != IMAGE_DEACTIVATED)
         return 0;
     s = store_of(d, copy);
-    if (!asked_for(d, s))
+    if (!asked_for(d, s) || (s && store_away(d, s)))
         return 0;
     d->counts->copies++;
     f.store = s ? store_id(s) : NULL;

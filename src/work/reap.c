@@ -76,6 +76,15 @@ static int take_over(struct reaper *r, const struct lease *old, char holder[HOLD
     return 1;
 }
 
+/* Whether the object's store is away, so that nothing can be decided about it. */
+static bool store_away(struct reaper *r, const char *store, const char *url)
+{
+    struct store *s = stores_for_url(r->stores, store, url);
+    struct error e;
+
+    return s && store_check(s, &e) < 0;
+}
+
 /* Gone already, or of a store that we do not serve or that cannot delete: nothing is left to do. */
 static int remove_object(struct reaper *r, const char *store, const char *url, struct error *e)
 {
@@ -107,8 +116,11 @@ static int reap_upload(struct reaper *r, const struct lease *l, struct error *e)
 {
     char holder[HOLDER_TEXT_MAX];
     bool in_use;
-    int taken = take_over(r, l, holder, e);
+    int taken;
 
+    if (store_away(r, l->store, l->url))
+        return 0;
+    taken = take_over(r, l, holder, e);
     if (taken <= 0)
         return taken;
     POINT("reap.taken");
@@ -136,7 +148,7 @@ static int reap_trash(struct reaper *r, const struct trash *t, struct error *e)
     struct error ignored;
     bool in_use;
 
-    if (!due(t))
+    if (!due(t) || store_away(r, t->store, t->url))
         return 0;
     if (location_in_use(r->c, t->url, &in_use, e) < 0)
         return -1;
@@ -204,6 +216,8 @@ int work_reap(struct db *db, struct stores *stores, struct reap_counts *ret, str
     if (task_expire(c, &n_tasks, &one) < 0)
         note_failure(&r, "expired tasks", &one, &failed, e);
     ret->tasks = (size_t)n_tasks;
+    if (store_proofs_save(db, stores, false, &one) < 0)
+        note_failure(&r, "a store that is away", &one, &failed, e);
     for (size_t i = 0; i < stores_count(stores); i++)
         ret->files += store_sweep(stores_at(stores, i));
     if (stores_staging(stores))

@@ -82,6 +82,16 @@ typedef int image_check(void *arg, const struct image *now, struct error *e);
 int image_remove(struct db *db, struct stores *stores, const struct image *im, image_check *check, void *arg,
                  struct error *e) MUST_CHECK;
 
+/* ---- stores that may be away (store_proof.c) ---- */
+
+/* By what the database knows; for stores_open(). */
+struct store_proof store_proof_by(struct db *db);
+/* Writes down where each store is that is proved, if that has changed; -1: at least one is away. begin: the
+ * service starts, and staging is what is there. */
+int store_proofs_save(struct db *db, struct stores *stores, bool begin, struct error *e) MUST_CHECK;
+/* Of one store. force: whatever is there is the store from now on. */
+int store_proof_save(struct db *db, struct store *s, bool force, struct error *e) MUST_CHECK;
+
 /* ---- several hosts, each with a staging store of its own (hosts.c) ---- */
 
 /* The image's property that says by which URL the host is reached that staged it; no client sees or changes

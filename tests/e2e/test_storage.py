@@ -73,22 +73,6 @@ def test_read_only_directory(glint_server, tmp_path):
         assert s.stop() == 0
 
 
-def test_vanished_directory(glint_server):
-    s = glint_server(trusted=True)
-    member = s.client()
-    lost_id = member.active(b'lost')
-    image_id = member.create()['id']
-    aside = s.images + '.aside'
-    os.rename(s.images, aside)
-    answer = member.upload(image_id, b'data')
-    assert answer.status == 410, answer
-    assert member.show(image_id)['status'] == 'queued'
-    assert member.download(lost_id).status == 204
-    os.rename(aside, s.images)
-    assert member.download(lost_id).body == b'lost'
-    assert eventually(lambda: member.upload(image_id, b'data').status == 204)
-
-
 def test_lost_file(glint_server):
     s = glint_server(trusted=True)
     member = s.client()

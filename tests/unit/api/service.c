@@ -85,7 +85,7 @@ void service_start(struct service *s, bool trusted, const char *const *overrides
     must(db_acquire(db, DB_WAIT, &c, &e), &e);
     must(schema_sync(c, &e), &e);
     db_release(&c);
-    must(stores_open(config, &stores, &e), &e);
+    must(stores_open(config, NULL, &stores, &e), &e);
     must(api_open(config, pipeline, &s->api, &e), &e);
     api_attach(s->api, db, stores);
     s->http = api_service(s->api);

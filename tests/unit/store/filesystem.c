@@ -393,7 +393,7 @@ static void a_medium_turned_read_only_is_unavailable(void **state UNUSED)
     umount(dir);
 }
 
-static void a_vanished_directory_is_gone(void **state UNUSED)
+static void a_vanished_directory_is_not_believed_empty(void **state UNUSED)
 {
     struct store_put *p = NULL;
     struct store_location loc;
@@ -405,15 +405,15 @@ static void a_vanished_directory_is_gone(void **state UNUSED)
     str_copy(url, sizeof url, store_put_url(p));
     test_dir_remove(f.dir);
     assert_int_equal(store_put_commit(p, &loc, &e), -1);
-    assert_int_equal(e.kind, ERROR_GONE);
+    assert_int_equal(e.kind, ERROR_UNAVAILABLE);
     store_put_abort(&p);
     assert_int_equal(store_put_begin(f.store, ID_A, -1, &p, &e), -1);
-    assert_int_equal(e.kind, ERROR_GONE);
-    assert_string_equal(e.message, "Error in store configuration. Adding images to store is disabled.");
+    assert_int_equal(e.kind, ERROR_UNAVAILABLE);
+    assert_string_equal(e.message, "The image store is not available now.");
     assert_false(test_holds(f.store, url, "abc", 3));
     assert_int_equal(store_delete_check(f.store, url, &e), 0);
     assert_int_equal(store_delete(f.store, url, &e), -1);
-    assert_int_equal(e.kind, ERROR_NOT_FOUND);
+    assert_int_equal(e.kind, ERROR_UNAVAILABLE);
     assert_int_equal(store_sweep(f.store), 0);
 }
 
@@ -574,7 +574,7 @@ int main(void)
         T(several_directories_by_priority_then_space),
         T(a_full_medium_is_told_and_nothing_stays),
         T(a_medium_turned_read_only_is_unavailable),
-        T(a_vanished_directory_is_gone),
+        T(a_vanished_directory_is_not_believed_empty),
         T(sweep_spares_live_writers),
         T(sweep_beside_puts_hurts_none),
         T(killed_writers_leave_nothing_after_a_sweep),

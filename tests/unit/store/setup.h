@@ -70,7 +70,7 @@ static inline int test_stores_open(const char *const *pairs, struct stores **ret
 
     if (config_read(&in, &c, e) < 0)
         return -1;
-    r = stores_open(c, ret, e);
+    r = stores_open(c, NULL, ret, e);
     config_free(c);
     return r;
 }
