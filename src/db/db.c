@@ -168,8 +168,11 @@ static struct db_conn *pool_take(struct pool *p)
 
 int db_acquire(struct db *db, enum db_wait wait, struct db_conn **ret, struct error *e)
 {
-    struct db_conn *c = pool_take(db->pool);
+    struct db_conn *c;
 
+    if (db->driver->look && db->driver->look(db, e) < 0)
+        return -1;
+    c = pool_take(db->pool);
     if (!c) {
         int64_t start = clock_mono_us();
 

@@ -40,6 +40,9 @@ struct db_driver {
     /* A number that is another after every commit of another connection. NULL: there is none. */
     int (*version)(struct db_conn *c, int64_t *ret, struct error *e);
     int (*forget)(struct db_conn *c, struct error *e); /* NULL: nothing to do */
+    /* Whether the database is the one that was opened; asked at each acquire, so it must cost next to
+     * nothing. NULL: a server answers for itself. */
+    int (*look)(struct db *db, struct error *e);
 };
 
 /* Common heads of the drivers' own structs (first member). */

@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAGE_CACHE_KIB = 2000, SECONDS_WAIT = 60 };
+enum { PAGE_CACHE_KIB = 2000, SECONDS_WAIT = 60, LOOK_US = 1000000 };
 #define WAIT_US   (SECONDS_WAIT * CLOCK_SECOND)
 #define FORGET_US (CLOCK_SECOND / 5)
 
@@ -40,6 +40,9 @@ struct sqlite_db {
     bool writing;              /* somebody has the turn */
     struct turn *waiting;      /* first in the queue */
     struct sqlite_conn *spare; /* made by open(): the first connection, or what keeps the memory alive */
+    dev_t device;              /* of the file that was opened */
+    ino_t inode;
+    _Atomic int64_t look_at_us; /* monotonic: when reads look again whether it is still there */
 };
 
 struct sqlite_conn {
@@ -128,6 +131,36 @@ static int fail(struct sqlite_conn *c, int rc, const char *sql, struct error *e)
     if (os == EACCES)
         error_detail(e, "as user id %u", (unsigned)geteuid());
     return sql ? error_detail(e, "in: %.120s", sql) : -1;
+}
+
+/* ---- the file ---- */
+
+/* A file that was removed or replaced goes on for who has it open, and what is committed there is lost with
+ * the last who closes it. */
+static int file_look(struct sqlite_db *db, struct error *e)
+{
+    struct stat st;
+
+    if (db->memory)
+        return 0;
+    if (stat(db->file, &st) == 0 && st.st_dev == db->device && st.st_ino == db->inode)
+        return 0;
+    error_set(e, ERROR_UNAVAILABLE, "The database is not available");
+    return error_detail(e, "%s was removed or replaced: put it back, or start the service again", db->file);
+}
+
+/* Before reads, at most once in LOOK_US while all is well. */
+static int sqlite_look(struct db *head, struct error *e)
+{
+    struct sqlite_db *db = as_db(head);
+    int64_t now = clock_mono_us();
+
+    if (db->memory || now < db->look_at_us)
+        return 0;
+    if (file_look(db, e) < 0)
+        return -1;
+    db->look_at_us = now + LOOK_US;
+    return 0;
 }
 
 /* ---- writers' turns ---- */
@@ -365,6 +398,10 @@ static int sqlite_connect(struct db *head, enum db_wait wait, struct db_conn **r
     pthread_mutex_unlock(&db->lock);
     if (!c && conn_open(db, false, wait, &c, e) < 0)
         return -1;
+    if (file_look(db, e) < 0) { /* else this connection's file may be another than the others' */
+        conn_close(c);
+        return -1;
+    }
     *ret = &c->head;
     return 0;
 }
@@ -426,6 +463,7 @@ static int sqlite_open(const char *url, bool create, struct db **ret, struct err
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct sqlite_db *db = mem_new(sizeof *db);
+    struct stat st;
 
     pthread_once(&once, configure_library);
     pthread_mutex_init(&db->lock, NULL);
@@ -434,6 +472,10 @@ static int sqlite_open(const char *url, bool create, struct db **ret, struct err
         return -1;
     }
     check_mode(db);
+    if (!db->memory && stat(db->file, &st) == 0) {
+        db->device = st.st_dev;
+        db->inode = st.st_ino;
+    }
     snprintf(db->head.describe, sizeof db->head.describe, "SQLite %s", db->memory ? "in memory" : db->file);
     *ret = &db->head;
     return 0;
@@ -457,6 +499,8 @@ static int begin_write(struct sqlite_conn *c, struct error *e)
 
     if (c->nowait)
         return error_set(e, ERROR_WOULD_BLOCK, "A write may have to wait");
+    if (file_look(c->db, e) < 0)
+        return -1;
     c->wait_until_us = clock_mono_us() + WAIT_US;
     if (!turn_take(c->db, c->wait_until_us)) {
         c->wait_until_us = 0;
@@ -492,6 +536,10 @@ static int sqlite_commit(struct db_conn *head, struct error *e)
 {
     struct sqlite_conn *c = as_conn(head);
 
+    if (c->has_turn && file_look(c->db, e) < 0) {
+        undo(c);
+        return -1;
+    }
     /* A full disk or an I/O error may have undone the transaction already: then this fails, as it must. */
     if (run_fixed(c, c->commit, e) < 0) {
         if (e->kind == ERROR_INTERNAL)
@@ -689,6 +737,6 @@ const struct db_driver db_sqlite = {
     .is_null = sqlite_is_null,      .text = sqlite_text,             .integer = sqlite_integer,
     .changes = sqlite_changes,      .last_id = sqlite_last_id,
     .script = sqlite_script,        .has_table = sqlite_has_table,
-    .version = sqlite_version,      .forget = sqlite_forget,
+    .version = sqlite_version,      .forget = sqlite_forget,         .look = sqlite_look,
 };
 /* clang-format on */

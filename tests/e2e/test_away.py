@@ -154,3 +154,26 @@ def test_staging_that_is_away(glint_server):
     os.rename(server.staging + '.aside', server.staging)
     assert eventually(lambda: not os.path.exists(os.path.join(server.staging, image)))
     assert member.put('/v2/images/%s/stage' % other, b'staged', headers=BYTES).status == 204
+
+
+@pytest.mark.parametrize('replaced', [False, True])
+def test_database_file_removed_or_replaced(glint_server, tmp_path, replaced):
+    server = glint_server(trusted=True, config=detailed(tmp_path))
+    member = server.client()
+    image = member.active(b'kept')
+    path = server.database
+    if replaced:
+        shutil.copy(path, path + '.copy')
+    os.rename(path, path + '.aside')
+    if replaced:
+        os.rename(path + '.copy', path)
+    refused(member.post('/v2/images', {'name': 'lost'}))
+    assert eventually(lambda: member.get('/v2/images').status == 503)
+    refused(member.get('/v2/images/' + image))
+    refused(member.delete('/v2/images/' + image))
+    refused(member.upload(image, b'data'))
+    status, reasons = health(server)
+    assert status == 200 and path in reasons['DATABASE AWAY']
+    os.rename(path + '.aside', path)
+    assert eventually(lambda: member.download(image).body == b'kept')
+    assert member.create()['status'] == 'queued'
