@@ -13,6 +13,8 @@
 
 #include "http/http.h"
 
+enum { WORK_TRIES = 100 };
+
 bool fs_name_valid(const char *name)
 {
     size_t n = strlen(name);
@@ -30,11 +32,19 @@ int fs_dir_open(const char *path)
     return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* Who uses it last removes it, perhaps between our two calls. */
 int fs_work_open(int dir)
 {
-    if (mkdirat(dir, FS_WORK, 0700) < 0 && errno != EEXIST)
-        return -1;
-    return openat(dir, FS_WORK, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int work = -1;
+
+    for (int i = 0; work < 0 && i < WORK_TRIES; i++) {
+        if (mkdirat(dir, FS_WORK, 0700) < 0 && errno != EEXIST)
+            return -1;
+        work = openat(dir, FS_WORK, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (work < 0 && errno != ENOENT)
+            return -1;
+    }
+    return work;
 }
 
 int fs_write_failed(struct error *e, int err, const char *what)
@@ -132,7 +142,6 @@ static int make_path(char *path, mode_t mode)
 static int dir_prepare(const struct store *s, const struct fs_dir *d, mode_t mode, bool *ret_writable,
                        struct error *e)
 {
-    CLEANUP(fd_close) int work = -1;
     CLEANUP(fd_close) int dir = fs_dir_open(d->path);
 
     *ret_writable = true;
@@ -144,8 +153,7 @@ static int dir_prepare(const struct store *s, const struct fs_dir *d, mode_t mod
     if (dir < 0)
         return error_errno(e, ERROR_INVALID, errno, "The store's directory %s cannot be opened or made.",
                            d->path);
-    work = fs_work_open(dir);
-    *ret_writable = work >= 0 && faccessat(work, ".", W_OK | X_OK, AT_EACCESS) == 0;
+    *ret_writable = faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) == 0;
     return 0;
 }
 
@@ -485,6 +493,7 @@ static size_t sweep_dir(const struct fs_dir *d)
         if (fs_name_temporary(entry->d_name))
             n += sweep_file(work, entry->d_name);
     closedir(list);
+    unlinkat(dir, FS_WORK, AT_REMOVEDIR); /* former releases left it in every datadir */
     return n;
 }
 

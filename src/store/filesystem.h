@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the filesystem driver's files share.
  *
- * An object is <datadir>/<image id>. A put writes <datadir>/.glint/<image id>.<random> and holds flock(2) on
+ * An object is <datadir>/<image id>. A put writes a file without a name, or where there is no such thing
+ * <datadir>/.glint/<image id>.<random>, and holds flock(2) on
  * it, so that a sweeper of any process can tell a dead writer's file (lock free) from a live one's.
  * Directories are opened for each operation: a held descriptor would keep a vanished mount alive. */
 #ifndef STORE_FILESYSTEM_H
@@ -18,7 +19,9 @@ enum {
     FS_PATH_MAX = 800  /* of a datadir; with a name and the scheme it fits a location's URL */
 };
 
-#define FS_WORK ".glint" /* directory of temporary files within a datadir */
+/* Directory of temporary files and of the quarantine within a datadir; it is there only while it holds any.
+ */
+#define FS_WORK ".glint"
 
 struct fs_dir {
     char *path; /* without a slash at its end */
@@ -62,6 +65,8 @@ int fs_write_failed(struct error *e, int err, const char *what);
 int fs_open_dir(struct store *s, const char *path, struct error *e);
 const char *fs_first_dir(const struct store *s);
 
+/* False: puts never use files without names, for tests of file systems that have none. */
+extern bool fs_unnamed;
 int fs_put_begin(struct store *s, const char *image_id, int64_t size, struct store_put **ret,
                  struct error *e);
 int fs_put_link(struct store *s, const char *image_id, const char *path, uint64_t *ret_size,

@@ -81,11 +81,20 @@ int fs_list(struct store *s, store_tell *tell, void *arg, struct error *e)
 
 /* ---- quarantine ---- */
 
-static int quarantine_open(int work)
+/* *work is opened anew where it was removed meanwhile. */
+static int quarantine_open(int dir, int *work)
 {
-    if (mkdirat(work, QUARANTINE, 0700) < 0 && errno != EEXIST)
-        return -1;
-    return openat(work, QUARANTINE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    while (mkdirat(*work, QUARANTINE, 0700) < 0) {
+        if (errno == EEXIST)
+            break;
+        if (errno != ENOENT)
+            return -1;
+        fd_close(work);
+        *work = fs_work_open(dir);
+        if (*work < 0)
+            return -1;
+    }
+    return openat(*work, QUARANTINE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /* "20261122T082100Z" */
@@ -100,7 +109,7 @@ static void when(char out[CLOCK_TEXT_MAX])
     *to = '\0';
 }
 
-/* Under the lock of FS_WORK, below which names come and go. */
+/* Under the lock of the datadir, in which names come and go. */
 static int move(int dir, int aside, const char *name, const struct store_object *seen, char *ret, size_t size)
 {
     char at[CLOCK_TEXT_MAX];
@@ -142,13 +151,13 @@ int fs_quarantine(struct store *s, const struct store_object *seen, struct str *
         return -1;
     dir = fs_dir_open(d->path);
     work = dir < 0 ? -1 : fs_work_open(dir);
-    aside = work < 0 ? -1 : quarantine_open(work);
+    aside = work < 0 ? -1 : quarantine_open(dir, &work);
     if (aside < 0)
         return quarantine_failed(e, errno, seen->url);
-    flock(work, LOCK_EX);
+    flock(dir, LOCK_EX);
     if (move(dir, aside, name, seen, moved, sizeof moved) < 0 || fsync(aside) < 0 || fsync(dir) < 0)
         err = errno;
-    flock(work, LOCK_UN);
+    flock(dir, LOCK_UN);
     if (err)
         return quarantine_failed(e, err, seen->url);
     str_addf(ret_where, "%s/" FS_WORK "/" QUARANTINE "/%s", d->path, moved);

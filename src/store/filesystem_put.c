@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writing an object: temporary file, bytes, then a rename that never replaces.
+/* Writing an object: a file without a name, bytes, then a link that never replaces. Where the file system has
+ * no files without names (O_TMPFILE), or no /proc to link them by, it is a temporary file in FS_WORK and a
+ * rename.
  *
  *   begun --put_write--> begun --put_commit--> linked --put_done--> (stays)
  *     +------put_abort----> (gone) <----put_abort--+
  *
- * A put that takes over a file has a second name of it as its temporary file, or a clone that shares its
- * blocks; there is nothing to write then.
+ * A put that takes over a file holds that file, or a clone that shares its blocks; there is nothing to write
+ * then.
  *
  * Invariants:
- *  1 The temporary file is locked from before its first byte until its descriptor is closed; a file that is
- *    taken over, from before it has the temporary name.
- *  2 The object's name appears only when all bytes are on the medium, and never in place of another object.
- *  3 Naming an object and removing a named one hold the lock of FS_WORK, so that an abort's look at the
- *    inode and its unlink cannot be separated by somebody else's commit of the same name.
- *  4 No two objects are one inode: only a file with one name gets a second one, under its lock. */
+ *  1 A temporary file is locked from before its first byte until its descriptor is closed; a file that is
+ * taken over, from before it is looked at. 2 The object's name appears only when all bytes are on the medium,
+ * and never in place of another object. 3 Naming an object and removing a named one hold the lock of the
+ * datadir, so that an abort's look at the inode and its unlink cannot be separated by somebody else's commit
+ * of the same name. 4 No two objects are one inode: only a file with one name gets a second one, under its
+ * lock. */
 #include "store/filesystem.h"
 
 #include <errno.h>
@@ -31,7 +33,7 @@
 #define MIB ((uint64_t)1024 * 1024)
 
 enum {
-    TRIES = 20,
+    TRIES = 100,
     SUFFIX = 17, /* '.' and 16 hex digits */
 };
 
@@ -46,19 +48,19 @@ struct fs_put {
     const struct fs *fs;
     int dir, work, fd;
     char name[FS_NAME_MAX + 1];
-    char temporary[FS_NAME_MAX + SUFFIX + 1];
-    uint64_t at;        /* bytes written or left out */
-    uint64_t size;      /* bytes to come; 0: unknown */
-    uint64_t allocated; /* up to here */
-    uint64_t flushed;   /* sent to the medium up to here */
-    uint64_t waited;    /* on the medium up to here */
+    char temporary[FS_NAME_MAX + SUFFIX + 1]; /* in FS_WORK; "": the file has no name */
+    uint64_t at;                              /* bytes written or left out */
+    uint64_t size;                            /* bytes to come; 0: unknown */
+    uint64_t allocated;                       /* up to here */
+    uint64_t flushed;                         /* sent to the medium up to here */
+    uint64_t waited;                          /* on the medium up to here */
     bool preallocate;
     bool direct; /* past the page cache */
     bool linked;
     mode_t mode;      /* for the object; 0: as it is */
     const char *path; /* of the file to take over; NULL once begun, and of others */
     int source;       /* that file, until it is taken over */
-    bool shared;      /* it is our temporary file */
+    bool shared;      /* it is what gets the object's name */
     mode_t old_mode;  /* what it had before */
 };
 
@@ -70,11 +72,25 @@ bool fs_name_temporary(const char *name)
            strspn(name + n - SUFFIX + 1, "0123456789abcdef") == SUFFIX - 1;
 }
 
+/* The directory of temporary files goes with the last of them. */
+static void work_leave(struct fs_put *p)
+{
+    if (p->work >= 0)
+        unlinkat(p->dir, FS_WORK, AT_REMOVEDIR);
+    fd_close(&p->work);
+}
+
+static void temporary_remove(struct fs_put *p)
+{
+    if (p->temporary[0])
+        unlinkat(p->work, p->temporary, 0);
+}
+
 static void put_free(struct fs_put *p)
 {
     fd_close(&p->source);
     fd_close(&p->fd);
-    fd_close(&p->work);
+    work_leave(p);
     fd_close(&p->dir);
     mem_free(p);
 }
@@ -103,6 +119,13 @@ static int temporary_open(struct fs_put *p)
         if (temporary_name(p) < 0)
             return -1;
         p->fd = openat(p->work, p->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+        if (p->fd < 0 && errno == ENOENT) { /* another put left, and took the directory with it */
+            fd_close(&p->work);
+            p->work = fs_work_open(p->dir);
+            if (p->work < 0)
+                return -1;
+            continue;
+        }
         if (p->fd < 0 && errno == EEXIST)
             continue;
         if (p->fd < 0)
@@ -116,6 +139,41 @@ static int temporary_open(struct fs_put *p)
     return -1;
 }
 
+/* The path by which a file without a name is linked. */
+static void proc_path(int fd, char ret[32])
+{
+    snprintf(ret, 32, "/proc/self/fd/%d", fd);
+}
+
+bool fs_unnamed = true;
+
+static int unnamed_open(struct fs_put *p)
+{
+    char path[32];
+
+    p->fd = openat(p->dir, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
+    if (p->fd < 0)
+        return -1;
+    proc_path(p->fd, path);
+    if (access(path, F_OK) == 0)
+        return 0;
+    fd_close(&p->fd);
+    errno = EOPNOTSUPP;
+    return -1;
+}
+
+static int file_open(struct fs_put *p)
+{
+    p->temporary[0] = '\0';
+    if (fs_unnamed && unnamed_open(p) == 0)
+        return 0;
+    if (fs_unnamed && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOENT &&
+        errno != ENOSYS)
+        return -1;
+    p->work = fs_work_open(p->dir);
+    return p->work < 0 ? -1 : temporary_open(p);
+}
+
 static int put_open(struct fs_put *p, const struct fs_dir *d, struct error *e)
 {
     p->dir = fs_dir_open(d->path);
@@ -125,8 +183,7 @@ static int put_open(struct fs_put *p, const struct fs_dir *d, struct error *e)
         return -1;
     if (faccessat(p->dir, p->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return error_set(e, ERROR_CONFLICT, "Image %s/%s already exists", d->path, p->name);
-    p->work = fs_work_open(p->dir);
-    if (p->work < 0 || temporary_open(p) < 0)
+    if (file_open(p) < 0)
         return fs_write_failed(e, errno, d->path);
     p->direct = (p->size == 0 || p->size >= STREAM_BUFFER) && stream_direct_on(p->fd);
     snprintf(p->put.url, sizeof p->put.url, "file://%s/%s", d->path, p->name);
@@ -197,30 +254,25 @@ static bool source_alike(const struct fs_put *p, const struct stat *made, struct
            attribute_same(p->source, p->fd, "security.selinux");
 }
 
-/* The source becomes the temporary file. */
+/* The source gets the object's name at the commit, as its second one. */
 static bool put_share(struct fs_put *p)
 {
-    char made_name[sizeof p->temporary];
     struct stat made, st, named;
+    char path[32];
 
-    if (fstat(p->fd, &made) < 0 || !source_alike(p, &made, &st))
+    proc_path(p->source, path);
+    if (fstat(p->fd, &made) < 0 || !source_alike(p, &made, &st) || access(path, F_OK) < 0 ||
+        lstat(p->path, &named) < 0 || named.st_ino != st.st_ino || named.st_dev != st.st_dev)
         return false;
-    str_copy(made_name, sizeof made_name, p->temporary);
-    if (temporary_name(p) == 0 && linkat(AT_FDCWD, p->path, p->work, p->temporary, 0) == 0) {
-        if (fstatat(p->work, p->temporary, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == st.st_ino) {
-            unlinkat(p->work, made_name, 0);
-            fd_close(&p->fd);
-            p->fd = p->source;
-            p->source = -1;
-            p->shared = true;
-            p->old_mode = st.st_mode & 07777;
-            p->mode = p->mode ? p->mode : made.st_mode & 07777;
-            return true;
-        }
-        unlinkat(p->work, p->temporary, 0);
-    }
-    str_copy(p->temporary, sizeof p->temporary, made_name);
-    return false;
+    temporary_remove(p);
+    p->temporary[0] = '\0';
+    fd_close(&p->fd);
+    p->fd = p->source;
+    p->source = -1;
+    p->shared = true;
+    p->old_mode = st.st_mode & 07777;
+    p->mode = p->mode ? p->mode : made.st_mode & 07777;
+    return true;
 }
 
 /* In a directory that the put is for. Where that cannot be, writing the bytes may, unless there is no room.
@@ -231,7 +283,7 @@ static int put_take(struct fs_put *p, const struct fs_dir *d, uint64_t free_byte
         p->at = p->size;
         return 0;
     }
-    unlinkat(p->work, p->temporary, 0);
+    temporary_remove(p);
     fd_close(&p->fd);
     if (p->size > free_bytes)
         return fs_write_failed(e, ENOSPC, d->path);
@@ -268,7 +320,7 @@ static int put_choose(struct fs_put *p, struct error *e)
             return 0;
         else if (e->kind == ERROR_CONFLICT || e->kind == ERROR_INVALID)
             return -1;
-        fd_close(&p->work);
+        work_leave(p);
         fd_close(&p->dir);
     }
     return -1;
@@ -435,9 +487,15 @@ int fs_put_write(struct store_put *put, const void *buf, size_t n, struct error 
 
 /* ---- commit and abort ---- */
 
-/* The object's name for the temporary file, unless it is taken. */
+/* The object's name for the file, unless it is taken. */
 static int put_link(struct fs_put *p)
 {
+    char path[32];
+
+    if (!p->temporary[0]) {
+        proc_path(p->fd, path);
+        return linkat(AT_FDCWD, path, p->dir, p->name, AT_SYMLINK_FOLLOW);
+    }
     if (renameat2(p->work, p->temporary, p->dir, p->name, RENAME_NOREPLACE) == 0)
         return 0;
     if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
@@ -461,12 +519,12 @@ int fs_put_commit(struct store_put *put, struct store_location *ret, struct erro
         return fs_write_failed(e, errno, "fsync");
 
     POINT("store.synced");
-    flock(p->work, LOCK_EX);
+    flock(p->dir, LOCK_EX);
     if (put_link(p) == 0)
         p->linked = true;
     else
         err = errno;
-    flock(p->work, LOCK_UN);
+    flock(p->dir, LOCK_UN);
     if (err == EEXIST)
         return error_set(e, ERROR_CONFLICT, "Image %s already exists", p->put.url + strlen("file://"));
     if (err != 0)
@@ -493,12 +551,12 @@ void fs_put_abort(struct store_put *put)
     struct fs_put *p = (struct fs_put *)put;
 
     if (p->linked) {
-        flock(p->work, LOCK_EX);
+        flock(p->dir, LOCK_EX);
         if (still_ours(p) && unlinkat(p->dir, p->name, 0) == 0)
             fsync(p->dir);
-        flock(p->work, LOCK_UN);
+        flock(p->dir, LOCK_UN);
     } else {
-        unlinkat(p->work, p->temporary, 0);
+        temporary_remove(p);
     }
     if (p->shared && p->mode != p->old_mode)
         fchmod(p->fd, p->old_mode);

@@ -232,7 +232,7 @@ def test_staged_files(world):
     assert sorted(f[:2] for f in found(world)) == dead
     assert sorted(found(world, '--repair')) == [(*f, True) for f in dead]
     assert found(world) == []
-    assert set(os.listdir(world.staging)) == {'.glint', waits, 'README'}
+    assert set(os.listdir(world.staging)) == {waits, 'README'}
 
 
 def test_the_worker_removes_staged_files(glint_server):
@@ -240,7 +240,7 @@ def test_the_worker_removes_staged_files(glint_server):
     waits, active = staged(server.client(), DATA), server.client().active(DATA)
     aged(os.path.join(server.staging, waits))
     write(os.path.join(server.staging, active))
-    assert eventually(lambda: set(os.listdir(server.staging)) == {'.glint', waits})
+    assert eventually(lambda: set(os.listdir(server.staging)) == {waits})
     assert found(server) == []
 
 

@@ -45,7 +45,7 @@ def test_staged_data_become_the_image(trusted, member):
     image = staged(member)
     shown = member.show(image)
     assert (shown['status'], shown['size'], shown['os_hash_value']) == ('uploading', len(DATA), None)
-    assert set(os.listdir(trusted.staging)) == {'.glint', image}
+    assert set(os.listdir(trusted.staging)) == {image}
     assert member.download(image).status == 204
     answer = bring(member, image)
     assert (answer.status, answer.body) == (202, b'')
@@ -54,7 +54,7 @@ def test_staged_data_become_the_image(trusted, member):
     assert (shown['checksum'], shown['os_hash_value']) == digests(DATA)
     assert (shown['os_glance_importing_to_stores'], shown['os_glance_failed_import']) == ('', '')
     assert member.download(image).body == DATA
-    assert os.listdir(trusted.staging) == ['.glint']
+    assert os.listdir(trusted.staging) == []
     task = trusted.sql("SELECT type, status, owner, image_id FROM tasks WHERE image_id = ?", image)
     assert task == [('api_image_import', 'success', 'project-1', image)]
 
@@ -85,7 +85,7 @@ def test_data_that_are_not_what_the_image_says(trusted, member):
     image = staged(member, disk_format='qcow2')
     assert bring(member, image).status == 202
     assert settled(member, image)['status'] == 'queued'
-    assert os.listdir(trusted.staging) == ['.glint']
+    assert os.listdir(trusted.staging) == []
     (message,) = trusted.sql('SELECT i.message FROM task_info i JOIN tasks t ON t.id = i.task_id WHERE t.image_id = ?', image)[0]
     assert 'does not match stream data raw' in message
     assert stage(member, image).status == 204
@@ -142,7 +142,7 @@ def test_copies(several):
     assert answer.status == 400 and "Image is already present at store 'slow'" in answer.text
     assert bring(admin, image, 'copy-image', all_stores=True).status == 202
     assert settled(member, image)['stores'] == 'fast,slow,third'
-    assert os.listdir(several.directory + '/staging') == ['.glint']
+    assert os.listdir(several.directory + '/staging') == []
 
 
 @pytest.mark.parametrize('must', (True, False))
@@ -178,9 +178,9 @@ def test_a_worker_that_is_killed_is_followed_by_one_that_goes_on(glint_server, t
 def test_a_delete_ends_it(trusted, member):
     image = staged(member)
     assert member.delete('/v2/images/' + image).status == 204
-    assert eventually(lambda: os.listdir(trusted.staging) == ['.glint'])
+    assert eventually(lambda: os.listdir(trusted.staging) == [])
     image = staged(member)
     assert bring(member, image).status == 202
     assert member.delete('/v2/images/' + image).status in (204, 409)
-    assert eventually(lambda: os.listdir(trusted.staging) == ['.glint'])
+    assert eventually(lambda: os.listdir(trusted.staging) == [])
     assert eventually(lambda: trusted.sql("SELECT 1 FROM glint_jobs WHERE state IN ('waiting', 'running')") == [])

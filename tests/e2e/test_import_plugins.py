@@ -53,7 +53,7 @@ def data_of(server, image):
 
 
 def rest(server):
-    return [name for name in os.listdir(server.staging) if name != '.glint']
+    return os.listdir(server.staging)
 
 
 # ---------------------------------------------------------------- decompression, injection

@@ -194,7 +194,7 @@ def leftovers(server):
     """What belongs to no live image, or says that something is under way."""
     wanted = [row[0] for row in server.sql('select value from image_locations where deleted = 0')]
     files = ['file://' + os.path.join(server.images, name) for name in server.stored() if '/' not in name]
-    return {'objects': sorted(set(files) ^ set(wanted)), 'staged': [name for name in os.listdir(server.staging) if name != '.glint'],
+    return {'objects': sorted(set(files) ^ set(wanted)), 'staged': os.listdir(server.staging),
             'trash': server.sql('select * from glint_trash'), 'facts': server.sql('select * from glint_staged'),
             'locks': server.sql("select * from image_properties where name = 'os_glance_import_task' and deleted = 0"),
             'jobs': server.sql("select * from glint_jobs where state in ('waiting', 'running')"),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "setup.h"
 
+#include "store/filesystem.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -427,13 +429,45 @@ static void sweep_spares_live_writers(void **state UNUSED)
 
     assert_int_equal(store_put_begin(f.store, ID_A, -1, &p, &e), 0);
     assert_int_equal(store_put_write(p, "abc", 3, &e), 0);
+    if (mkdir(in_dir(".glint"), 0700) < 0)
+        assert_int_equal(errno, EEXIST);
     file_write(in_dir(".glint/" ID_B ".0123456789abcdef"), "left by a dead writer");
-    file_write(in_dir(".glint/README"), "not ours");
     assert_int_equal(store_sweep(f.store), 1);
-    assert_int_equal(test_dir_count(f.dir, ".glint", true), 2);
+    assert_int_equal(mkdir(in_dir(".glint"), 0700), 0);
+    file_write(in_dir(".glint/README"), "not ours");
+    assert_int_equal(store_sweep(f.store), 0);
+    assert_true(test_file_holds(in_dir(".glint/README"), (const unsigned char *)"not ours", 8));
     assert_int_equal(store_put_commit(p, &loc, &e), 0);
     store_put_done(&p);
     assert_true(test_holds(f.store, loc.url, "abc", 3));
+}
+
+/* Of every way in which a put may write, finished or given up: nothing of ours stays, and an empty store can
+ * be removed. */
+static void an_empty_store_is_an_empty_directory(void **state UNUSED)
+{
+    for (int named = 0; named < 2; named++) {
+        struct store_put *p = NULL;
+        struct store_location loc;
+        struct error e;
+
+        fs_unnamed = named == 0;
+        assert_int_equal(test_dir_count(f.dir, "", true), 0);
+        assert_int_equal(store_put_begin(f.store, ID_B, -1, &p, &e), 0);
+        assert_int_equal(test_dir_count(f.dir, "", true), (size_t)named);
+        assert_int_equal(test_put(f.store, ID_A, 3, "abc", 3, &loc, &e), 0);
+        assert_int_equal(store_put_write(p, "def", 3, &e), 0);
+        store_put_abort(&p);
+        assert_int_equal(test_dir_count(f.dir, "", true), 1);
+        assert_true(test_holds(f.store, loc.url, "abc", 3));
+        assert_int_equal(test_put(f.store, ID_A, 3, "xyz", 3, &loc, &e), -1);
+        assert_int_equal(e.kind, ERROR_CONFLICT);
+        assert_int_equal(store_delete(f.store, loc.url, &e), 0);
+    }
+    fs_unnamed = true;
+    assert_int_equal(mkdir(in_dir(".glint"), 0700), 0); /* of a former release */
+    assert_int_equal(store_sweep(f.store), 0);
+    assert_int_equal(rmdir(f.dir), 0);
 }
 
 static void *sweep_always(void *stop)
@@ -441,6 +475,27 @@ static void *sweep_always(void *stop)
     while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED))
         store_sweep(f.store);
     return NULL;
+}
+
+static void puts_beside_each_other_without_unnamed_files(void **state UNUSED)
+{
+    bool stop = false;
+    pthread_t sweeper;
+
+    fs_unnamed = false;
+    assert_int_equal(pthread_create(&sweeper, NULL, sweep_always, &stop), 0);
+    for (int i = 0; i < 300; i++) {
+        struct store_location loc;
+        struct error e;
+
+        if (test_put(f.store, ID_A, 3, "abc", 3, &loc, &e) < 0)
+            fail_msg("put %d: %s (%s)", i, e.message, e.detail);
+        assert_int_equal(store_delete(f.store, loc.url, &e), 0);
+    }
+    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+    pthread_join(sweeper, NULL);
+    fs_unnamed = true;
+    assert_int_equal(test_dir_count(f.dir, "", true), 0);
 }
 
 static void sweep_beside_puts_hurts_none(void **state UNUSED)
@@ -575,6 +630,8 @@ int main(void)
         T(a_full_medium_is_told_and_nothing_stays),
         T(a_medium_turned_read_only_is_unavailable),
         T(a_vanished_directory_is_not_believed_empty),
+        T(an_empty_store_is_an_empty_directory),
+        T(puts_beside_each_other_without_unnamed_files),
         T(sweep_spares_live_writers),
         T(sweep_beside_puts_hurts_none),
         T(killed_writers_leave_nothing_after_a_sweep),

@@ -318,6 +318,9 @@ static void sweep_spares_what_is_being_taken(void **state UNUSED)
     assert_true(test_holds(f.store, loc.url, bytes, sizeof bytes));
     assert_int_equal(store_delete(f.store, loc.url, &e), 0);
 
+    snprintf(left, sizeof left, "%s/.glint", f.dir);
+    if (mkdir(left, 0700) < 0)
+        assert_int_equal(errno, EEXIST);
     snprintf(left, sizeof left, "%s/.glint/%s.0123456789abcdef", f.dir, ID_A); /* a dead writer's */
     assert_int_equal(link(path, left), 0);
     assert_int_equal(store_sweep(f.store), 1);

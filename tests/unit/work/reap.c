@@ -180,6 +180,8 @@ static void temporary_files_of_the_dead_go(void **state UNUSED)
     char path[300];
     FILE *f;
 
+    snprintf(path, sizeof path, "%s/.glint", w.images);
+    assert_int_equal(mkdir(path, 0700), 0);
     snprintf(path, sizeof path, "%s/.glint/%s.0123456789abcdef", w.images, ID_A);
     f = fopen(path, "w");
     assert_non_null(f);
