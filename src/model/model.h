@@ -244,6 +244,9 @@ int trash_failed(struct db_conn *c, int64_t id,
                  struct error *e) MUST_CHECK; /* attempts + 1; own transaction when none is open */
 /* Whether any live location row still names this URL. */
 int location_in_use(struct db_conn *c, const char *url, bool *ret, struct error *e) MUST_CHECK;
+/* The URLs of live rows that may be another spelling of a plain file:///path: they are few. */
+int location_odd_list(struct db_conn *c, struct arena *a, const char ***ret, size_t *ret_n,
+                      struct error *e) MUST_CHECK;
 
 /* ---- jobs (glint_jobs): work that outlives its request ----
  *
@@ -482,6 +485,8 @@ int image_claims_load(struct db_conn *c, struct arena *a, const char *image_id, 
 int object_named(struct db_conn *c, const char *url, const char *alias, int64_t since_us, bool *ret,
                  struct error *e) MUST_CHECK;
 /* Whether an upload, a job or the trash names it. */
+/* Whether an upload is writing it, and a row may name it soon. */
+int object_under_way(struct db_conn *c, const char *url, bool *ret, struct error *e) MUST_CHECK;
 int object_in_work(struct db_conn *c, const char *url, const char *alias, bool *ret,
                    struct error *e) MUST_CHECK;
 

@@ -108,6 +108,11 @@ int object_in_work(struct db_conn *c, const char *url, const char *alias, bool *
                  url, alias, -1, ret, e);
 }
 
+int object_under_way(struct db_conn *c, const char *url, bool *ret, struct error *e)
+{
+    return finds(c, "SELECT 1 FROM glint_leases WHERE url IN (?1, ?2)", url, NULL, -1, ret, e);
+}
+
 /* ---- pages ---- */
 
 /* One statement with the id after which the page begins, and the limit. */

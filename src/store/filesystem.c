@@ -292,6 +292,17 @@ static bool fs_owns(const struct store *s, const char *url)
     return fs_locate(s->data, url, &dir, name, &e) == 0;
 }
 
+static bool fs_canonical(const struct store *s, const char *url, char *ret, size_t size)
+{
+    char name[FS_NAME_MAX + 1];
+    const struct fs_dir *dir;
+    struct error e;
+
+    if (fs_locate(s->data, url, &dir, name, &e) < 0)
+        return false;
+    return (size_t)snprintf(ret, size, "file://%s/%s", dir->path, name) < size;
+}
+
 static void fs_describe(const struct store *s, void (*say)(void *arg, const struct store_fact *), void *arg)
 {
     const struct fs *fs = s->data;
@@ -515,6 +526,7 @@ const struct store_driver store_filesystem = {
     .open = fs_open,
     .close = fs_close,
     .owns = fs_owns,
+    .canonical = fs_canonical,
     .describe = fs_describe,
     .put_begin = fs_put_begin,
     .put_link = fs_put_link,

@@ -160,6 +160,12 @@ const char *store_put_url(const struct store_put *p)
 
 /* ---- reading ---- */
 
+void store_canonical(const struct store *s, const char *url, char ret[STORE_URL_MAX])
+{
+    if (!s->driver->canonical || !s->driver->canonical(s, url, ret, STORE_URL_MAX))
+        str_copy(ret, STORE_URL_MAX, url);
+}
+
 int store_size(struct store *s, const char *url, uint64_t *ret, struct error *e)
 {
     CLEANUP(store_get_close) struct store_get *g = NULL;

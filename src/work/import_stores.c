@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "work/object.h"
 #include "json/json.h"
 
 enum { IMPORT_STORES_MAX = 64 }; /* of one request */
@@ -77,7 +78,8 @@ static int unstore_object(struct import *im, const struct job_note *note, struct
     struct store *s = stores_by_id(im->run->o->stores, note->name + strlen(note_object));
     bool in_use;
 
-    if (db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 || location_in_use(c, note->value, &in_use, e) < 0)
+    if (db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 ||
+        (s ? object_in_use(c, s, note->value, &in_use, e) : location_in_use(c, note->value, &in_use, e)) < 0)
         return -1;
     db_release(&c);
     if (s && !in_use && store_delete(s, note->value, e) < 0 && e->kind != ERROR_NOT_FOUND &&

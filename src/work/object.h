@@ -3,8 +3,13 @@
 #ifndef WORK_OBJECT_H
 #define WORK_OBJECT_H
 
+#include "model/model.h"
 #include "store/store.h"
 #include "stream/stream.h"
+
+/* Whether a live location names the object at url, however either is spelled. */
+int object_in_use(struct db_conn *c, const struct store *s, const char *url, bool *ret,
+                  struct error *e) MUST_CHECK;
 
 struct object {
     struct store_get *get;

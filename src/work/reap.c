@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "work/lease.h"
+#include "work/object.h"
 
 enum {
     TRASH_ROUND = 1000,      /* rows a round looks at */
@@ -85,6 +86,13 @@ static bool store_away(struct reaper *r, const char *store, const char *url)
     return s && store_check(s, &e) < 0;
 }
 
+static int in_use_by_any(struct reaper *r, const char *store, const char *url, bool *ret, struct error *e)
+{
+    struct store *s = stores_for_url(r->stores, store, url);
+
+    return s ? object_in_use(r->c, s, url, ret, e) : location_in_use(r->c, url, ret, e);
+}
+
 /* Gone already, or of a store that we do not serve or that cannot delete: nothing is left to do. */
 static int remove_object(struct reaper *r, const char *store, const char *url, struct error *e)
 {
@@ -124,7 +132,7 @@ static int reap_upload(struct reaper *r, const struct lease *l, struct error *e)
     if (taken <= 0)
         return taken;
     POINT("reap.taken");
-    if (location_in_use(r->c, l->url, &in_use, e) < 0 ||
+    if (in_use_by_any(r, l->store, l->url, &in_use, e) < 0 ||
         (!in_use && remove_object(r, l->store, l->url, e) < 0) || end_lease(r, l, holder, e) < 0)
         return -1;
     r->counts->uploads++;
@@ -146,11 +154,13 @@ static bool due(const struct trash *t)
 static int reap_trash(struct reaper *r, const struct trash *t, struct error *e)
 {
     struct error ignored;
-    bool in_use;
+    bool in_use, under_way;
 
-    if (!due(t) || store_away(r, t->store, t->url))
+    if (object_under_way(r->c, t->url, &under_way, e) < 0)
+        return -1;
+    if (under_way || !due(t) || store_away(r, t->store, t->url))
         return 0;
-    if (location_in_use(r->c, t->url, &in_use, e) < 0)
+    if (in_use_by_any(r, t->store, t->url, &in_use, e) < 0)
         return -1;
     if (in_use || remove_object(r, t->store, t->url, e) == 0) {
         POINT("reap.trash");

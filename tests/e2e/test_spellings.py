@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One object, several names: no deletion destroys data that another image has, however its location is spelled."""
+import os
+
+import pytest
+
+from glint import eventually
+
+OTHER = {
+    'scheme': lambda path, name: 'filesystem://%s/%s' % (path, name),
+    'escape': lambda path, name: 'file://%s/%%%02x%s' % (path, ord(name[0]), name[1:]),
+    'escaped directory': lambda path, name: 'file://%s/%s' % (path.replace('/', '%2f', 1), name),
+    'both': lambda path, name: 'filesystem://%s/%%%02x%s' % (path, ord(name[0]), name[1:]),
+}
+
+
+@pytest.fixture(scope='module')
+def world(tmp_path_factory):
+    from glint import Server
+    server = Server(tmp_path_factory.mktemp('spellings'), trusted=True, config={'glint': {'reap_interval': 1}})
+    yield server
+    assert server.stop() == 0
+
+
+def two(world, spelling):
+    """An image with data, and another one whose row, written by somebody else, names the same object."""
+    member = world.client()
+    owner, alias = member.active(b'data'), member.active(b'else')
+    world.sql('UPDATE image_locations SET value = ? WHERE image_id = ?', OTHER[spelling](world.images, owner), alias)
+    return member, owner, alias
+
+
+@pytest.mark.parametrize('spelling', OTHER)
+def test_deleting_the_alias_spares_the_owner(world, spelling):
+    member, owner, alias = two(world, spelling)
+    assert member.delete('/v2/images/' + alias).status == 204
+    assert member.download(owner).body == b'data'
+
+
+@pytest.mark.parametrize('spelling', OTHER)
+def test_the_object_goes_with_the_last_that_names_it(world, spelling):
+    member, owner, alias = two(world, spelling)
+    assert member.download(alias).body == b'data'
+    assert member.delete('/v2/images/' + owner).status == 204
+    assert member.download(alias).body == b'data'
+    assert member.delete('/v2/images/' + alias).status == 204
+    assert eventually(lambda: not os.path.exists(os.path.join(world.images, owner)))
+
+
+def test_staged_files_of_unknown_images_go_at_once(glint_server, tmp_path):
+    """Also what conversions left; what an image waits for, and what is not called as one is, stays."""
+    server = glint_server(trusted=True, config={'glint': {'reap_interval': 1}})
+    member = server.client()
+    waits = member.create()['id']
+    assert member.put('/v2/images/%s/stage' % waits, b'staged', headers={'Content-Type': 'application/octet-stream'}).status == 204
+    server.stop()
+    unknown = '01234567-89ab-4cde-8f01-23456789abcd'
+    for name in (unknown, unknown + '.qcow2', unknown + '.uc', unknown + '.part', waits + '.raw', 'README'):
+        with open(os.path.join(server.staging, name), 'w') as f:
+            f.write('left')
+    server.start()
+    assert eventually(lambda: set(os.listdir(server.staging)) == {waits, waits + '.raw', 'README'})
