@@ -65,6 +65,13 @@ static const char *unneeded(const struct image_claims *c, const char *suffix)
     return "its image does not wait for an import";
 }
 
+static bool regular(int dir, const char *name)
+{
+    struct stat st;
+
+    return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+}
+
 static bool old_file(int dir, const char *name, int64_t age_us)
 {
     struct stat st;
@@ -73,14 +80,15 @@ static bool old_file(int dir, const char *name, int64_t age_us)
            st.st_mtim.tv_sec * CLOCK_SECOND + st.st_mtim.tv_nsec / 1000 <= clock_now_us() - age_us;
 }
 
-static int judge(struct db_conn *c, struct arena *a, const struct staged_name *n, const char **ret_why,
-                 struct error *e)
+/* What belongs to no image needs no age: whoever stages, Glance too, has the image's row first. */
+static int judge(struct db_conn *c, struct arena *a, const struct staged_name *n, bool old,
+                 const char **ret_why, struct error *e)
 {
     struct image_claims claims;
 
     if (image_claims_load(c, a, n->id, &claims, e) < 0)
         return -1;
-    *ret_why = unneeded(&claims, n->suffix);
+    *ret_why = old || !claims.known ? unneeded(&claims, n->suffix) : NULL;
     return 0;
 }
 
@@ -92,7 +100,7 @@ static void dir_close(DIR **d)
         closedir(*d);
 }
 
-static int look(const struct staging_look *l, struct arena *a, const char *name, staging_tell *tell,
+static int look(const struct staging_look *l, struct arena *a, const char *name, bool old, staging_tell *tell,
                 void *arg, struct error *e)
 {
     struct staged_name n;
@@ -103,7 +111,7 @@ static int look(const struct staging_look *l, struct arena *a, const char *name,
     {
         CLEANUP(db_release) struct db_conn *c = NULL;
 
-        if (db_acquire(l->db, DB_WAIT, &c, e) < 0 || judge(c, a, &n, &why, e) < 0)
+        if (db_acquire(l->db, DB_WAIT, &c, e) < 0 || judge(c, a, &n, old, &why, e) < 0)
             return -1;
     }
     return why ? tell(arg, name, why, e) : 0;
@@ -118,9 +126,9 @@ int staging_leftovers(const struct staging_look *l, staging_tell *tell, void *ar
     if (!list && errno == ENOENT)
         return 0;
     while (list && (errno = 0, entry = readdir(list))) {
-        if (!old_file(dirfd(list), entry->d_name, l->age_us))
+        if (!regular(dirfd(list), entry->d_name))
             continue;
-        if (look(l, a, entry->d_name, tell, arg, e) < 0)
+        if (look(l, a, entry->d_name, old_file(dirfd(list), entry->d_name, l->age_us), tell, arg, e) < 0)
             return -1;
         arena_reset(a);
     }
@@ -138,9 +146,9 @@ static int remove_in(struct db_conn *c, struct arena *a, const struct staging_lo
     const char *why;
 
     *ret = false;
-    if (!name_parse(name, &n) || !old_file(dir, name, l->age_us))
+    if (!name_parse(name, &n) || !regular(dir, name))
         return 0;
-    if (judge(c, a, &n, &why, e) < 0)
+    if (judge(c, a, &n, old_file(dir, name, l->age_us), &why, e) < 0)
         return -1;
     if (!why)
         return 0;
