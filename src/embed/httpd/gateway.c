@@ -3,6 +3,7 @@
  * service reads it and not before, so that httpd's 100 Continue comes with the first read and a refusal
  * spares the body. */
 #include "embed/httpd/mod_glint.h"
+#include "embed/httpd/reset.h"
 
 #include <apr_portable.h>
 #include <poll.h>
@@ -10,8 +11,6 @@
 enum {
     DRAIN_MAX = 64 * 1024,
     PIECE = 16 * 1024,
-    RESET_MARK_MS = 50, /* a thread that is scheduled late on a busy machine */
-    RESET_STEP_MS = 5,
     LINGER_STEP_MS = 5,
     LINGER_QUIET_MS = 1000, /* the client has heard the answer and sends no more */
 };
@@ -44,20 +43,6 @@ static int fetch(struct gateway *g, size_t n, bool wait)
     return rv == APR_SUCCESS ? 1 : (int)cut(g, rv);
 }
 
-/* A stream of HTTP/2 that the client resets ends for us as if it were complete: mod_http2 (2.0, httpd 2.4.71)
- * gives the end of the body first, and marks the connection as aborted right after it, in another thread.
- * With a length httpd compares; without one that mark has to be waited for. */
-static bool was_reset(const struct gateway *g)
-{
-    const conn_rec *c = g->r->connection;
-
-    if (g->rq.content_length >= 0 || !c->master)
-        return false;
-    for (int waited = 0; !c->aborted && waited < RESET_MARK_MS; waited += RESET_STEP_MS)
-        apr_sleep(apr_time_from_msec(RESET_STEP_MS));
-    return c->aborted;
-}
-
 /* Moves what g->in has into buf. */
 static ssize_t take(struct gateway *g, char *buf, size_t n)
 {
@@ -70,7 +55,7 @@ static ssize_t take(struct gateway *g, char *buf, size_t n)
         apr_status_t rv;
 
         if (APR_BUCKET_IS_EOS(b)) {
-            if (was_reset(g))
+            if (g->rq.content_length < 0 && stream_was_reset(g->r->connection))
                 return cut(g, APR_ECONNABORTED);
             g->complete = true;
             apr_brigade_cleanup(g->in);

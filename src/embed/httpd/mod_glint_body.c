@@ -10,6 +10,8 @@
  *
  * Hooked in where mod_proxy calls the handler of a scheme: only there it is certain which back end will be
  * asked, also of balancer:// and of SetHandler "proxy:uwsgi://...". */
+#include "embed/httpd/reset.h"
+
 #include "base/base.h"
 
 #include <stdbool.h>
@@ -163,6 +165,8 @@ static apr_status_t frame(ap_filter_t *f, apr_bucket_brigade *out, ap_input_mode
     }
     if (b->left >= 0 && (b->left -= moved) < 0)
         return refuse(f, out);
+    if (b->ended && stream_was_reset(f->c))
+        return APR_ECONNABORTED; /* no last chunk: the back end sees that the rest is missing */
     put_frame(f, b, out, moved);
     return APR_SUCCESS;
 }
