@@ -17,6 +17,10 @@ BODY_MODULE = os.path.join(BUILD, 'src', 'embed', 'httpd', 'mod_glint_body.so')
 PROGRAM = shutil.which('apache2', path=os.environ.get('PATH', '') + ':/usr/sbin') or shutil.which('httpd')
 MODULES = '/usr/lib/apache2/modules'
 USER = 'www-data'
+# What Debian's apache2 has enabled after its installation, besides authz_core and the MPM, with its configuration of them.
+DEBIAN_MODULES = ('access_compat', 'alias', 'auth_basic', 'authn_core', 'authn_file', 'authz_host', 'authz_user', 'autoindex', 'deflate', 'dir',
+                  'env', 'filter', 'mime', 'negotiation', 'reqtimeout', 'setenvif', 'status')
+DEBIAN_FILES = '/etc/apache2/mods-available'
 
 
 def missing(*modules):
@@ -55,6 +59,23 @@ def program():
     return path
 
 
+def load_lines(names):
+    return ['LoadModule %s_module %s/mod_%s.so' % (name, MODULES, name) for name in names if os.path.exists('%s/mod_%s.so' % (MODULES, name))]
+
+
+def debian_lines(loaded=()):
+    """Loads Debian's default modules less those that are loaded, and includes its files about them."""
+    names = [name for name in DEBIAN_MODULES if name not in loaded]
+    files = ['%s/%s.conf' % (DEBIAN_FILES, name) for name in DEBIAN_MODULES]
+    return load_lines(names) + ['Include ' + path for path in files if os.path.exists(path)]
+
+
+def tls_lines(tls, http2=False):
+    """tls: files of certificate and key"""
+    lines = ['SSLRandomSeed startup builtin', 'SSLEngine On', 'SSLCertificateFile ' + tls[0], 'SSLCertificateKeyFile ' + tls[1]]
+    return load_lines(['ssl'] + ['http2'] * http2) + lines + ['Protocols h2 http/1.1'] * http2
+
+
 def give(path):
     """httpd's children run as another user where the tests run as root."""
     if os.geteuid() != 0:
@@ -81,10 +102,10 @@ class Data(glint.Server):
 class Httpd:
     """text: what stands below the basic configuration; {port}, {dir} and {tests} are filled in."""
 
-    def __init__(self, directory, text, mpm='event', modules=(), processes=2, log_level='info', env=None):
+    def __init__(self, directory, text, mpm='event', modules=(), processes=2, log_level='info', env=None, debian=False):
         self.directory, self.mpm, self.processes, self.log_level = str(directory), mpm, processes, log_level
         self.host, self.port = '127.0.0.1', glint.free_port()
-        self.modules, self.text, self.env = modules, text, dict(env or {})
+        self.modules, self.text, self.env, self.debian = modules, text, dict(env or {}), debian
         self.conf = os.path.join(self.directory, 'httpd.conf')
         self.errors = os.path.join(self.directory, 'error.log')
         self.access = os.path.join(self.directory, 'access.log')
@@ -109,7 +130,8 @@ class Httpd:
                 'Mutex file:%s default' % self.directory, 'ServerName localhost', 'Listen %s:%d' % (self.host, self.port),
                 'ErrorLog ' + self.errors, 'LogLevel ' + self.log_level, 'User ' + USER, 'Group ' + USER, 'Timeout 60',
                 'MaxKeepAliveRequests 0', 'GracefulShutdownTimeout 10',
-                *('LoadModule %s_module %s/mod_%s.so' % (name, MODULES, name) for name in load if name), *threads]
+                *('LoadModule %s_module %s/mod_%s.so' % (name, MODULES, name) for name in load if name), *threads,
+                *(debian_lines(load) if self.debian else ())]
 
     def check(self):
         """httpd -t: (exit status, what it says)"""

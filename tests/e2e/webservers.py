@@ -92,8 +92,8 @@ http {{
 class Nginx:
     """nginx with a site of deploy/nginx/. backend: {its text there: ours}; tls: files of certificate and key"""
 
-    def __init__(self, directory, site, backend, tls=None, at_root=False, trusted=False):
-        self.directory = str(directory)
+    def __init__(self, directory, site, backend, tls=None, at_root=False, trusted=False, http2=False):
+        self.directory, self.http2 = str(directory), http2
         self.host, self.port = '127.0.0.1', glint.free_port()
         self.errors = os.path.join(self.directory, 'error.log')
         self.process = None
@@ -107,7 +107,7 @@ class Nginx:
     def listen(self, tls):
         if not tls:
             return {'listen 80;': 'listen %s:%d;' % (self.host, self.port)}
-        return {'listen 80;': '', '# listen 443 ssl;': 'listen %s:%d ssl;' % (self.host, self.port),
+        return {'listen 80;': '', '# listen 443 ssl;': 'listen %s:%d ssl%s;' % (self.host, self.port, ' http2' * self.http2),
                 '# ssl_certificate     /etc/ssl/certs/image.example.org.pem': 'ssl_certificate ' + tls[0],
                 '# ssl_certificate_key /etc/ssl/private/image.example.org.key': 'ssl_certificate_key ' + tls[1]}
 
@@ -150,14 +150,16 @@ class Apache(httpd.Httpd):
     proxy_modules = ('proxy', 'proxy_http', 'proxy_uwsgi', 'headers', 'remoteip', 'setenvif', 'env', 'log_config')
     tls_modules = ('socache_shmcb', 'ssl')
 
-    def __init__(self, directory, site, backend, tls=None, at_root=False, trusted=False, **kw):
+    def __init__(self, directory, site, backend, tls=None, at_root=False, trusted=False, http2=False, **kw):
         self.inner = glint.free_port()
         os.makedirs(str(directory), exist_ok=True)
-        modules = [name for name in self.proxy_modules + (self.tls_modules if tls else ()) if os.path.exists('%s/mod_%s.so' % (httpd.MODULES, name))]
+        wanted = self.proxy_modules + (self.tls_modules if tls else ()) + (('http2',) if http2 else ())
+        modules = [name for name in wanted if os.path.exists('%s/mod_%s.so' % (httpd.MODULES, name))]
         super().__init__(directory, '', modules=modules, **kw)
         two_hops = {'127.0.0.1:9295': '127.0.0.1:%d' % self.inner} if 'uwsgi' in site and 'body' not in site else {}
         self.configure(filled('httpd/' + site, {'*:80': '%s:%d' % (self.host, self.port), '/var/log/apache2/': self.directory + '/',
-                                                **two_hops, **backend, **(self.encrypted(tls) if tls else {})}, at_root, trusted))
+                                                **two_hops, **backend, **(self.encrypted(tls) if tls else {})}, at_root, trusted) +
+                       ('Protocols h2 http/1.1\n' if http2 else ''))
 
     @staticmethod
     def encrypted(tls):

@@ -145,6 +145,8 @@ def refused_while_sending(front, what):
     """The image is active: 409, whatever the client is still sending."""
     image = active(front)
     for headers, body in (wire.length(24 * MIB), bytes(24 * MIB)), (wire.CHUNKED, (b'100000\r\n' + bytes(MIB) + b'\r\n') * 24 + b'0\r\n\r\n'):
+        if headers is wire.CHUNKED and front.needs_length:
+            continue
         with front.client.connect() as c:
             c.head('PUT', '/v2/images/%s/%s' % (image, what), headers)
             c.send(body)
@@ -278,7 +280,7 @@ def one_gigabyte_in_bounded_memory(front):
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        client = wire.Client(front, timeout=300)
+        client = front.new_client(timeout=300)
         with client.connect() as c:
             c.head('PUT', '/v2/images/%s/file' % image, wire.CHUNKED)
             left = total

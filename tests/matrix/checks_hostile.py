@@ -135,7 +135,7 @@ def tags_with_odd_names(front):
 @check
 def links_lead_back(front):
     """The links of versions and pages carry the mount, and following them works."""
-    base = 'http://%s:%d%s/v2/' % (front.host, front.port, front.prefix)
+    base = '%s://%s:%d%s/v2/' % (front.scheme, front.host, front.port, front.prefix)
     answer = front.client.call('GET', '/')
     need(answer.status == 300, answer)
     need(all(v['links'][0]['href'] == base for v in answer.json['versions']), 'links are', answer.json['versions'][0]['links'])

@@ -8,18 +8,18 @@ import wire
 from checks import DATA, MIB, active, check, need, pattern, verify
 
 
-@check
-def reload_within_an_upload(front):
-    """The upload ends well, or the client sees it broken and the image is queued again; never a short image."""
-    image, half = front.client.create(), len(DATA) // 2
+def reloaded(front, headers, begin, rest):
+    """begin and rest: pieces of DATA as they are sent; the server is reloaded between them."""
+    image = front.client.create()
     with front.client.connect() as c:
-        c.head('PUT', '/v2/images/%s/file' % image, wire.length(len(DATA)))
-        c.send(DATA[:half])
+        c.head('PUT', '/v2/images/%s/file' % image, headers)
+        for piece in begin:
+            c.send(piece)
         time.sleep(0.3)
         front.reload()
-        for at in range(half, len(DATA), 1 << 18):
-            c.send(DATA[at:at + (1 << 18)])
+        for piece in rest:
             time.sleep(0.05)
+            c.send(piece)
         try:
             answer = c.answer('PUT')
         except wire.Broken as e:
@@ -35,6 +35,22 @@ def reload_within_an_upload(front):
         verify(front, image, DATA)
     else:
         need(front.client.upload(image, DATA).status == 204, 'it cannot be uploaded again')
+
+
+PIECES = [DATA[at:at + (1 << 18)] for at in range(0, len(DATA), 1 << 18)]
+
+
+@check
+def reload_within_an_upload(front):
+    """The upload ends well, or the client sees it broken and the image is queued again; never a short image."""
+    reloaded(front, wire.length(len(DATA)), PIECES[:6], PIECES[6:])
+
+
+@check
+def reload_within_a_chunked_upload(front):
+    """The server waits for a chunk when it is told."""
+    chunks = [b'%x\r\n' % len(piece) + piece + b'\r\n' for piece in PIECES]
+    reloaded(front, wire.CHUNKED, chunks[:6], [*chunks[6:], b'0\r\n\r\n'])
 
 
 @check
@@ -79,6 +95,6 @@ def killed_within_an_upload(front):
 @check
 def check_deploy_finds_nothing_wrong(front):
     identity = [word for pair in front.identity.items() for word in ('--header', '%s: %s' % pair)]
-    url = 'http://%s:%d%s' % (front.host, front.port, front.prefix)
-    done = subprocess.run([fronts.glint.GLINT, 'check-deploy', *identity, url], capture_output=True, text=True, timeout=120 * front.slow)
+    url = '%s://%s:%d%s' % (front.scheme, front.host, front.port, front.prefix)
+    done = subprocess.run([fronts.glint.GLINT, 'check-deploy', *identity, *['--insecure'] * bool(front.tls), url], capture_output=True, text=True, timeout=120 * front.slow)
     need(done.returncode == 0, done.stdout, done.stderr)

@@ -19,6 +19,10 @@ LimitRequestFieldSize 65536
 '''
 
 
+def encryption(front):
+    return '\n'.join(httpd.tls_lines(front.tls, front.http2)) + '\n' if front.tls else ''
+
+
 class Inside(Front):
     prefix = '/image'
     bare_204 = True
@@ -31,8 +35,8 @@ class Inside(Front):
 
     def start(self):
         self.background = httpd.Data(self.directory, trusted=True, config=with_imports(self.config, self.directory))
-        self.server = httpd.Httpd(self.directory + '/httpd', MOUNTED % (httpd.MODULE, httpd.program(), self.prefix or '/', self.background.conf),
-                                  mpm=self.mpm)
+        text = MOUNTED % (httpd.MODULE, httpd.program(), self.prefix or '/', self.background.conf)
+        self.server = httpd.Httpd(self.directory + '/httpd', text + encryption(self), mpm=self.mpm, debian=self.debian_modules)
         self.port = self.server.port
         self.server.start()
 
@@ -89,8 +93,9 @@ class Body(Served):
         self.start_service()
         with open(os.path.join(TOP, 'deploy', 'httpd', 'glint-proxy-uwsgi-body.conf')) as f:
             site = webservers.trusting(f.read()).replace('127.0.0.1:9294', address).replace('*:80', '*:{port}').replace('/var/log/apache2', '{dir}')
-        self.server = httpd.Httpd(self.directory + '/httpd', 'LoadModule glint_body_module %s\n%s' % (httpd.BODY_MODULE, site),
-                                  modules=('proxy', 'proxy_uwsgi', 'headers', 'env'))
+            site = site.replace('# SSLEngine on', 'SSLEngine on') if self.tls else site     # the certificate is the server's
+        self.server = httpd.Httpd(self.directory + '/httpd', 'LoadModule glint_body_module %s\n%s%s' % (httpd.BODY_MODULE, encryption(self), site),
+                                  modules=('proxy', 'proxy_uwsgi', 'headers', 'env'), debian=self.debian_modules)
         self.port = self.server.port
         self.server.start()
 

@@ -27,8 +27,9 @@ class Behind(Served):
     def start(self):
         os.makedirs(self.directory, exist_ok=True)
         os.chmod(self.directory, 0o755)
-        self.server = self.server_class(os.path.join(self.directory, 'server'), self.site, self.backend(),
-                                        at_root=not self.prefix, trusted=True)
+        more = {'debian': self.debian_modules} if self.server_class is webservers.Apache else {}
+        self.server = self.server_class(os.path.join(self.directory, 'server'), self.site, self.backend(), self.tls,
+                                        at_root=not self.prefix, trusted=True, http2=self.http2, **more)
         self.port = self.server.port
         self.server.start()
 

@@ -13,12 +13,19 @@ from hosted import PLUGIN, Hosted, find
 class Uwsgi(Hosted):
     needs = ('uwsgi-core', PLUGIN)
     socket = None           # the option that takes connections
+    encrypted = {'http-socket': 'https-socket', 'http': 'https'}    # and its twin with TLS
     options = {}
     reload_mercy = 60
     drops_large_headers = True      # a head above buffer-size ends the connection
 
+    def listen(self, place):
+        if self.tls and self.socket in self.encrypted:
+            return {self.encrypted[self.socket]: ','.join((place, *self.tls))}
+        return {self.socket: place}
+
     def command(self):
-        lines = {'plugin': PLUGIN, 'glint-config': self.background.conf, self.socket: '%s:%d' % (self.host, self.port),
+        place = '%s:%d' % (self.host, self.port)
+        lines = {'plugin': PLUGIN, 'glint-config': self.background.conf, **self.listen(place),
                  'buffer-size': 65535, 'master': 'true', 'processes': 2, 'threads': 12, 'die-on-term': 'true', 'need-app': 'true',
                  'disable-logging': 'true', 'worker-reload-mercy': self.reload_mercy, **self.options}
         path = os.path.join(self.directory, 'uwsgi.ini')
@@ -80,7 +87,7 @@ http {{
   client_body_temp_path {run}/body; proxy_temp_path {run}/proxy; uwsgi_temp_path {run}/uwsgi; fastcgi_temp_path {run}/fcgi;
   scgi_temp_path {run}/scgi;
   server {{
-    listen {host}:{port};
+    listen {host}:{port}{tls};
     location {prefix}/ {{
       uwsgi_param QUERY_STRING $query_string;
       uwsgi_param REQUEST_METHOD $request_method;
@@ -121,11 +128,16 @@ class BehindNginx(Uwsgi):
         self.options = {**self.options, 'socket': self.directory + '/uwsgi.sock'}
         return super().command()
 
+    def nginx_tls(self):
+        if not self.tls:
+            return ''
+        return ' ssl%s; ssl_certificate %s; ssl_certificate_key %s' % (' http2' * self.http2, *self.tls)
+
     def start(self):
         super().start()
         conf = os.path.join(self.directory, 'nginx.conf')
         with open(conf, 'w') as f:
-            f.write(NGINX.format(user=getpass.getuser(), run=self.directory, host=self.host, port=self.port, prefix=self.prefix))
+            f.write(NGINX.format(user=getpass.getuser(), run=self.directory, host=self.host, port=self.port, prefix=self.prefix, tls=self.nginx_tls()))
         with open(self.log, 'ab') as log:
             self.nginx = subprocess.Popen([find('nginx'), '-c', conf, '-p', self.directory, '-e', self.directory + '/nginx.log'],
                                           stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)

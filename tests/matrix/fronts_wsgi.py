@@ -5,6 +5,7 @@ import os
 import signal
 
 import glint
+import httpd
 from fronts import front
 from fronts_uwsgi import UNDERSCORES, Router, Uwsgi
 from hosted import BUILT, Hosted, find
@@ -69,7 +70,7 @@ User {user}
 Group {user}
 LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
 LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
-LoadModule env_module /usr/lib/apache2/modules/mod_env.so
+{modules}
 LoadModule wsgi_module {mod_wsgi}
 StartServers 1
 ServerLimit 8
@@ -109,9 +110,11 @@ class ModWsgi(Python):
         with open(os.path.join(self.directory, 'glint.wsgi'), 'w') as f:
             f.write(SCRIPT % (PACKAGES, self.directory))
         conf = os.path.join(self.directory, 'httpd.conf')
+        modules = httpd.debian_lines() if self.debian_modules else httpd.load_lines(['env'])
+        modules += httpd.tls_lines(self.tls, self.http2) if self.tls else []
         with open(conf, 'w') as f:
             f.write(HTTPD.format(run=self.directory, host=self.host, port=self.port, mount=self.prefix or '/', user=self.user,
-                                 mod_wsgi=MOD_WSGI, alias=self.alias, more=self.more.format(run=self.directory)))
+                                 mod_wsgi=MOD_WSGI, modules='\n'.join(modules), alias=self.alias, more=self.more.format(run=self.directory)))
         return [find('apache2'), '-f', conf, '-DFOREGROUND']
 
     def reload(self):
@@ -149,13 +152,15 @@ class Gunicorn(Python):
     cannot = {**UNDERSCORES, 'vanish before the last chunk ends': 'a body is whole to gunicorn when the size of its last chunk has come'}
 
     def command(self):
-        return [PYTHON, find('gunicorn'), '--bind', '%s:%d' % (self.host, self.port), '--workers', '2', '--worker-class', 'gthread',
+        encryption = ['--certfile', self.tls[0], '--keyfile', self.tls[1]] if self.tls else []
+        return [PYTHON, find('gunicorn'), *encryption, '--bind', '%s:%d' % (self.host, self.port), '--workers', '2', '--worker-class', 'gthread',
                 '--threads', '12', '--timeout', '120', '--graceful-timeout', '60', '--limit-request-line', '8190', 'glint.wsgi:application']
 
 
 @front
 class Waitress(Python):
     name = 'waitress'
+    growth = 64 << 20       # it keeps what it sends, in each thread's part of the heap
     bare_204 = True
     own = {'show/id:ż*': 'a path that is not ASCII is refused by it', '*/no-body': 'no length becomes a length of 0'}
     needs = Python.needs + ('/usr/lib/python3/dist-packages/waitress',)

@@ -1,7 +1,8 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: Apache-2.0
-"""matrix.py [--front NAME,…] [--check WORDS] [--list] [--keep]   every check through every front, on the real servers.
+"""matrix.py [--front NAME,…] [--check WORDS] [--full] [--list] [--keep]   every check through every front, on the real servers.
 
+Fronts by TLS and by HTTP/2 (NAME-tls, NAME-h2) get the checks for which the transport matters; all of them with --full or --check.
 Prints a table front x check and ends with "N passed, N failed". A front whose server is not installed or not built is a
 failure too, unless --skip-missing. MATRIX_BIG_MIB sets the size of the large transfer."""
 import argparse
@@ -19,14 +20,24 @@ import checks_downloads  # noqa: E402,F401
 import checks_hostile  # noqa: E402,F401
 import checks_imports  # noqa: E402,F401
 import checks_life  # noqa: E402,F401
+import checks_transport  # noqa: E402,F401
 import fronts  # noqa: E402
 import fronts_httpd  # noqa: E402,F401
 import fronts_proxy  # noqa: E402,F401
+import fronts_secure  # noqa: E402
 import fronts_uwsgi  # noqa: E402,F401
 import fronts_wsgi  # noqa: E402,F401
 import wire  # noqa: E402
 
+ALL = {**fronts.FRONTS, **fronts_secure.SECURE}
 REPORTS = fronts.glint.REPORTS
+
+
+def checks_of(cls, chosen, full):
+    """Those of the checks that this front gets."""
+    if issubclass(cls, fronts_secure.Secure) and not full:
+        chosen = [c for c in chosen if c.title in fronts_secure.TRANSPORT]
+    return [c for c in chosen if not (cls.http2 and c.title in fronts_secure.NOT_HTTP2)]
 
 
 def run_check(check, front):
@@ -72,8 +83,8 @@ def print_table(table, chosen):
     for i, name in enumerate(names):
         print('%s %s' % (' ' * width, '  |' * i + '  ' + name))
     for title in titles:
-        cells = [table[name].get(title, ('FAIL', ''))[0] for name in names]
-        print('%-*s %s' % (width, title, ''.join('%3s' % {'ok': 'ok', 'n/a': '-', 'FAIL': 'XX'}[cell] for cell in cells)))
+        cells = [table[name].get(title, ('not asked', ''))[0] for name in names]
+        print('%-*s %s' % (width, title, ''.join('%3s' % {'ok': 'ok', 'n/a': '-', 'FAIL': 'XX', 'not asked': ''}[cell] for cell in cells)))
     for name in names:
         for title, (verdict, why) in table[name].items():
             if verdict == 'n/a':
@@ -84,33 +95,35 @@ def main():
     ap = argparse.ArgumentParser()
     ap.add_argument('--front', default=os.environ.get('FRONT', ''))
     ap.add_argument('--check', default='')
+    ap.add_argument('--full', action='store_true', help='every check by TLS and HTTP/2, too')
     ap.add_argument('--list', action='store_true')
     ap.add_argument('--keep', action='store_true', help='leave the directories of the servers')
     ap.add_argument('--skip-missing', action='store_true')
     ap.add_argument('-v', '--verbose', action='store_true')
     a = ap.parse_args()
     chosen = [c for c in checks.CHECKS if a.check.replace('_', ' ') in c.title]
-    names = [n for n in a.front.split(',') if n] or list(fronts.FRONTS)
+    names = [n for n in a.front.split(',') if n] or list(ALL)
     if a.list:
-        print('\n'.join(list(fronts.FRONTS) + [''] + [c.title for c in checks.CHECKS]))
+        print('\n'.join(list(ALL) + [''] + [c.title for c in checks.CHECKS]))
         return 0
-    unknown = [n for n in names if n not in fronts.FRONTS]
+    fronts.Front.debian_modules = True
+    unknown = [n for n in names if n not in ALL]
     if unknown or not chosen:
         print('no such front or check: %s' % (', '.join(unknown) or a.check))
         return 2
     directory, table = tempfile.mkdtemp(prefix='glint-matrix-'), {}
     os.chmod(directory, 0o755)
     for name in names:
-        missing = fronts.FRONTS[name].missing()
+        missing, mine = ALL[name].missing(), checks_of(ALL[name], chosen, a.full or a.check)
         began = time.monotonic()
         print('%s …' % name, flush=True)
         if missing and a.skip_missing:
             print('  left out: ' + missing)
             continue
         if missing:
-            table[name] = {c.title: ('FAIL', missing) for c in chosen}
+            table[name] = {c.title: ('FAIL', missing) for c in mine}
         else:
-            table[name] = run_front(fronts.FRONTS[name], chosen, directory, a.verbose)
+            table[name] = run_front(ALL[name], mine, directory, a.verbose)
         print('%s: %.0f s' % (name, time.monotonic() - began), flush=True)
     print_table(table, chosen)
     verdicts = [verdict for results in table.values() for verdict, _ in results.values()]
