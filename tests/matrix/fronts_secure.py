@@ -15,11 +15,11 @@ import wire_h2
 
 SECURE = {}
 # What these ask is asked of them without TLS; a connection, its end and the framing of bodies are what changes.
-TRANSPORT = ('upload with length', 'upload chunked', 'upload of nothing', 'upload of nothing chunked', 'bodies without a length', 'upload slowly',
+TRANSPORT = ('upload with length', 'upload chunked', 'upload of nothing', 'upload of nothing chunked', 'bodies without a length',
              'upload after 100 continue', 'refusal before a large body', 'refusals reach a client that is sending',
              'json chunked', 'download ranges', 'head of data', 'one hundred requests on one connection', 'stage chunked and import',
              'vanish within the body', 'vanish within a chunk', 'vanish from a download', 'links lead back', 'large headers',
-             'nothing outlives its request', 'reload within an upload', 'reload within a chunked upload', 'killed within a download')
+             'nothing outlives its request', 'reload within a chunked upload', 'killed within a download')
 # HTTP/2 has no chunks, and what a server makes of two lengths is asked in HTTP/1.1.
 NOT_HTTP2 = ('upload with chunk extensions', 'upload with trailers', 'garbage for a chunk size', 'vanish before the last chunk ends', 'smuggled requests')
 FILES = []

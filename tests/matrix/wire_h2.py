@@ -17,7 +17,7 @@ DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION =
 END_STREAM = ACK = 1
 END_HEADERS, PADDED, PRIORITY = 4, 8, 32
 NO_ERROR, CANCEL = 0, 8
-WINDOW = 1 << 24        # ours, for answers
+WINDOW = 1 << 20        # ours, for answers
 # Of a connection of HTTP/1.1 (RFC 9113 section 8.2.2), and what has another name here.
 LEFT_OUT = ('host', 'transfer-encoding', 'connection')
 
@@ -319,6 +319,7 @@ class Connection(wire.Connection):
         self.pong = False
         self.put(self.frame(RST_STREAM, 0, self.stream, struct.pack('>I', CANCEL)) + self.frame(PING, 0, 0, b'abandons'))
         while not self.pong:
+            self.buffer = b''
             self.step()
 
     # ---- receiving

@@ -11,7 +11,7 @@
 enum {
     DRAIN_MAX = 64 * 1024,
     PIECE = 16 * 1024,
-    LINGER_STEP_MS = 5,
+    LINGER_STEP_MS = 1,
     LINGER_QUIET_MS = 1000, /* the client has heard the answer and sends no more */
 };
 
