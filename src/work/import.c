@@ -584,10 +584,10 @@ static int add(struct db_conn *c, struct arena *a, const struct import_request *
 {
     CLEANUP(json_drop)
     json_t *arguments =
-        json_pack("{s:s, s:O, s:o, s:o, s:b, s:b, s:I, s:s*}", "method", q->method, "request", q->body,
+        json_pack("{s:s, s:O, s:o, s:o, s:b, s:b, s:I, s:s*, s:s*}", "method", q->method, "request", q->body,
                   "stores", texts_array(q->stores, q->n_stores), "roles", texts_array(q->roles, q->n_roles),
                   "several", q->several, "must_succeed", q->must_succeed, "storage_quota",
-                  (json_int_t)q->storage_quota, "endpoint", q->endpoint);
+                  (json_int_t)q->storage_quota, "endpoint", q->endpoint, "user", q->user_id);
     CLEANUP(str_done) struct str text = STR_INIT;
     struct task task = {
         .id = id,

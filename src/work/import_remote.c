@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "http/http.h"
-#include "work/import_fetch.h"
+#include "work/import_remote.h"
 #include "json/json.h"
 
 enum { DOCUMENT_MAX = 1024 * 1024, READ_STEP = 64 * 1024, PROPERTY_NAME_MAX = 255 };
@@ -246,10 +246,16 @@ static int remote_write(struct import *im, struct db_conn *c, const json_t *docu
     return job_note_set(c, im->run->job->id, note_remote, str_text(&text), e);
 }
 
+struct description {
+    json_t *document;
+    const struct remote_rights *rights;
+};
+
 static int describe(struct import *im, struct db_conn *c, struct image *now, void *arg, struct error *e)
 {
     int64_t quota = config_int(im->settings->config, "DEFAULT", "image_property_quota");
-    json_t *document = arg, *value;
+    const struct description *d = arg;
+    json_t *document = d->document, *value;
     const char *name;
 
     if (before_write(im, c, now, document, e) < 0 || remote_write(im, c, document, e) < 0)
@@ -258,9 +264,12 @@ static int describe(struct import *im, struct db_conn *c, struct image *now, voi
     now->container_format = arena_str(im->run->arena, text_of(document, "container_format"));
     json_object_foreach(document, name, value)
     {
-        if (is_copied(im->settings->config, name) && json_is_string(value))
-            image_property_set(im->run->arena, now, arena_str(im->run->arena, name),
-                               arena_str(im->run->arena, json_string_value(value)));
+        if (!is_copied(im->settings->config, name) || !json_is_string(value))
+            continue;
+        if (import_remote_property_check(d->rights, now, name, json_string_value(value), e) < 0)
+            return -1;
+        image_property_set(im->run->arena, now, arena_str(im->run->arena, name),
+                           arena_str(im->run->arena, json_string_value(value)));
     }
     if (quota >= 0 && (int64_t)now->n_properties > quota)
         return fails(e, "The image would have too many properties.");
@@ -269,6 +278,7 @@ static int describe(struct import *im, struct db_conn *c, struct image *now, voi
 
 int import_remote_describe(struct import *im, struct error *e)
 {
+    CLEANUP(import_remote_rights_close) struct remote_rights rights = { .protections = NULL };
     CLEANUP(json_drop) json_t *document = NULL;
     uint64_t size;
 
@@ -279,7 +289,12 @@ int import_remote_describe(struct import *im, struct error *e)
     if (!text_of(document, "disk_format") || !text_of(document, "container_format") ||
         !size_read(json_object_get(document, "size"), &size))
         return fails(e, "The image there has no formats, or no size.");
-    return import_change_image(im, im->step, describe, document, e);
+    if (import_remote_formats_check(im, text_of(document, "disk_format"),
+                                    text_of(document, "container_format"), e) < 0)
+        return -1;
+    if (import_remote_rights_open(im, &rights, e) < 0)
+        return -1;
+    return import_change_image(im, im->step, describe, &(struct description){ document, &rights }, e);
 }
 
 int import_remote_undo(struct import *im, struct db_conn *c, struct image *now, struct error *e)

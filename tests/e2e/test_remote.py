@@ -160,6 +160,36 @@ def test_only_what_is_configured_is_copied(region, wire):
     assert (image['os_hidden'], image['owner'], image['name'], image['protected']) == (False, 'project-1', None, False)
 
 
+PROTECTED = """[^hw_admin_.*]
+create = admin
+read = admin,member
+update = admin
+delete = admin
+
+[.*]
+create = admin,member
+read = admin,member
+update = admin,member
+delete = admin,member
+"""
+
+
+def test_what_another_region_says_is_a_word_of_the_caller(region, wire, tmp_path):
+    """Property protections, formats and lengths hold as for a create by who asked."""
+    rules = tmp_path / 'protections.conf'
+    rules.write_text(PROTECTED)
+    server = region(DEFAULT={**LOCATED['DEFAULT'], 'enabled_import_methods': '[glance-download]', 'http_retries': 2, 'property_protection_file': str(rules)})
+    member, admin = server.client(), server.client('admin')
+    for theirs in ({'hw_admin_cpu': 'x'}, {'disk_format': 'x' * 5000}, {'disk_format': 'floppy'}, {'container_format': 'box'}, {'hw_text': 'x' * 70000}):
+        there = wire(answer('200 OK', document(**theirs)), answer('200 OK', b'0123456789'))
+        image = failed(member, fetch(member, there.url, image={'disk_format': 'qcow2'}))
+        assert image['disk_format'] == 'qcow2' and 'hw_admin_cpu' not in image and 'hw_text' not in image
+        assert len(there.asked) == 1 and 'that the caller may not set' in server.log()
+    there = wire(answer('200 OK', document(hw_admin_cpu='x', hw_text='y')), answer('200 OK', b'0123456789'))
+    image, task = settled(admin, fetch(admin, there.url))
+    assert (task['status'], image['hw_admin_cpu'], image['hw_text']) == ('success', 'x', 'y')
+
+
 def test_data_are_those_that_the_other_service_hashed(region, wire):
     server = region()
     member = server.client()
