@@ -161,8 +161,6 @@ void respond_error(struct request *rq, const struct error *e)
                        : form == 1                                   ? "application/json"
                                                                      : "text/plain; charset=UTF-8";
 
-    if (e->status == 503 && !headers_get(&rq->headers, "Retry-After"))
-        headers_add(rq->arena, &rq->headers, "Retry-After", "5");
     if (str_eq(rq->http->method, "HEAD")) { /* no body is made, and so none is announced */
         respond_empty(rq, e->status, type);
         return;

@@ -28,7 +28,8 @@ def up(server, store='file'):
 
 
 def refused(answer):
-    assert answer.status == 503 and int(answer.header('Retry-After')) > 0, answer
+    told = [int(value) for name, value in answer.headers if name.lower() == 'retry-after']
+    assert answer.status == 503 and len(told) == 1 and told[0] > 0, answer
     return True
 
 
