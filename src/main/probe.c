@@ -90,6 +90,13 @@ static bool wait_for(const struct probe *p, short events)
     return poll(&fd, 1, (int)(p->place->timeout_us / 1000)) > 0;
 }
 
+bool probe_stirs(const struct probe *p, int64_t wait_us)
+{
+    struct pollfd fd = { .fd = p->fd, .events = POLLIN };
+
+    return poll(&fd, 1, (int)(wait_us / 1000)) > 0;
+}
+
 bool probe_send(struct probe *p, const void *bytes, size_t n)
 {
     const char *at = bytes;

@@ -95,15 +95,18 @@ static const struct {
       "  --age     leave alone what was changed within so many seconds (a day): a real Glance beside this\n"
       "            service may be at it; what this service's own processes do is always left alone\n" },
     { "check-deploy",
-      "usage: glint check-deploy [--header 'NAME: VALUE']... [--insecure] URL\n\n"
+      "usage: glint check-deploy [--header 'NAME: VALUE']... [--pause SECONDS] [--insecure] URL\n\n"
       "Asks the service at URL, the address that clients use, for all that web servers get in the way of, "
       "and "
       "names\n"
-      "the directives to mend. Makes one small image and deletes it again. Status 0: all is well; 1: "
-      "something "
-      "is not.\n\n"
+      "the directives to mend. Makes small images, one by an import, and deletes them again. Status 0: all "
+      "is well; 1:\n"
+      "something is not.\n\n"
       "  --header    of every request: a token, or an identity; OS_TOKEN in the environment is one too\n"
-      "  --insecure  take any certificate\n" },
+      "  --pause     how long an upload pauses, to find time limits (12; 0: not tried); all of it takes a "
+      "little\n"
+      "              more than that\n"
+      "  --insecure  take any certificate, for a site that is tried before it has its own\n" },
 };
 
 int usage(const char *command)
@@ -146,6 +149,7 @@ static const struct {
     { "--target", NULL },
     { "--file", NULL },
     { "--header", NULL },
+    { "--pause", NULL },
     { "--store", NULL },
     { "--accept-store", NULL },
     { "--age", NULL },
@@ -226,8 +230,9 @@ static const char *whose(const char *asked)
     static const struct {
         const char *begin, *command;
     } others[] = {
-        { "header=", "check-deploy" }, { "store=", "doctor" }, { "age=", "doctor" },
-        { "accept-store=", "doctor" }, { "rate=", "doctor" },  { "detached=", "worker" },
+        { "header=", "check-deploy" }, { "pause=", "check-deploy" },  { "store=", "doctor" },
+        { "age=", "doctor" },          { "accept-store=", "doctor" }, { "rate=", "doctor" },
+        { "detached=", "worker" },
     };
 
     for (size_t i = 0; i < COUNT(others); i++)

@@ -62,7 +62,7 @@ def nginx(directory, back, **parts):
 
 
 def check(url, *arguments, env=None):
-    done = subprocess.run([GLINT, 'check-deploy', *arguments, url], capture_output=True, text=True, timeout=120 * SLOW,
+    done = subprocess.run([GLINT, 'check-deploy', '--pause', '1', *arguments, url], capture_output=True, text=True, timeout=120 * SLOW,
                           env={**{k: v for k, v in os.environ.items() if k != 'OS_TOKEN'}, **(env or {})})
     wrong = dict(re.findall(r'^(?:WRONG  |better )  ([^:\n]+): (.*)', done.stdout, re.M))
     return done, wrong
@@ -123,12 +123,29 @@ def test_a_token_goes_along(tmp_path):
         stack.callback(server.stop)
         url = 'http://127.0.0.1:%d' % server.port
         done, wrong = check(url)
-        assert done.returncode == 1 and 'an image can be created' in wrong and 'large headers' not in wrong, done.stdout
-        assert list(wrong) == ['an image can be created'], 'what needs an image says nothing of the web server'
-        assert 'OS_TOKEN' in done.stdout and 'LimitRequestBody' not in done.stdout and '7 not tried' in done.stdout
+        assert done.returncode == 1 and 'large headers' not in wrong, done.stdout
+        assert list(wrong) == ['clients cannot choose who they are', 'an image can be created'], 'what needs an image says nothing of the web server'
+        assert 'DANGER' in done.stdout and 'X-Roles' in done.stdout, 'whoever reaches this service directly is administrator'
+        assert 'OS_TOKEN' in done.stdout and 'LimitRequestBody' not in done.stdout and ' not tried' in done.stdout
         identity = ['X-Identity-Status: Confirmed', 'X-User-Id: u', 'X-Project-Id: p', 'X-Roles: member,reader']
         done, wrong = check(url, *[word for h in identity for word in ('--header', h)])
         assert done.returncode == 0 and not wrong, done.stdout
+        assert re.search('^note     clients cannot choose who they are:', done.stdout, re.M), 'it is said, but who says who he is knows that'
+
+
+def test_images_are_gone_afterwards(server):
+    with contextlib.closing(server.client().connect()):
+        check('http://127.0.0.1:%d' % server.port)
+    assert server.client().listed() == [] and not [name for name in os.listdir(server.staging) if not name.startswith('.')]
+
+
+def test_how_long_an_upload_pauses(server):
+    url = 'http://127.0.0.1:%d' % server.port
+    for pause, status in (('0', 0), ('x', 2), ('-1', 2), ('3601', 2)):
+        done, _ = check(url, '--pause', pause)
+        assert done.returncode == status, done
+    done = subprocess.run([GLINT, 'check-deploy', '--pause', '0', url], capture_output=True, text=True, timeout=60 * SLOW)
+    assert 'not tried, as --pause is 0' in done.stdout
 
 
 def test_nobody_there(tmp_path):

@@ -81,7 +81,7 @@ def accepted(service):
 
 def test_check_deploy_has_nothing_to_say(site):
     _, service, server = site
-    done = subprocess.run([GLINT, 'check-deploy', 'http://%s:%d/image' % (server.host, server.port)], capture_output=True, text=True,
+    done = subprocess.run([GLINT, 'check-deploy', '--pause', '1', 'http://%s:%d/image' % (server.host, server.port)], capture_output=True, text=True,
                           timeout=120 * SLOW)
     assert done.returncode == 0 and '0 wrong, 0 could be better' in done.stdout, done.stdout
 

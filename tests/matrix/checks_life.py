@@ -96,5 +96,5 @@ def killed_within_an_upload(front):
 def check_deploy_finds_nothing_wrong(front):
     identity = [word for pair in front.identity.items() for word in ('--header', '%s: %s' % pair)]
     url = '%s://%s:%d%s' % (front.scheme, front.host, front.port, front.prefix)
-    done = subprocess.run([fronts.glint.GLINT, 'check-deploy', *identity, *['--insecure'] * bool(front.tls), url], capture_output=True, text=True, timeout=120 * front.slow)
+    done = subprocess.run([fronts.glint.GLINT, 'check-deploy', '--pause', '2', *identity, *['--insecure'] * bool(front.tls), url], capture_output=True, text=True, timeout=120 * front.slow)
     need(done.returncode == 0, done.stdout, done.stderr)

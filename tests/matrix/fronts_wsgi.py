@@ -154,7 +154,7 @@ class Gunicorn(Python):
     def command(self):
         encryption = ['--certfile', self.tls[0], '--keyfile', self.tls[1]] if self.tls else []
         return [PYTHON, find('gunicorn'), *encryption, '--bind', '%s:%d' % (self.host, self.port), '--workers', '2', '--worker-class', 'gthread',
-                '--threads', '12', '--timeout', '120', '--graceful-timeout', '60', '--limit-request-line', '8190', 'glint.wsgi:application']
+                '--threads', '12', '--timeout', '120', '--graceful-timeout', '60', '--limit-request-line', '8190', '--limit-request-field_size', '32768', 'glint.wsgi:application']
 
 
 @front
