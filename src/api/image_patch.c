@@ -67,7 +67,7 @@ static int property_apply(struct request *rq, struct image *im, const struct pat
         return -1;
     image_property_set(rq->arena, im, name, arena_str(rq->arena, value));
     if (!request_may(rq, name, PROPERTY_READ))
-        request_hide(rq, im);
+        image_property_hide(rq->arena, im, name);
     return 0;
 }
 

@@ -182,14 +182,6 @@ int image_formats_check(const struct image *im, struct error *e)
     return 0;
 }
 
-bool image_tag_present(const struct image *im, const char *tag)
-{
-    for (size_t i = 0; i < im->n_tags; i++)
-        if (str_eq(im->tags[i], tag))
-            return true;
-    return false;
-}
-
 static void tags_set(struct request *rq, struct image *im, const json_t *value)
 {
     im->tags = NULL;
@@ -197,9 +189,9 @@ static void tags_set(struct request *rq, struct image *im, const json_t *value)
     for (size_t i = 0; i < json_array_size(value); i++) {
         const char *tag = json_string_value(json_array_get(value, i));
 
-        if (!image_tag_present(im, tag))
-            *ARENA_PUSH(rq->arena, im->tags, im->n_tags, im->cap_tags) = arena_str(rq->arena, tag);
+        *ARENA_PUSH(rq->arena, im->tags, im->n_tags, im->cap_tags) = arena_str(rq->arena, tag);
     }
+    image_tags_unique(rq->arena, im);
 }
 
 /* Sets one base attribute from a value that has passed the schema. */

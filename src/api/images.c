@@ -200,6 +200,7 @@ static int delete_check(void *arg, const struct image *now, struct error *e)
     struct request *rq = arg;
     struct image seen = *now;
 
+    seen.by_name = NULL; /* of the other array */
     seen.properties = arena_array(rq->arena, struct image_property, now->n_properties + 1);
     for (size_t i = 0; i < now->n_properties; i++)
         seen.properties[i] = now->properties[i];

@@ -72,22 +72,36 @@ static bool may_repeat(const char *name)
     return str_eq(name, "tag") || str_eq(name, "sort_key") || str_eq(name, "sort_dir");
 }
 
+/* Where each name stands for the last time. */
+static struct names *last_of_each(struct arena *a, const struct http_param *items, size_t n)
+{
+    struct names *last = names_make(a);
+
+    for (size_t i = 0; i < n; i++)
+        names_put(last, items[i].name, i);
+    return last;
+}
+
 void list_link_query(struct str *out, const struct http_param *items, size_t n)
 {
+    struct arena *a = arena_make(4096);
+    struct names *last = last_of_each(a, items, n);
     char between = '?';
 
     for (size_t i = 0; i < n; i++) {
-        struct list_params before = { (struct http_param *)(uintptr_t)items, i }, all = { before.items, n };
         bool each = may_repeat(items[i].name);
+        size_t at = i;
 
-        if (str_eq(items[i].name, "marker") || (!each && list_param_has(&before, items[i].name)))
+        if (str_eq(items[i].name, "marker") || (!each && !names_find(last, items[i].name, &at)))
             continue;
+        names_remove(last, items[i].name);
         str_addc(out, between);
         http_quote_plus(out, items[i].name);
         str_addc(out, '=');
-        http_quote_plus(out, each ? items[i].value : list_param_last(&all, items[i].name));
+        http_quote_plus(out, items[at].value);
         between = '&';
     }
+    arena_free(a);
 }
 
 void list_link_write(struct str *out, const char *path, const struct list_params *p, const char *marker)
@@ -137,15 +151,11 @@ int list_limit_parse(struct arena *a, const char *text, int64_t *ret, struct err
 static struct image_filter *add(struct arena *a, struct image_query *q, enum image_filter_kind kind,
                                 const char *column)
 {
-    struct image_filter *grown = arena_array(a, struct image_filter, q->n_filters + 1);
+    struct image_filter *f = ARENA_PUSH(a, q->filters, q->n_filters, q->cap_filters);
 
-    if (q->n_filters)
-        memcpy(grown, q->filters, q->n_filters * sizeof *grown);
-    q->filters = grown;
-    grown += q->n_filters++;
-    grown->kind = kind;
-    grown->column = column;
-    return grown;
+    f->kind = kind;
+    f->column = column;
+    return f;
 }
 
 static void add_text(struct arena *a, struct image_query *q, enum image_filter_kind kind, const char *column,
@@ -429,6 +439,7 @@ int list_filters_make(struct arena *a, const struct list_params *p, struct image
 {
     const char *visibility = list_param_last(p, "visibility"), *hidden = list_param_last(p, "os_hidden");
     enum image_visibility parsed;
+    struct names *last;
 
     q->visibility = -1;
     if (str_eq(visibility, "all"))
@@ -438,12 +449,13 @@ int list_filters_make(struct arena *a, const struct list_params *p, struct image
     else if (visibility) /* empty: no image has that */
         add(a, q, FILTER_NOTHING, "visibility");
     q->os_hidden = hidden && str_eq_nocase(hidden, "true");
-    for (size_t i = 0; i < p->n; i++) {
-        struct list_params before = { p->items, i };
+    last = last_of_each(a, p->items, p->n);
+    for (size_t i = 0, at; i < p->n; i++) {
+        const char *name = p->items[i].name;
 
-        if (!list_param_has(&before, p->items[i].name) &&
-            add_param(a, q, p->items[i].name, list_param_last(p, p->items[i].name), e) < 0)
+        if (names_find(last, name, &at) && add_param(a, q, name, p->items[at].value, e) < 0)
             return -1;
+        names_remove(last, name); /* once each, in the order of the first */
     }
     return 0;
 }

@@ -32,4 +32,5 @@ void request_hide(struct request *rq, struct image *im)
             *ARENA_PUSH(rq->arena, im->hidden, im->n_hidden, im->cap_hidden) = im->properties[i];
     }
     im->n_properties = kept;
+    image_properties_index(rq->arena, im);
 }

@@ -215,7 +215,6 @@ int image_storable_check(const struct image *im, struct error *e) MUST_CHECK;
  */
 int text_storable(const char *text, const char *name, struct error *e) MUST_CHECK;
 bool text_has_4byte(const char *text); /* UTF-8 */
-bool image_tag_present(const struct image *im, const char *tag);
 /* How many properties count against image_property_quota: also those that this caller cannot see, and none of
  * the service's own. */
 size_t image_properties_counted(const struct image *im);

@@ -99,9 +99,9 @@ static int tags_read(struct request *rq, const json_t *value, struct image *im, 
             return -1;
         if (!tag || str_utf8_len(tag, strlen(tag)) > 255)
             return error_set(e, ERROR_INVALID, "A tag is a text of at most 255 characters.");
-        if (!image_tag_present(im, tag))
-            *ARENA_PUSH(rq->arena, im->tags, im->n_tags, im->cap_tags) = tag;
+        *ARENA_PUSH(rq->arena, im->tags, im->n_tags, im->cap_tags) = tag;
     }
+    image_tags_unique(rq->arena, im);
     return quota_check(rq->settings->tag_quota, im->n_tags, "tags", e);
 }
 

@@ -31,6 +31,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/names.h"
 #include "base/point.h"
 #include "base/share.h"
 #include "base/str.h"

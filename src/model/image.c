@@ -6,8 +6,14 @@
 
 /* ---- properties in memory ---- */
 
-static struct image_property *find_in(struct image_property *items, size_t n, const char *name)
+/* by_name may be NULL: then there are few, or nobody needed it yet. */
+static struct image_property *find_in(struct image_property *items, size_t n, const struct names *by_name,
+                                      const char *name)
 {
+    size_t at;
+
+    if (by_name)
+        return names_find(by_name, name, &at) ? &items[at] : NULL;
     for (size_t i = 0; i < n; i++)
         if (strcmp(items[i].name, name) == 0)
             return &items[i];
@@ -16,13 +22,62 @@ static struct image_property *find_in(struct image_property *items, size_t n, co
 
 static struct image_property *find_property(const struct image *im, const char *name)
 {
-    return find_in(im->properties, im->n_properties, name);
+    return find_in(im->properties, im->n_properties, im->by_name, name);
 }
 
-static void drop_from(struct image_property *items, size_t *n, struct image_property *gone)
+static struct image_property *find_hidden(const struct image *im, const char *name)
 {
-    memmove(gone, gone + 1, (*n - (size_t)(gone - items) - 1) * sizeof *gone);
+    return find_in(im->hidden, im->n_hidden, im->hidden_by_name, name);
+}
+
+/* Of many the last takes the place, so that a patch that removes them all does not move them all each time.
+ */
+static void drop_from(struct image_property *items, size_t *n, struct names *by_name,
+                      struct image_property *gone)
+{
+    size_t at = (size_t)(gone - items), last = *n - 1;
+
     (*n)--;
+    if (!by_name) {
+        memmove(gone, gone + 1, (last - at) * sizeof *gone);
+        return;
+    }
+    names_remove(by_name, gone->name);
+    if (at == last)
+        return;
+    *gone = items[last];
+    names_put(by_name, gone->name, at);
+}
+
+static struct names *index_made(struct arena *a, const struct image_property *items, size_t n)
+{
+    struct names *by_name;
+
+    if (n < NAMES_WORTH)
+        return NULL;
+    by_name = names_make(a);
+    for (size_t i = 0; i < n; i++)
+        names_put(by_name, items[i].name, i);
+    return by_name;
+}
+
+static void push(struct arena *a, struct image_property **items, size_t *n, size_t *cap,
+                 struct names **by_name, struct image_property p)
+{
+    struct image_property *list = *items;
+
+    *ARENA_PUSH(a, list, *n, *cap) = p;
+    *items = list;
+    if (*by_name)
+        names_put(*by_name, p.name, *n - 1);
+    else
+        *by_name = index_made(a, list, *n);
+}
+
+void image_properties_index(struct arena *a, struct image *im)
+{
+    im->by_name = index_made(a, im->properties, im->n_properties);
+    im->hidden_by_name = index_made(a, im->hidden, im->n_hidden);
 }
 
 const char *image_property_get(const struct image *im, const char *name)
@@ -36,15 +91,15 @@ const char *image_property_get(const struct image *im, const char *name)
 
 void image_property_set(struct arena *a, struct image *im, const char *name, const char *value)
 {
-    struct image_property *p = find_property(im, name), *hidden = find_in(im->hidden, im->n_hidden, name);
+    struct image_property *p = find_property(im, name), *hidden = find_hidden(im, name);
 
     if (hidden)
-        drop_from(im->hidden, &im->n_hidden, hidden);
-    if (!p) {
-        p = ARENA_PUSH(a, im->properties, im->n_properties, im->cap_properties);
-        p->name = arena_str(a, name);
-    }
-    p->value = arena_str(a, value);
+        drop_from(im->hidden, &im->n_hidden, im->hidden_by_name, hidden);
+    if (p)
+        p->value = arena_str(a, value);
+    else
+        push(a, &im->properties, &im->n_properties, &im->cap_properties, &im->by_name,
+             (struct image_property){ .name = arena_str(a, name), .value = arena_str(a, value) });
 }
 
 bool image_property_drop(struct image *im, const char *name)
@@ -52,21 +107,43 @@ bool image_property_drop(struct image *im, const char *name)
     struct image_property *p = find_property(im, name);
 
     if (p)
-        drop_from(im->properties, &im->n_properties, p);
+        drop_from(im->properties, &im->n_properties, im->by_name, p);
     return p != NULL;
+}
+
+void image_property_hide(struct arena *a, struct image *im, const char *name)
+{
+    struct image_property *p = find_property(im, name), copy;
+
+    if (!p)
+        return;
+    copy = *p;
+    drop_from(im->properties, &im->n_properties, im->by_name, p);
+    push(a, &im->hidden, &im->n_hidden, &im->cap_hidden, &im->hidden_by_name, copy);
 }
 
 bool image_property_hidden(const struct image *im, const char *name)
 {
-    return find_in(im->hidden, im->n_hidden, name) != NULL;
+    return find_hidden(im, name) != NULL;
 }
 
-bool image_has_tag(const char *const *tags, size_t n, const char *tag)
+static bool has_tag(const char *const *tags, size_t n, const char *tag)
 {
     for (size_t i = 0; i < n; i++)
         if (strcmp(tags[i], tag) == 0)
             return true;
     return false;
+}
+
+void image_tags_unique(struct arena *a, struct image *im)
+{
+    struct names *seen = im->n_tags < NAMES_WORTH ? NULL : names_make(a);
+    size_t n = 0;
+
+    for (size_t i = 0; i < im->n_tags; i++)
+        if (seen ? names_put(seen, im->tags[i], i) : !has_tag(im->tags, n, im->tags[i]))
+            im->tags[n++] = im->tags[i];
+    im->n_tags = n;
 }
 
 /* ---- rows to structs ---- */
@@ -119,10 +196,7 @@ static void row_property(struct db_stmt *s, int col, struct arena *a, struct ima
 /* value */
 static void row_tag(struct db_stmt *s, int col, struct arena *a, struct image *im)
 {
-    const char *tag = db_text(s, col);
-
-    if (!image_has_tag(im->tags, im->n_tags, tag))
-        *ARENA_PUSH(a, im->tags, im->n_tags, im->cap_tags) = arena_str(a, tag);
+    *ARENA_PUSH(a, im->tags, im->n_tags, im->cap_tags) = arena_str(a, db_text(s, col));
 }
 
 void image_row_location(struct db_stmt *s, int col, struct arena *a, struct image *im)
@@ -165,6 +239,9 @@ int image_rows_load(struct db_conn *c, struct arena *a, struct image *im, bool l
         if (row < 0)
             return -1;
     }
+    if (im->n_tags > 1)
+        image_tags_unique(a, im);
+    image_properties_index(a, im);
     return 0;
 }
 
@@ -364,8 +441,7 @@ int image_insert(struct db_conn *c, struct image *im, struct error *e)
         if (image_property_insert(c, im->id, &im->properties[i], im->created_us, e) < 0)
             return -1;
     for (size_t i = 0; i < im->n_tags; i++)
-        if (!image_has_tag(im->tags, i, im->tags[i]) &&
-            image_tag_insert(c, im->id, im->tags[i], im->created_us, e) < 0)
+        if (image_tag_insert(c, im->id, im->tags[i], im->created_us, e) < 0)
             return -1;
     return 0;
 }

@@ -164,6 +164,7 @@ static int by_id(const void *a, const void *b)
 static int save_tags(struct db_conn *c, struct arena *a, struct image *im, int64_t now, struct error *e)
 {
     const char **fresh = arena_array(a, const char *, im->n_tags);
+    struct names *seen = names_make(a);
     struct children old = { 0 };
     size_t n_fresh = 0, n = 0;
 
@@ -177,7 +178,7 @@ static int save_tags(struct db_conn *c, struct arena *a, struct image *im, int64
         if (row) {
             row->kept = true;
             row->value = im->tags[i];
-        } else if (!image_has_tag(fresh, n_fresh, im->tags[i])) {
+        } else if (names_put(seen, im->tags[i], n_fresh)) {
             fresh[n_fresh++] = im->tags[i];
             if (image_tag_insert(c, im->id, im->tags[i], now, e) < 0)
                 return -1;

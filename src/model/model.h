@@ -64,6 +64,7 @@ struct image {
     size_t n_properties, cap_properties; /* row order */
     struct image_property *hidden;       /* set apart by who loaded the image; saved with the others */
     size_t n_hidden, cap_hidden;
+    struct names *by_name, *hidden_by_name; /* NULL while there are few; image_properties_index() */
     const char **tags;
     size_t n_tags, cap_tags; /* row order */
     struct image_location *locations;
@@ -74,6 +75,12 @@ const char *image_property_get(const struct image *im,
                                const char *name); /* NULL when absent; "" for a NULL value */
 /* A hidden one of that name is hidden no more. */
 void image_property_set(struct arena *a, struct image *im, const char *name, const char *value);
+/* Sets it apart. */
+void image_property_hide(struct arena *a, struct image *im, const char *name);
+/* For who changed the lists by other means than these functions. */
+void image_properties_index(struct arena *a, struct image *im);
+/* Of tags that are equal the first stays. Those of a loaded image are unique, and must be when it is saved. */
+void image_tags_unique(struct arena *a, struct image *im);
 bool image_property_hidden(const struct image *im, const char *name);
 bool image_property_drop(struct image *im, const char *name);
 
@@ -145,7 +152,7 @@ enum { IMAGE_SORTS_MAX = 10 };
 struct image_query {
     struct viewer viewer;
     struct image_filter *filters;
-    size_t n_filters;
+    size_t n_filters, cap_filters;
     int visibility;                           /* enum image_visibility, -1: not asked for, -2: "all" */
     const char *member_status;                /* "accepted" "pending" "rejected" "all" */
     bool os_hidden;                           /* false: only visible ones; true: only hidden ones */

@@ -42,9 +42,6 @@ int image_property_insert(struct db_conn *c, const char *image_id, const struct 
 int image_tag_insert(struct db_conn *c, const char *image_id, const char *tag, int64_t now,
                      struct error *e) MUST_CHECK;
 
-/* Whether tags[0..n) holds this one. */
-bool image_has_tag(const char *const *tags, size_t n, const char *tag);
-
 /* For CLEANUP on a statement that is stepped until a row is found. */
 static inline void stmt_reset(struct db_stmt **s)
 {
