@@ -142,16 +142,15 @@ static struct names_before names_keep(struct request *rq, const struct image *im
     return (struct names_before){ copy, n };
 }
 
-static bool has_new_property(const struct image *im, const struct names_before *before)
+static bool has_new_property(struct request *rq, const struct image *im, const struct names_before *before)
 {
-    for (size_t i = 0; i < im->n_properties; i++) {
-        size_t at = 0;
+    struct names *known = names_make(rq->arena);
 
-        while (at < before->n && !str_eq(before->items[at].name, im->properties[i].name))
-            at++;
-        if (at == before->n)
+    for (size_t i = 0; i < before->n; i++)
+        names_put(known, before->items[i].name, i);
+    for (size_t i = 0; i < im->n_properties; i++)
+        if (!names_find(known, im->properties[i].name, NULL))
             return true;
-    }
     return false;
 }
 
@@ -164,7 +163,7 @@ static int property_quota_check(struct request *rq, const struct image *im, cons
     struct error over;
 
     if (quota_check(rq->settings->property_quota, n, "properties", &over) == 0 ||
-        !has_new_property(im, before))
+        !has_new_property(rq, im, before))
         return 0;
     *e = over;
     return -1;

@@ -70,7 +70,7 @@ BODIES = {
     'tags': ('POST', lambda n: {'tags': names(n)}, 413),
     'equal tags': ('POST', lambda n: {'tags': ['a'] * n}, 413),
     'replace tags': ('PATCH', lambda n: [{'op': 'replace', 'path': '/tags', 'value': names(n)}], 413),
-    'replace equal tags': ('PATCH', lambda n: [{'op': 'replace', 'path': '/tags', 'value': ['a'] * n}], 200),
+    'replace equal tags': ('PATCH', lambda n: [{'op': 'replace', 'path': '/tags', 'value': ['a'] * n}], 413),
     'add properties': ('PATCH', lambda n: [{'op': 'add', 'path': '/' + name, 'value': ''} for name in names(n)], 413),
     'add and remove properties': ('PATCH', lambda n: [{'op': 'add', 'path': '/' + name, 'value': ''} for name in names(n)] +
                                   [{'op': 'remove', 'path': '/' + name} for name in names(n)], 200),
