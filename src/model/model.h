@@ -79,7 +79,7 @@ void image_property_set(struct arena *a, struct image *im, const char *name, con
 void image_property_hide(struct arena *a, struct image *im, const char *name);
 /* For who changed the lists by other means than these functions. */
 void image_properties_index(struct arena *a, struct image *im);
-/* Of tags that are equal the first stays. Those of a loaded image are unique, and must be when it is saved. */
+/* Of equal tags the first stays. Those of a loaded image are unique, and must be when it is saved. */
 void image_tags_unique(struct arena *a, struct image *im);
 bool image_property_hidden(const struct image *im, const char *name);
 bool image_property_drop(struct image *im, const char *name);
