@@ -50,27 +50,14 @@ static int status_check(const struct image *im, struct error *e)
     return image_formats_check(im, e);
 }
 
-/* What the caller's project may still store, whoever owns the image; -1 without a quota. */
-static int quota_left(struct request *rq, const struct image *im, struct upload_options *o, struct error *e)
+/* The quota is the caller's project's, whoever owns the image. */
+int upload_quota_read(struct request *rq, const struct image *im, struct upload_options *o, struct error *e)
 {
-    int64_t quota = rq->settings->storage_quota, used;
     struct db_conn *c;
 
-    o->quota_left = -1;
-    if (quota <= 0)
-        return 0;
-    if (request_db(rq, &c, e) < 0 || image_storage_used(c, rq->identity.project, im->id, &used, e) < 0)
-        return -1;
-    o->quota_left = used < quota ? quota - used : 0;
-    o->quota_message = arena_printf(
-        rq->arena,
-        "Image exceeds the storage quota: The size of the data %s will exceed the limit. "
-        "%lld bytes remaining.",
-        o->declared_size > 0 ? arena_printf(rq->arena, "%lld", (long long)o->declared_size) : "sent",
-        (long long)o->quota_left);
-    if (o->declared_size > o->quota_left || o->quota_left == 0) /* not even an empty one */
-        return error_set(e, ERROR_TOO_LARGE, "%s", o->quota_message);
-    return 0;
+    o->storage_quota = rq->settings->storage_quota;
+    o->project = rq->identity.project;
+    return request_db(rq, &c, e) < 0 ? -1 : upload_quota_check(c, o, im->id, e);
 }
 
 static ssize_t body_read(void *arg, void *buf, size_t n, struct error *e)
@@ -127,7 +114,7 @@ static int upload_prepare(struct request *rq, struct image **ret_image, struct u
     o->inspect = str_eq(im->container_format, "bare");
     o->inspect_policy = rq->settings->inspect;
     *ret_image = im;
-    return quota_left(rq, im, o, e);
+    return upload_quota_read(rq, im, o, e);
 }
 
 int image_upload(struct request *rq, struct error *e)

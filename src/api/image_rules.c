@@ -171,17 +171,6 @@ int image_storable_check(const struct image *im, struct error *e)
     return 0;
 }
 
-int image_formats_check(const struct image *im, struct error *e)
-{
-    if (!im->disk_format && !im->container_format)
-        return error_set(e, ERROR_INVALID,
-                         "Properties disk_format, container_format must be set prior to saving data.");
-    if (!im->disk_format || !im->container_format)
-        return error_set(e, ERROR_INVALID, "Property %s must be set prior to saving data.",
-                         im->disk_format ? "container_format" : "disk_format");
-    return 0;
-}
-
 static void tags_set(struct request *rq, struct image *im, const json_t *value)
 {
     im->tags = NULL;

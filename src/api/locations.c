@@ -9,6 +9,7 @@
 
 #include "db/db.h"
 #include "store/store.h"
+#include "work/work.h"
 
 /* ---- what the store says of a URL ---- */
 
@@ -374,6 +375,8 @@ static int activate(struct request *rq, struct image *im, const char *url, const
     if (im->size <= 0) {
         if (location_probe(rq, url, &p, e) < 0)
             return -1;
+        if (p->size > rq->settings->size_cap)
+            return error_set(e, ERROR_TOO_LARGE, "The provided image is too large.");
         im->size = (int64_t)p->size;
     }
     if (im->status != IMAGE_QUEUED)

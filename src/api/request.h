@@ -183,10 +183,13 @@ handler info_import_show, info_stores_show, info_stores_detail_show, info_usage_
 handler store_image_delete;
 
 /* What uploads and staging have in common (image_data.c): the media type, the size that is announced (-1:
- * none), and the body's way with its answer. */
+ * none), the project's quota, and the body's way with its answer. */
 struct upload;
 int upload_type_check(struct request *rq, struct error *e) MUST_CHECK;
 int upload_size_read(struct request *rq, int64_t *ret, struct error *e) MUST_CHECK;
+struct upload_options;
+int upload_quota_read(struct request *rq, const struct image *im, struct upload_options *o,
+                      struct error *e) MUST_CHECK;
 int upload_body(struct request *rq, struct upload **up, struct error *e) MUST_CHECK;
 
 bool import_method_enabled(const struct request *rq, const char *name); /* import.c */
@@ -230,8 +233,6 @@ int locations_change(struct request *rq, struct image *im, const struct patch_ch
 /* Bytes that Python's bytearray.fromhex() makes of the text: blanks may stand between two; -1 when it
  * refuses. */
 ssize_t hex_size(const char *text);
-/* The image has its formats, and may be given data: ERROR_INVALID in Glance's words. */
-int image_formats_check(const struct image *im, struct error *e) MUST_CHECK;
 
 /* metrics.c */
 void metrics_count(const struct request *rq, const struct route *route, int64_t us);

@@ -24,7 +24,8 @@ static int stage_prepare(struct request *rq, struct image **ret, struct upload_o
         return -1;
     if (request_writes(rq, e) < 0 || request_image(rq, &im, e) < 0 ||
         request_owns(rq, rq->route->rule, im, e) < 0 || status_check(im, e) < 0 ||
-        request_conditions_on_nothing(rq, e) < 0) /* there is no data yet */
+        request_conditions_on_nothing(rq, e) < 0 || /* there is no data yet */
+        upload_quota_read(rq, im, o, e) < 0)
         return -1;
     *ret = im;
     return 0;
@@ -39,7 +40,6 @@ int image_stage(struct request *rq, struct error *e)
         .metadata = "{}",
         .hashing_algorithm = rq->settings->hashing_algorithm,
         .size_cap = rq->settings->size_cap,
-        .quota_left = -1,
         .stage = true,
         .stage_dir = stores_staging_dir(rq->api->stores),
         .stage_host = rq->settings->hosts.self,

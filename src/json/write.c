@@ -358,7 +358,7 @@ void image_doc_write(struct str *out, const struct image *im, const struct image
     add_named(out, "\"disk_format\": ", im->disk_format);
     add_named(out, "\"container_format\": ", im->container_format);
     add_named(out, "\"visibility\": ", image_visibility_name(im->visibility));
-    add_number(out, "\"size\": ", im->size);
+    add_number(out, "\"size\": ", im->status == IMAGE_SAVING ? -1 : im->size); /* announced, not there */
     add_number(out, "\"virtual_size\": ", im->virtual_size);
     add_named(out, "\"status\": ", image_status_name(im->status));
     add_named(out, "\"checksum\": ", im->checksum);

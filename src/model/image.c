@@ -537,3 +537,14 @@ int image_status_set(struct db_conn *c, const char *id, enum image_status from, 
         return -1;
     return changed ? 0 : image_explain_unchanged(c, id, from, ERROR_NOT_FOUND, e);
 }
+
+int image_size_set(struct db_conn *c, const char *id, int64_t size, struct error *e)
+{
+    struct db_stmt *s;
+
+    if (db_prepare(c, "UPDATE images SET size = ?2 WHERE id = ?1 AND NOT deleted", &s, e) < 0)
+        return -1;
+    db_bind_text(s, 1, id);
+    db_bind_int(s, 2, size);
+    return db_run(s, NULL, e);
+}

@@ -114,6 +114,9 @@ int image_save(struct db_conn *c, struct image *im, enum image_status from, stru
 int image_status_set(struct db_conn *c, const char *id, enum image_status from, enum image_status to,
                      struct error *e) MUST_CHECK;
 
+/* The size alone, of a live image, which is not changed otherwise. */
+int image_size_set(struct db_conn *c, const char *id, int64_t size, struct error *e) MUST_CHECK;
+
 /* Soft-deletes the image, its properties, tags, members and locations (status deleted), as Glance does.
  * ERROR_NOT_FOUND when it is deleted already; ERROR_CONFLICT when its status is not `from`. */
 int image_delete(struct db_conn *c, const char *id, enum image_status from, struct error *e) MUST_CHECK;
@@ -172,8 +175,9 @@ int image_list(struct db_conn *c, struct arena *a, const struct image_query *q, 
 
 /* ---- sums ---- */
 
-/* Σ size × live locations of the project's images, as Glance counts user_storage_quota, leaving one image out
- * (NULL: none); INT64_MAX where it is more. */
+/* Bytes of the project for user_storage_quota, leaving one image out (NULL: none): Σ size × live locations,
+ * as Glance counts, and of images without a location the data that are staged, or announced by an upload
+ * that is under way. INT64_MAX where it is more. */
 int image_storage_used(struct db_conn *c, const char *owner, const char *except_id, int64_t *ret,
                        struct error *e) MUST_CHECK;
 /* How many live images have each status. */

@@ -8,25 +8,45 @@ static int64_t halves_sum(int64_t high, int64_t low)
     return high > INT32_MAX ? INT64_MAX : (high << 32) | (low & UINT32_MAX);
 }
 
-int image_storage_used(struct db_conn *c, const char *owner, const char *except_id, int64_t *ret,
-                       struct error *e)
+/* sql: the high and the low halves, of the project ?1 without the image ?2. */
+static int halves_add(struct db_conn *c, const char *sql, const char *owner, const char *except_id,
+                      int64_t *high, int64_t *low, struct error *e)
 {
     CLEANUP(stmt_reset) struct db_stmt *s = NULL;
     int row;
 
-    if (db_prepare(c,
-                   "SELECT SUM(i.size >> 32), SUM(i.size & 4294967295) FROM images i JOIN image_locations l "
-                   "ON l.image_id = i.id "
-                   "WHERE i.owner = ?1 AND i.id <> ?2 AND i.size > 0 AND l.status <> 'deleted' "
-                   "AND i.status NOT IN ('killed', 'deleted', 'pending_delete')",
-                   &s, e) < 0)
+    if (db_prepare(c, sql, &s, e) < 0)
         return -1;
     db_bind_text(s, 1, owner);
     db_bind_text(s, 2, except_id ? except_id : "");
     row = db_step(s, e);
-    if (row < 0)
+    if (row > 0) {
+        *high += db_int(s, 0);
+        *low += db_int(s, 1);
+    }
+    return row < 0 ? -1 : 0;
+}
+
+int image_storage_used(struct db_conn *c, const char *owner, const char *except_id, int64_t *ret,
+                       struct error *e)
+{
+    static const char stored[] =
+        "SELECT SUM(i.size >> 32), SUM(i.size & 4294967295) FROM images i JOIN image_locations l "
+        "ON l.image_id = i.id "
+        "WHERE i.owner = ?1 AND i.id <> ?2 AND i.size > 0 AND l.status <> 'deleted' "
+        "AND i.status NOT IN ('killed', 'deleted', 'pending_delete')";
+    static const char coming[] =
+        "SELECT SUM(COALESCE(s.size, i.size) >> 32), SUM(COALESCE(s.size, i.size) & 4294967295) "
+        "FROM images i LEFT JOIN glint_staged s ON s.image_id = i.id "
+        "WHERE i.owner = ?1 AND i.id <> ?2 AND i.status IN ('saving', 'uploading', 'importing') "
+        "AND COALESCE(s.size, i.size) > 0 AND NOT EXISTS "
+        "(SELECT 1 FROM image_locations l WHERE l.image_id = i.id AND l.status <> 'deleted')";
+    int64_t high = 0, low = 0;
+
+    if (halves_add(c, stored, owner, except_id, &high, &low, e) < 0 ||
+        halves_add(c, coming, owner, except_id, &high, &low, e) < 0)
         return -1;
-    *ret = row ? halves_sum(db_int(s, 0), db_int(s, 1)) : 0;
+    *ret = halves_sum(high, low);
     return 0;
 }
 

@@ -132,6 +132,8 @@ static bool copies(const struct import *im)
 static int begin_rows(struct import *im, struct db_conn *c, struct image *now, void *arg UNUSED,
                       struct error *e)
 {
+    if (image_formats_check(now, e) < 0) /* since the request was accepted they may have been taken away */
+        return -1;
     if (!copies(im) && now->status != IMAGE_IMPORTING) {
         if (!image_status_may(now->status, IMAGE_IMPORTING))
             return error_set(e, ERROR_CONFLICT, "Image status transition from %s to importing is not allowed",

@@ -227,13 +227,11 @@ struct added {
 static int quota_check(struct import *im, struct db_conn *c, const struct image *now, int64_t size,
                        struct error *e)
 {
-    int64_t used;
+    int64_t left;
 
-    if (im->storage_quota <= 0)
-        return 0;
-    if (image_storage_used(c, im->owner, now->id, &used, e) < 0)
+    if (storage_left(c, im->storage_quota, im->owner, now->id, &left, e) < 0)
         return -1;
-    if (size <= (im->storage_quota - used) / (int64_t)(now->n_locations + 1))
+    if (size <= left / (int64_t)(now->n_locations + 1))
         return 0;
     return error_set(e, ERROR_TOO_LARGE, "The size of the data %lld will exceed the limit.", (long long)size);
 }
@@ -259,13 +257,33 @@ static void describe_data(struct image *now, const struct storing *s)
     now->os_hash_value = s->staged->os_hash_value;
 }
 
+/* Whether the image may have the staged data: asked before they are stored, which may take long, and again of
+ * the image as it is when it gets them. */
+static int data_check(struct storing *s, const struct image *im, struct error *e)
+{
+    struct inspect_verdict v;
+
+    s->virtual_size = im->virtual_size;
+    if (image_formats_check(im, e) < 0)
+        return -1;
+    if (im->n_locations > 0 && im->checksum && !str_eq(im->checksum, s->staged->checksum))
+        return error_set(e, ERROR_INTERNAL, "The data are not those that the image has already.");
+    if (!str_eq(im->container_format, "bare") || (im->n_locations > 0 && im->virtual_size >= 0))
+        return 0;
+    if (staging_verdict(s->im->run->arena, s->staged, &v, e) < 0)
+        return -1;
+    if (inspect_decide(&v, im->disk_format, &s->im->settings->inspect, &s->virtual_size, e) == 0)
+        return 0;
+    return im->n_locations > 0 ? 0 : -1; /* nothing but another copy of what is there */
+}
+
 static int add_rows(struct import *im, struct db_conn *c, struct image *now, void *arg, struct error *e)
 {
     struct added *a = arg;
     const struct target *t = a->target;
     const char *job = im->run->job->id;
 
-    if (quota_check(im, c, now, a->storing->staged->size, e) < 0)
+    if (data_check(a->storing, now, e) < 0 || quota_check(im, c, now, a->storing->staged->size, e) < 0)
         return -1;
     if (now->n_locations == 0)
         describe_data(now, a->storing);
@@ -369,23 +387,6 @@ static int targets_find(struct import *im, struct target *ret, size_t *ret_n, st
     return 0;
 }
 
-static int data_check(struct storing *s, struct error *e)
-{
-    const struct image *im = s->im->image;
-    struct inspect_verdict v;
-
-    s->virtual_size = im->virtual_size;
-    if (im->n_locations > 0 && im->checksum && !str_eq(im->checksum, s->staged->checksum))
-        return error_set(e, ERROR_INTERNAL, "The data are not those that the image has already.");
-    if (!str_eq(im->container_format, "bare") || (im->n_locations > 0 && im->virtual_size >= 0))
-        return 0;
-    if (staging_verdict(s->im->run->arena, s->staged, &v, e) < 0)
-        return -1;
-    if (inspect_decide(&v, im->disk_format, &s->im->settings->inspect, &s->virtual_size, e) == 0)
-        return 0;
-    return im->n_locations > 0 ? 0 : -1; /* nothing but another copy of what is there */
-}
-
 static int targets_store(struct storing *s, struct target *targets, size_t n, struct error *e)
 {
     size_t at_once = (size_t)s->im->settings->max_parallel_stores;
@@ -413,7 +414,7 @@ int import_store_all(struct import *im, struct error *e)
     if (staging_path(im->settings, im->image_id, s.path, sizeof s.path, e) < 0 ||
         staging_open(im, &s.fd, &s.staged, e) < 0)
         return -1;
-    if (data_check(&s, e) == 0)
+    if (data_check(&s, im->image, e) == 0)
         result = targets_store(&s, targets, n, e);
     for (size_t i = 0; i < n; i++)
         store_put_abort(&targets[i].put);

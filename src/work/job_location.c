@@ -21,6 +21,7 @@ struct wanted {
     const char *value; /* what the hash has to be; NULL: whatever it is */
     bool hash;         /* read the data */
     int64_t location_quota, storage_quota;
+    uint64_t size_cap; /* bytes; 0: none */
 };
 
 static const char *text_of(struct arena *a, const json_t *arguments, const char *name)
@@ -131,7 +132,7 @@ int location_job_add(struct db_conn *c, const struct image *im, const struct loc
 static int may_attach(struct db_conn *c, const struct image *im, const struct wanted *w, uint64_t size,
                       struct error *e)
 {
-    int64_t used;
+    int64_t left;
 
     if (im->status != IMAGE_QUEUED)
         return error_set(e, ERROR_CONFLICT, "It's not allowed to add locations if image status is %s.",
@@ -144,11 +145,11 @@ static int may_attach(struct db_conn *c, const struct image *im, const struct wa
     if (w->location_quota >= 0 && (int64_t)im->n_locations >= w->location_quota)
         return error_set(e, ERROR_TOO_LARGE,
                          "The limit has been exceeded on the number of allowed image locations.");
-    if (w->storage_quota <= 0)
-        return 0;
-    if (image_storage_used(c, im->owner, im->id, &used, e) < 0)
+    if (w->size_cap > 0 && size > w->size_cap)
+        return error_set(e, ERROR_TOO_LARGE, "The provided image is too large.");
+    if (storage_left(c, w->storage_quota, im->owner, im->id, &left, e) < 0)
         return -1;
-    if ((int64_t)size > w->storage_quota - used)
+    if (size > (uint64_t)left)
         return error_set(e, ERROR_TOO_LARGE, "The size of the data %llu will exceed the limit.",
                          (unsigned long long)size);
     return 0;
@@ -289,6 +290,7 @@ static int run(struct job_run *r, struct error *e)
 
     if (wanted_read(r->arena, r->job, &w, e) < 0)
         return -1;
+    w.size_cap = r->o->imports->size_cap;
     if (!str_eq(r->job->step, step_attached) && attach(r, &w, e) < 0)
         return -1;
     return w.hash ? hash(r, &w, e) : 0;

@@ -10,6 +10,7 @@
  *           cannot be known how the last transaction ended, row and lease stay for work_reap(). */
 #include "work/work.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "work/import.h"
@@ -19,13 +20,14 @@ enum { RETRY_SECONDS = 2 }; /* between attempts to renew while the database is a
 
 struct upload {
     struct upload_options o;
-    const char *id, *disk_format;
+    const char *id, *disk_format, *container_format; /* formats as the caller saw them */
     char holder[HOLDER_TEXT_MAX];
 
     struct store_put *put;
     struct stream_digest *digest;
     struct inspect *inspect;
     struct stream_limit cap, quota;
+    char quota_message[192];
     uint64_t bytes;
 
     int64_t renewed_us, renew_next_us; /* monotonic */
@@ -124,6 +126,70 @@ static int give_back(struct upload *up, struct error *e)
     return db_commit(c, e);
 }
 
+/* ---- the quota ---- */
+
+static void quota_message(char *ret, size_t size, const struct upload_options *o, int64_t left)
+{
+    char declared[32] = "sent";
+
+    if (o->declared_size > 0)
+        snprintf(declared, sizeof declared, "%lld", (long long)o->declared_size);
+    snprintf(ret, size,
+             "Image exceeds the storage quota: The size of the data %s will exceed the limit. "
+             "%lld bytes remaining.",
+             declared, (long long)left);
+}
+
+static int quota_look(struct db_conn *c, const struct upload_options *o, const char *image_id,
+                      int64_t *ret_left, struct error *e)
+{
+    char message[192];
+
+    if (storage_left(c, o->storage_quota, o->project, image_id, ret_left, e) < 0)
+        return -1;
+    if (o->declared_size <= *ret_left && *ret_left > 0) /* not even an empty one where nothing is left */
+        return 0;
+    if (o->stage && o->declared_size > 0 && (uint64_t)o->declared_size > o->size_cap)
+        return 0; /* Glance's refusal of staged data, which comes first */
+    quota_message(message, sizeof message, o, *ret_left);
+    return error_set(e, ERROR_TOO_LARGE, "%s", message);
+}
+
+int upload_quota_check(struct db_conn *c, const struct upload_options *o, const char *image_id,
+                       struct error *e)
+{
+    int64_t left;
+
+    return quota_look(c, o, image_id, &left, e);
+}
+
+/* Others of the project may have stored something since the upload began. */
+static int quota_again(struct upload *up, struct db_conn *c, struct error *e)
+{
+    int64_t left;
+
+    if (storage_left(c, up->o.storage_quota, up->o.project, up->id, &left, e) < 0)
+        return -1;
+    if (up->bytes <= (uint64_t)left)
+        return 0;
+    quota_message(up->quota_message, sizeof up->quota_message, &up->o, left);
+    return error_set(e, ERROR_TOO_LARGE, "%s", up->quota_message);
+}
+
+/* What is left when it begins bounds an upload that announces no size; an announced one is the image's. */
+static int quota_take(struct upload *up, struct db_conn *c, struct error *e)
+{
+    int64_t left;
+
+    if (up->o.storage_quota <= 0)
+        return 0;
+    if (quota_look(c, &up->o, up->id, &left, e) < 0)
+        return -1;
+    quota_message(up->quota_message, sizeof up->quota_message, &up->o, left);
+    up->quota = (struct stream_limit){ (uint64_t)left, 0, up->quota_message };
+    return up->o.declared_size > 0 ? image_size_set(c, up->id, up->o.declared_size, e) : 0;
+}
+
 /* ---- begin ---- */
 
 /* queued -> saving with the lease. */
@@ -138,7 +204,8 @@ static int take(struct upload *up, struct error *e)
     struct error ignored;
 
     if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
-        image_status_set(c, up->id, IMAGE_QUEUED, status_of(up), e) < 0 || lease_take(c, &l, e) < 0)
+        image_status_set(c, up->id, IMAGE_QUEUED, status_of(up), e) < 0 || quota_take(up, c, e) < 0 ||
+        lease_take(c, &l, e) < 0)
         return -1;
     if (db_commit(c, e) == 0) {
         renewed(up);
@@ -218,9 +285,9 @@ int upload_begin(struct arena *a, const struct image *im, const struct upload_op
     up->o.metadata = arena_str(a, o->metadata);
     up->id = arena_str(a, im->id);
     up->disk_format = arena_str(a, im->disk_format);
+    up->container_format = arena_str(a, im->container_format);
     up->cap = (struct stream_limit){ o->size_cap, 0,
                                      "The incoming image is too large: The provided image is too large." };
-    up->quota = (struct stream_limit){ o->quota_left > 0 ? (uint64_t)o->quota_left : 0, 0, o->quota_message };
     holder_make(up->holder);
     if (stream_digest_begin(o->hashing_algorithm, &up->digest, e) < 0)
         return -1;
@@ -255,7 +322,7 @@ int upload_pump(struct upload *up, const struct stream_source *body, struct erro
     size_t n = 0;
 
     sinks[n++] = stream_limit_sink(&up->cap);
-    if (up->o.quota_left >= 0)
+    if (up->o.storage_quota > 0)
         sinks[n++] = stream_limit_sink(&up->quota);
     sinks[n++] = stream_digest_sink(up->digest);
     if (up->inspect)
@@ -271,13 +338,11 @@ struct facts {
     char md5[33], hash[STREAM_HASH_HEX_MAX];
     int64_t virtual_size;
     struct store_location location;
-    struct inspect_verdict verdict; /* of staged data; import judges */
+    struct inspect_verdict verdict; /* of staged data: import judges */
 };
 
 static int decide(struct upload *up, struct facts *ret, struct error *e)
 {
-    struct inspect_verdict verdict;
-
     if (up->o.declared_size >= 0 && up->bytes != (uint64_t)up->o.declared_size)
         return error_set(e, ERROR_INVALID, "Size mismatch: expected %lld bytes, got %llu bytes",
                          (long long)up->o.declared_size, (unsigned long long)up->bytes);
@@ -286,10 +351,10 @@ static int decide(struct upload *up, struct facts *ret, struct error *e)
     ret->virtual_size = -1;
     if (!up->inspect)
         return 0;
-    inspect_end(up->inspect, up->o.stage ? &ret->verdict : &verdict);
+    inspect_end(up->inspect, &ret->verdict);
     if (up->o.stage)
         return 0;
-    return inspect_decide(&verdict, up->disk_format, &up->o.inspect_policy, &ret->virtual_size, e);
+    return inspect_decide(&ret->verdict, up->disk_format, &up->o.inspect_policy, &ret->virtual_size, e);
 }
 
 static int store_commit(struct upload *up, struct facts *ret, struct error *e)
@@ -340,8 +405,26 @@ static int stage_save(struct upload *up, struct db_conn *c, struct arena *a, str
     return 0;
 }
 
+/* The verdict was about the formats that the caller of upload_begin() saw. They may have been changed between
+ * that and the moment from which on they stay as they are, and a Glance beside us has rules of its own. */
+static int formats_again(struct upload *up, const struct image *im, struct facts *f, struct error *e)
+{
+    bool bare = str_eq(im->container_format, "bare");
+
+    if (image_formats_check(im, e) < 0)
+        return -1;
+    if (str_eq(im->container_format, up->container_format) && str_eq(im->disk_format, up->disk_format))
+        return 0;
+    if (bare && !up->inspect)
+        return error_set(e, ERROR_CONFLICT, "The formats of image %s were changed when its upload began",
+                         up->id);
+    f->virtual_size = -1;
+    return !bare ? 0
+                 : inspect_decide(&f->verdict, im->disk_format, &up->o.inspect_policy, &f->virtual_size, e);
+}
+
 /* Into the image as it is now: it may have been changed while its bytes came. */
-static int save(struct upload *up, struct db_conn *c, const struct facts *f, struct error *e)
+static int save(struct upload *up, struct db_conn *c, struct facts *f, struct error *e)
 {
     CLEANUP(arena_end) struct arena *a = arena_make(16 * 1024);
     struct image_location *l;
@@ -351,8 +434,12 @@ static int save(struct upload *up, struct db_conn *c, const struct facts *f, str
         return e->kind == ERROR_NOT_FOUND ? gone(up, e) : -1;
     if (im->deleted || im->status != status_of(up)) /* its deletion took the staged file too */
         return gone(up, e);
+    if (quota_again(up, c, e) < 0)
+        return -1;
     if (up->o.stage)
         return stage_save(up, c, a, im, f, e);
+    if (formats_again(up, im, f, e) < 0)
+        return -1;
     im->size = (int64_t)up->bytes;
     im->virtual_size = f->virtual_size;
     im->checksum = f->md5;
@@ -366,7 +453,7 @@ static int save(struct upload *up, struct db_conn *c, const struct facts *f, str
     return 0;
 }
 
-static int publish(struct upload *up, const struct facts *f, struct error *e)
+static int publish(struct upload *up, struct facts *f, struct error *e)
 {
     CLEANUP(db_release) struct db_conn *c = NULL;
 

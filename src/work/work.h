@@ -40,27 +40,41 @@ struct upload_options {
     struct store *store;
     const char *metadata; /* of the location that will be: a JSON object */
     const char *hashing_algorithm;
-    uint64_t size_cap;         /* bytes; image_size_cap */
-    int64_t declared_size;     /* bytes, or -1 */
-    int64_t quota_left;        /* bytes the owner may still store, or -1 */
-    const char *quota_message; /* for the client when quota_left is exceeded */
-    bool inspect;              /* container_format bare */
+    uint64_t size_cap;     /* bytes; image_size_cap */
+    int64_t declared_size; /* bytes, or -1 */
+    int64_t storage_quota; /* bytes of all that the project has; 0: none */
+    const char *project;   /* that the quota is of; NULL: none, which has stored nothing */
+    bool inspect;          /* container_format bare */
     struct inspect_policy inspect_policy;
     bool stage;             /* into the staging store, for an import: see below */
     const char *stage_dir;  /* of the staging store */
     const char *stage_host; /* URL by which others reach this host's staging; "": none, or all have it */
 };
 
-/* queued -> saving with its lease (own transaction); ERROR_CONFLICT when it is not queued any more. */
+/* Whether the project may store what the upload announces, or anything at all: ERROR_TOO_LARGE.
+ * upload_begin() asks again in its transaction, and upload_commit() of the bytes that came. */
+int upload_quota_check(struct db_conn *c, const struct upload_options *o, const char *image_id,
+                       struct error *e) MUST_CHECK;
+/* queued -> saving with its lease (own transaction); ERROR_CONFLICT when it is not queued any more. Under a
+ * quota the announced size is the image's from then on, so that others count it. */
 int upload_begin(struct arena *a, const struct image *im, const struct upload_options *o, struct upload **ret,
                  struct error *e) MUST_CHECK;
 /* Moves the body: limit, quota, digests, inspection, store. */
 int upload_pump(struct upload *up, const struct stream_source *body, struct error *e) MUST_CHECK;
 /* Verdict, store commit, then in one transaction location, size, hashes, saving -> active and the lease gone.
+ * That transaction looks again at the formats and at the quota: ERROR_INVALID, ERROR_MEDIA, ERROR_TOO_LARGE.
  * The image was deleted meanwhile: ERROR_GONE. On success the upload is freed and *up is NULL. */
 int upload_commit(struct upload **up, struct error *e) MUST_CHECK;
 /* Data gone, back to queued; never fails. Takes NULL; for CLEANUP. */
 void upload_abort(struct upload **up);
+
+/* ---- what a commit asks again, within its transaction (commit.c) ---- */
+
+/* The image has its formats, and may be given data: ERROR_INVALID in Glance's words. */
+int image_formats_check(const struct image *im, struct error *e) MUST_CHECK;
+/* Bytes that the project may still store, without counting this image; INT64_MAX where quota is 0: none. */
+int storage_left(struct db_conn *c, int64_t quota, const char *project, const char *image_id, int64_t *ret,
+                 struct error *e) MUST_CHECK;
 
 /* Data that lose their row: noted in the trash in the transaction that takes the row away, removed after it.
  * What fails then, and what a crash leaves, is work_reap()'s; data that another image's row names stay. */

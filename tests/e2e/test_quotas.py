@@ -3,9 +3,11 @@
 
 An operator lowers a quota, and images are over it. What each change then gets is Glance 33's (quota/__init__.py): some of
 its rules look at what the request leaves, some at each change, some at what was there before."""
+import threading
+
 import pytest
 
-from glint import Server
+from glint import Server, eventually, pattern, read_answer
 from test_locations import LOCATED
 
 PROPERTIES = TAGS = MEMBERS = LOCATIONS = 3
@@ -187,3 +189,106 @@ def test_the_order_of_refusals_in_one_patch(strict, changes, status, text):
 def test_the_order_of_refusals_of_a_create(strict, fields, status, text):
     answer = strict.client().post('/v2/images', json=fields)
     assert answer.status == status and text in answer.text, answer
+
+
+# ---------------------------------------------------------------- user_storage_quota: what is stored, staged and under way
+
+QUOTA = 10000
+
+
+@pytest.fixture
+def bounded(glint_server):
+    return glint_server(trusted=True, config={'DEFAULT': {'user_storage_quota': '%dB' % QUOTA}})
+
+
+def stored_bytes(server):
+    return server.sql("select coalesce(sum(size), 0) from images where status = 'active' and not deleted")[0][0]
+
+
+@pytest.mark.parametrize('announced', [True, False], ids=['announced', 'chunked'])
+def test_uploads_at_once_stay_within_the_storage_quota(bounded, announced):
+    member, size, answers = bounded.client(), 4000, []
+    ids = [member.create()['id'] for _ in range(8)]
+    ready = threading.Barrier(len(ids))
+
+    def one(image_id):
+        with member.half_upload(image_id, size if announced else None, 1 if announced else size) as s:
+            ready.wait()
+            try:
+                s.sendall(bytes(size - 1) if announced else b'0\r\n\r\n')
+            except OSError:
+                pass        # an early refusal
+            answers.append(read_answer(s).status)
+
+    threads = [threading.Thread(target=one, args=(image_id,)) for image_id in ids]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert sorted(answers) == [204] * 2 + [413] * 6
+    assert stored_bytes(bounded) == 2 * size and len(bounded.stored()) == 2
+    assert sorted(member.show(i)['status'] for i in ids) == ['active'] * 2 + ['queued'] * 6
+    assert bounded.sql('select * from glint_leases') == []
+
+
+def stage(client, image_id, data):
+    return client.put('/v2/images/%s/stage' % image_id, body=data, headers={'Content-Type': 'application/octet-stream'})
+
+
+def test_staged_data_count_until_they_are_stored_and_once(bounded):
+    member = bounded.client()
+    first, second, third = (member.create()['id'] for _ in range(3))
+    assert stage(member, first, pattern(6000)).status == 204
+    assert member.upload(second, pattern(4001)).status == 413
+    assert stage(member, second, pattern(4001)).status == 413
+    assert member.show(second)['status'] == 'queued' and member.show(second)['size'] is None
+    assert stage(member, second, pattern(4000)).status == 204
+    assert member.upload(third, b'x').status == 413
+    for image_id in (first, second):
+        assert member.post('/v2/images/%s/import' % image_id, json={'method': {'name': 'glance-direct'}}).status == 202
+        assert eventually(lambda: member.show(image_id)['status'] == 'active')
+    assert stored_bytes(bounded) == QUOTA
+    member.delete('/v2/images/' + first)
+    assert member.upload(third, pattern(6000)).status == 204
+
+
+def test_an_upload_under_way_counts_what_it_announced(bounded):
+    member = bounded.client()
+    first, second = member.create()['id'], member.create()['id']
+    with member.half_upload(first, 6000, 10):
+        assert eventually(lambda: member.show(first)['status'] == 'saving')
+        assert member.show(first)['size'] is None
+        assert member.upload(second, pattern(4001)).status == 413
+        assert member.upload(second, pattern(4000)).status == 204
+    assert eventually(lambda: member.show(first)['status'] == 'queued')
+    assert member.upload(first, pattern(6000)).status == 204
+
+
+def test_a_location_larger_than_the_cap_is_refused(glint_server, web):
+    s = glint_server(trusted=True, config={**LOCATED, 'DEFAULT': {**LOCATED['DEFAULT'], 'image_size_cap': 100}})
+    member, image_id = s.client('admin'), s.client('admin').create()['id']
+
+    def located(size):
+        return member.patch(image_id, [{'op': 'add', 'path': '/locations/-', 'value': {'url': '%s/name/A/%d' % (web.url, size), 'metadata': {}}}])
+    answer = located(101)
+    assert answer.status == 413 and 'The provided image is too large.' in answer.text
+    assert member.show(image_id)['status'] == 'queued'
+    assert located(100).status == 200
+    assert member.show(image_id)['size'] == 100
+
+
+# ---------------------------------------------------------------- formats stay while data come
+
+@pytest.mark.parametrize('status', ['saving', 'uploading', 'importing', 'active'])
+def test_formats_are_set_while_the_image_is_queued_alone(strict, status):
+    member, image_id = strict.client(), strict.client().create()['id']
+    formats = [('disk_format', 'qcow2'), ('container_format', 'ova')]
+    assert all(member.patch(image_id, [replace(name, value)]).status == 200 for name, value in formats)
+    strict.sql('update images set status = ? where id = ?', status, image_id)
+    for name, value in (('disk_format', 'raw'), ('container_format', 'bare')):
+        for operation in (add, replace):
+            answer = member.patch(image_id, [operation(name, value)])
+            assert answer.status == 403 and 'Attribute %s can be only replaced for a queued image.' % name in answer.text
+    assert [member.show(image_id)[name] for name, _ in formats] == ['qcow2', 'ova']
+    strict.sql("update images set status = 'queued' where id = ?", image_id)
+    assert member.delete('/v2/images/' + image_id).status == 204

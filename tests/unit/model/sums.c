@@ -16,6 +16,10 @@ static void test_storage_used(void **state)
         { "deleted", "p1", "deleted", 20000, 0, 1 },
         { "for the scrubber", "p1", "pending_delete", 40000, 1, 0 },
         { "of another", "p2", "active", 500, 1, 0 },
+        { "announced", "p3", "saving", 7, 0, 0 },
+        { "staged", "p3", "uploading", 20, 0, 1 },
+        { "fetched", "p3", "importing", 0, 0, 0 },
+        { "stored in one of two", "p3", "importing", 3000, 1, 0 },
     };
 
     (void)state;
@@ -41,6 +45,14 @@ static void test_storage_used(void **state)
     assert_int_equal(used, 100);
     OK(&f, image_storage_used(f.c, "p2", NULL, &used, &f.e));
     assert_int_equal(used, 500);
+    for (size_t i = 0; i < 2; i++) /* what is staged counts until the image has it in a store */
+        run_sql(&f,
+                i ? "INSERT INTO glint_staged VALUES ('stored in one of two', '', '', 3000, '', '', '', '')"
+                  : "INSERT INTO glint_staged VALUES ('fetched', '', '', 400, '', '', '', '')");
+    OK(&f, image_storage_used(f.c, "p3", NULL, &used, &f.e));
+    assert_int_equal(used, 7 + 20 + 400 + 3000);
+    OK(&f, image_storage_used(f.c, "p3", "fetched", &used, &f.e));
+    assert_int_equal(used, 7 + 20 + 3000);
     OK(&f, image_storage_used(f.c, "nobody", NULL, &used, &f.e));
     assert_int_equal(used, 0);
     fixture_close(&f);

@@ -175,8 +175,6 @@ static inline struct upload_options world_options(struct world *w)
         .hashing_algorithm = "sha512",
         .size_cap = 1ull << 40,
         .declared_size = -1,
-        .quota_left = -1,
-        .quota_message = "over quota",
         .inspect = true,
         .inspect_policy = { .require_match = true,
                             .vmdk_types = world_vmdk_types,

@@ -35,18 +35,18 @@ static int upload_all(const char *id, const struct upload_options *o, size_t n, 
 static const struct {
     const char *name;
     size_t n;
-    int64_t declared, quota_left;
+    int64_t declared, quota;
     const char *disk_format;
     bool inspect;
     int64_t virtual_size;
 } good[] = {
-    { "unknown size", SIZE, -1, -1, "raw", true, SIZE },
-    { "announced size", SIZE, SIZE, -1, "raw", true, SIZE },
-    { "announced as 0 means unknown", SIZE, 0, -1, "raw", true, SIZE },
-    { "nothing at all", 0, -1, -1, "raw", true, -1 },
+    { "unknown size", SIZE, -1, 0, "raw", true, SIZE },
+    { "announced size", SIZE, SIZE, 0, "raw", true, SIZE },
+    { "announced as 0 means unknown", SIZE, 0, 0, "raw", true, SIZE },
+    { "nothing at all", 0, -1, 0, "raw", true, -1 },
     { "all of the quota", SIZE, SIZE, SIZE, "raw", true, SIZE },
-    { "not inspected", SIZE, -1, -1, "qcow2", false, -1 },
-    { "a format that cannot be recognised", SIZE, -1, -1, "ami", true, -1 },
+    { "not inspected", SIZE, -1, 0, "qcow2", false, -1 },
+    { "a format that cannot be recognised", SIZE, -1, 0, "ami", true, -1 },
 };
 
 static void an_upload_makes_the_image_active(void **state UNUSED)
@@ -57,7 +57,8 @@ static void an_upload_makes_the_image_active(void **state UNUSED)
         struct error e;
 
         o.declared_size = good[i].declared;
-        o.quota_left = good[i].quota_left;
+        o.storage_quota = good[i].quota;
+        o.project = "whose quota it is";
         o.inspect = good[i].inspect;
         if (upload_all(id, &o, good[i].n, &e) < 0)
             fail_msg("%s: %s (%s)", good[i].name, e.message, e.detail);
@@ -73,26 +74,27 @@ static void an_upload_makes_the_image_active(void **state UNUSED)
 
 static const struct {
     const char *name;
-    int64_t declared, quota_left;
+    int64_t declared, quota;
     uint64_t cap, breaks_at;
     const char *disk_format, *algorithm;
     enum error_kind kind;
     const char *message;
 } bad[] = {
-    { "over the cap", -1, -1, SIZE - 1, UINT64_MAX, "raw", "sha512", ERROR_TOO_LARGE,
+    { "over the cap", -1, 0, SIZE - 1, UINT64_MAX, "raw", "sha512", ERROR_TOO_LARGE,
       "The incoming image is too large: The provided image is too large." },
     { "over the quota", -1, SIZE - 1, UINT64_MAX, UINT64_MAX, "raw", "sha512", ERROR_TOO_LARGE,
-      "over quota" },
-    { "no quota left", -1, 0, UINT64_MAX, UINT64_MAX, "raw", "sha512", ERROR_TOO_LARGE, "over quota" },
-    { "more than announced", 30, -1, UINT64_MAX, UINT64_MAX, "raw", "sha512", ERROR_INVALID,
+      "Image exceeds the storage quota: The size of the data sent will exceed the limit. 3145744 bytes" },
+    { "announced over the quota", SIZE, SIZE - 1, UINT64_MAX, UINT64_MAX, "raw", "sha512", ERROR_TOO_LARGE,
+      "Image exceeds the storage quota: The size of the data 3145745 will exceed the limit. 3145744 bytes" },
+    { "more than announced", 30, 0, UINT64_MAX, UINT64_MAX, "raw", "sha512", ERROR_INVALID,
       "Size exceeds: expected 30 bytes" },
-    { "less than announced", SIZE + 1, -1, UINT64_MAX, UINT64_MAX, "raw", "sha512", ERROR_INVALID,
+    { "less than announced", SIZE + 1, 0, UINT64_MAX, UINT64_MAX, "raw", "sha512", ERROR_INVALID,
       "Size mismatch: expected" },
-    { "another format", -1, -1, UINT64_MAX, UINT64_MAX, "qcow2", "sha512", ERROR_MEDIA,
+    { "another format", -1, 0, UINT64_MAX, UINT64_MAX, "qcow2", "sha512", ERROR_MEDIA,
       "Image disk_format qcow2 does not match stream data raw" },
-    { "the client goes before the first byte", -1, -1, UINT64_MAX, 0, "raw", "sha512", ERROR_ABORTED, NULL },
-    { "the client goes later", SIZE, -1, UINT64_MAX, SIZE / 2, "raw", "sha512", ERROR_ABORTED, NULL },
-    { "unknown hash", -1, -1, UINT64_MAX, UINT64_MAX, "raw", "crc32", ERROR_INTERNAL, NULL },
+    { "the client goes before the first byte", -1, 0, UINT64_MAX, 0, "raw", "sha512", ERROR_ABORTED, NULL },
+    { "the client goes later", SIZE, 0, UINT64_MAX, SIZE / 2, "raw", "sha512", ERROR_ABORTED, NULL },
+    { "unknown hash", -1, 0, UINT64_MAX, UINT64_MAX, "raw", "crc32", ERROR_INTERNAL, NULL },
 };
 
 static void a_refused_upload_leaves_the_image_queued(void **state UNUSED)
@@ -108,7 +110,8 @@ static void a_refused_upload_leaves_the_image_queued(void **state UNUSED)
         struct error e;
 
         o.declared_size = bad[i].declared;
-        o.quota_left = bad[i].quota_left;
+        o.storage_quota = bad[i].quota;
+        o.project = "whose quota it is";
         o.size_cap = bad[i].cap;
         o.hashing_algorithm = bad[i].algorithm;
         CHECK_CASE(bad[i].name, world_upload(&w, id, &o, &src, &e) < 0);
@@ -151,6 +154,104 @@ static void an_object_that_nobody_owns_is_our_fault_and_stays(void **state UNUSE
     assert_int_equal(e.kind, ERROR_INTERNAL);
     assert_true(world_queued(&w, id));
     assert_true(test_holds(world_store(&w), loc.url, "foreign", 7));
+}
+
+/* ---- what is decided where it is written ---- */
+
+/* Two of one project that announce no size: both begin, and the second to end is refused. */
+static void uploads_at_once_stay_within_the_quota(void **state UNUSED)
+{
+    const char *ids[] = { world_image(&w, "raw"), world_image(&w, "raw") };
+    struct upload *up[COUNT(ids)] = { NULL };
+    struct upload_options o = world_options(&w);
+    struct error e;
+
+    o.project = "project";
+    o.storage_quota = 2 * SIZE - 1;
+    for (size_t i = 0; i < COUNT(ids); i++) {
+        struct stream_memory m = { .data = data, .len = SIZE };
+        struct stream_source src = stream_memory_source(&m);
+
+        MUST(upload_begin(w.arena, world_load(&w, w.arena, ids[i]), &o, &up[i], &e));
+        MUST(upload_pump(up[i], &src, &e));
+    }
+    MUST(upload_commit(&up[0], &e));
+    assert_int_equal(upload_commit(&up[1], &e), -1);
+    assert_int_equal(e.kind, ERROR_TOO_LARGE);
+    upload_abort(&up[1]);
+    assert_true(world_active(&w, ids[0], data, SIZE));
+    assert_true(world_queued(&w, ids[1]));
+    assert_int_equal(world_leases(&w) + world_trash(&w) + world_temporaries(&w), 0);
+    assert_int_equal(world_objects(&w), 1);
+}
+
+/* An announced size counts from the beginning on: the other one is told before it sends anything. */
+static void an_announced_size_counts_at_once(void **state UNUSED)
+{
+    const char *first = world_image(&w, "raw"), *second = world_image(&w, "raw");
+    struct upload_options o = world_options(&w);
+    struct upload *one = NULL, *two = NULL;
+    struct error e;
+
+    o.project = "project";
+    o.storage_quota = 2 * SIZE - 1;
+    o.declared_size = SIZE;
+    MUST(upload_begin(w.arena, world_load(&w, w.arena, first), &o, &one, &e));
+    assert_int_equal(upload_begin(w.arena, world_load(&w, w.arena, second), &o, &two, &e), -1);
+    assert_int_equal(e.kind, ERROR_TOO_LARGE);
+    assert_true(world_queued(&w, second));
+    upload_abort(&one);
+    assert_true(world_queued(&w, first));
+    MUST(upload_begin(w.arena, world_load(&w, w.arena, second), &o, &two, &e));
+    upload_abort(&two);
+    assert_int_equal(world_leases(&w) + world_objects(&w) + world_temporaries(&w), 0);
+}
+
+static const struct {
+    const char *name, *disk_format, *container_format, *change;
+    bool inspect;
+    enum error_kind kind;
+} changed[] = {
+    { "another disk format", "raw", "bare", "disk_format = 'qcow2'", true, ERROR_MEDIA },
+    { "the right disk format", "qcow2", "bare", "disk_format = 'raw'", true, ERROR_MEDIA },
+    { "a container whose data are inspected", "qcow2", "ova", "container_format = 'bare'", false,
+      ERROR_CONFLICT },
+    { "no disk format", "raw", "bare", "disk_format = NULL", true, ERROR_INVALID },
+    { "no container format", "raw", "bare", "container_format = NULL", true, ERROR_INVALID },
+    { "a container whose data are not inspected", "raw", "bare", "container_format = 'ova'", true,
+      ERROR_NONE },
+    { "another name", "raw", "bare", "name = 'other'", true, ERROR_NONE },
+};
+
+/* Between the moment at which a request looks at the image and the one from which on its formats are fixed.
+ */
+static void data_are_judged_by_the_formats_of_the_row(void **state UNUSED)
+{
+    for (size_t i = 0; i < COUNT(changed); i++) {
+        const char *id = world_image(&w, changed[i].disk_format);
+        struct upload_options o = world_options(&w);
+        struct stream_memory m = { .data = data, .len = SIZE };
+        struct stream_source src = stream_memory_source(&m);
+        struct upload *up = NULL;
+        struct image *seen;
+        struct error e;
+        int result = -1;
+
+        error_clear(&e);
+        world_sql(&w, arena_printf(w.arena, "UPDATE images SET container_format = '%s' WHERE id = '%s'",
+                                   changed[i].container_format, id));
+        seen = world_load(&w, w.arena, id);
+        world_sql(&w, arena_printf(w.arena, "UPDATE images SET %s WHERE id = '%s'", changed[i].change, id));
+        o.inspect = changed[i].inspect;
+        MUST(upload_begin(w.arena, seen, &o, &up, &e));
+        if (upload_pump(up, &src, &e) == 0)
+            result = upload_commit(&up, &e);
+        upload_abort(&up);
+        CHECK_CASE(changed[i].name, (result == 0) == (changed[i].kind == ERROR_NONE));
+        CHECK_CASE(changed[i].name, result == 0 || e.kind == changed[i].kind);
+        CHECK_CASE(changed[i].name, result == 0 ? world_active(&w, id, data, SIZE) : world_queued(&w, id));
+    }
+    assert_int_equal(world_leases(&w) + world_trash(&w) + world_temporaries(&w), 0);
 }
 
 /* ---- while bytes move ---- */
@@ -488,6 +589,9 @@ int main(void)
         T(an_upload_makes_the_image_active),
         T(a_refused_upload_leaves_the_image_queued),
         T(an_active_image_takes_no_upload),
+        T(uploads_at_once_stay_within_the_quota),
+        T(an_announced_size_counts_at_once),
+        T(data_are_judged_by_the_formats_of_the_row),
         T(an_object_that_nobody_owns_is_our_fault_and_stays),
         T(changes_made_meanwhile_are_kept),
         T(an_image_deleted_meanwhile_is_gone),
