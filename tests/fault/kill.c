@@ -138,7 +138,8 @@ static void a_killed_service_loses_nothing(void **state UNUSED)
     print_message(
         "%d kills: %zu images active, %zu uploads undone, %zu objects and %zu temporary files removed\n",
         KILLS, active, uploads, objects, files);
-    assert_true(active > 0 && uploads > 0 && files > 0);
+    /* Temporary files are left only where the file system has no O_TMPFILE (open(2)). */
+    assert_true(active > 0 && uploads > 0);
 }
 
 static int setup(void **state UNUSED)

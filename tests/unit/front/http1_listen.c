@@ -105,7 +105,8 @@ static int64_t cpu_us(void)
     return (int64_t)now.tv_sec * CLOCK_SECOND + now.tv_nsec / 1000;
 }
 
-/* Without a descriptor to accept with, it waits; and goes on as soon as there is one. */
+/* Without a descriptor to accept with, it says so by means of a reserved one, without spinning; and serves as
+ * soon as there is one. */
 static void out_of_descriptors(void **state)
 {
     CLEANUP(str_done) struct str out = STR_INIT;
@@ -127,9 +128,16 @@ static void out_of_descriptors(void **state)
     before = cpu_us();
     usleep(300000);
     assert_true(cpu_us() - before < CLOCK_SECOND / 10);
+    assert_true(hear_all(fd, &out) > 0);
+    assert_non_null(strstr(str_text(&out), "HTTP/1.1 503 "));
+    assert_non_null(strstr(str_text(&out), "\r\nRetry-After: "));
+    close(fd);
     while (n > 0)
         close(taken[--n]);
     setrlimit(RLIMIT_NOFILE, &old);
+    str_clear(&out);
+    fd = dial();
+    say(fd, "GET / HTTP/1.1\r\n" LAST "\r\n");
     assert_true(hear_all(fd, &out) > 0);
     assert_string_equal(body_of(&out), "hello");
     close(fd);

@@ -162,8 +162,8 @@ static void unknown_images_and_foreign_names(void **state UNUSED)
     snprintf(sub, sizeof sub, "%s/44444444-4444-4444-8444-444444444444", staging);
     assert_int_equal(symlink("README", sub), 0);
     assert_int_equal(files(), 2 + 1 + COUNT(foreign) + 2);
-    assert_int_equal(clean(), 2);
-    assert_int_equal(files(), 1 + COUNT(foreign) + 2);
+    assert_int_equal(clean(), 3); /* of unknown images, however young: the row comes before the file */
+    assert_int_equal(files(), COUNT(foreign) + 2);
     assert_int_equal(clean(), 0);
 }
 
