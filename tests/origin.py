@@ -13,6 +13,7 @@
     /flaky/X/K/N         breaks off half-way K times, then sends all N  /asked/X       how often /…/X/… was read
     /tagged/X/K/N        the same with an ETag, so that what came can be gone on with
     /until/X/K/N         N bytes for K reads, 404 from then on          /nowhere       redirects without saying whereto
+    /vanish/X/K/N        N bytes for K reads, then 404 after /open/X was read (or 20 seconds)
     /gate/X/[K/]N        gives half of N, the rest after /open/X was read (or 20 seconds); but N at once K times
     /trickle/X/N         gives 2000 bytes of N a second, until /open/X was read
     /peer/HOW/X/REST     POST and DELETE: another worker of the service. HOW is the status of its answer, or drop, junk, cut, loop;
@@ -147,7 +148,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path, _, query = self.path.partition('?')
         word, *rest = path.strip('/').split('/')
         n = int(rest[-1]) if rest and rest[-1].isdigit() else 0
-        seen = self.count(rest[0]) if send and word in ('name', 'flaky', 'until', 'slow', 'gate', 'tagged') else 0
+        seen = self.count(rest[0]) if send and word in ('name', 'flaky', 'until', 'vanish', 'slow', 'gate', 'tagged') else 0
         if word in ('ok', 'name'):
             self.whole(n, send)
         elif word == 'norange':
@@ -197,7 +198,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.whole(n, send) if not send or seen > int(rest[1]) else self.part(n, send)
         elif word == 'tagged':
             (self.part if send and seen <= int(rest[1]) else self.whole)(n, send, ETag='"%s"' % rest[0])
-        elif word == 'until' and seen <= int(rest[1]):
+        elif word == 'vanish' and seen > int(rest[1]):
+            self.gates[rest[0]].wait(20)
+            self.head(404, 0)
+        elif word in ('until', 'vanish') and seen <= int(rest[1]):
             self.whole(n, send)
         elif word == 'status':
             self.head(n, 0)

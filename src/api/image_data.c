@@ -312,6 +312,36 @@ static int respond_no_data(struct request *rq, struct error *e)
     return request_conditions_on_nothing(rq, e) < 0 ? -1 : respond_empty(rq, 204, NULL);
 }
 
+static bool same_locations(const struct image *a, const struct image *b)
+{
+    bool same = a->n_locations == b->n_locations;
+
+    for (size_t i = 0; same && i < a->n_locations; i++)
+        same = str_eq(a->locations[i].url, b->locations[i].url);
+    return same;
+}
+
+/* Data that are nowhere to be found may have been removed since the image was read: with it, which is 404, or
+ * as one of several copies. *ret_none: the image as it is now has no data that can be found. */
+static int data_open(struct request *rq, struct image *im, struct http_range range, struct reading *ret,
+                     bool *ret_none, struct error *e)
+{
+    struct image *now;
+
+    *ret_none = false;
+    if (location_open(rq, im, range, ret, e) == 0)
+        return 0;
+    if (e->kind != ERROR_NOT_FOUND || download_allowed(rq, &now, e) < 0 || locations_prefer(rq, now, e) < 0)
+        return -1;
+    request_db_release(rq);
+    if (!same_locations(im, now) && now->size == im->size && location_open(rq, now, range, ret, e) == 0)
+        return 0;
+    if (same_locations(im, now))
+        error_set(e, ERROR_NOT_FOUND, "No location of image %s can be read.", im->id);
+    *ret_none = e->kind == ERROR_NOT_FOUND;
+    return -1;
+}
+
 static int send_data(struct request *rq, const struct image *im, const struct http_validators *v,
                      struct reading *reading, struct http_range range, bool partial, struct error *e)
 {
@@ -347,7 +377,7 @@ int image_download(struct request *rq, struct error *e)
     struct http_validators v;
     struct image *im = NULL;
     enum http_range_kind kind;
-    bool fits, distant, unchanged = false;
+    bool fits, distant, none = false, unchanged = false;
     const char *header;
 
     if (download_allowed(rq, &im, e) < 0 || locations_prefer(rq, im, e) < 0)
@@ -365,8 +395,8 @@ int image_download(struct request *rq, struct error *e)
     distant = data_distant(rq, im);
     if (distant && request_conditions(rq, &v, &unchanged, e) < 0)
         return -1;
-    if (!unchanged && location_open(rq, im, wanted, &reading, e) < 0)
-        return e->kind == ERROR_NOT_FOUND ? respond_no_data(rq, e) : -1;
+    if (!unchanged && data_open(rq, im, wanted, &reading, &none, e) < 0)
+        return none ? respond_no_data(rq, e) : -1;
     if (!distant && request_conditions(rq, &v, &unchanged, e) < 0)
         return -1;
     if (unchanged)

@@ -190,6 +190,13 @@ static bool holds_copy(const struct image *im, const char *store)
     return false;
 }
 
+static int copy_check(const struct image *im, const char *store, struct error *e)
+{
+    return holds_copy(im, store)
+               ? error_set(e, ERROR_INVALID, "Image is already present at store '%s'", store)
+               : 0;
+}
+
 /* A store that is named twice gets one copy. */
 static int store_add(struct request *rq, struct asked *q, const struct image *im, const char *id,
                      struct error *e)
@@ -201,8 +208,8 @@ static int store_add(struct request *rq, struct asked *q, const struct image *im
     for (size_t i = 0; i < q->n_stores; i++)
         if (str_eq(q->stores[i], id))
             return 0;
-    if (is(q, "copy-image") && holds_copy(im, id))
-        return error_set(e, ERROR_INVALID, "Image is already present at store '%s'", id);
+    if (is(q, "copy-image") && copy_check(im, id, e) < 0)
+        return -1;
     if (q->n_stores == STORES_MAX)
         return error_set(e, ERROR_INVALID, "More than %d stores.", STORES_MAX);
     q->stores[q->n_stores++] = store_id(s);
@@ -324,6 +331,9 @@ static int rows_write(struct request *rq, struct db_conn *c, const struct asked 
 
     if (target_check(rq, q, &im, e) < 0)
         return -1;
+    for (size_t i = 0; is(q, "copy-image") && i < q->n_stores; i++)
+        if (copy_check(im, q->stores[i], e) < 0)
+            return -1;
     r.image = im;
     r.token = q->token;
     r.endpoint = q->endpoint;

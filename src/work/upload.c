@@ -218,7 +218,8 @@ static int take(struct upload *up, struct error *e)
     return -1;
 }
 
-/* The store has such an object. For the loser of a race that is the winner's; else it is nobody's. */
+/* The store has such an object. For the loser of a race that is the winner's; else it is nobody's, or its
+ * upload has just failed. */
 static int taken(struct upload *up, struct error *e)
 {
     CLEANUP(db_release) struct db_conn *c = NULL;
@@ -233,6 +234,11 @@ static int taken(struct upload *up, struct error *e)
     if (im->status != IMAGE_QUEUED)
         return error_set(e, ERROR_CONFLICT, "Image status transition from %s to %s is not allowed",
                          image_status_name(im->status), image_status_name(status_of(up)));
+    db_release(&c);
+    if (store_put_begin(up->o.store, up->id, up->o.declared_size, &up->put, e) == 0)
+        return 0;
+    if (e->kind != ERROR_CONFLICT)
+        return -1;
     error_set(e, ERROR_INTERNAL, "%s", found.message);
     return error_detail(e, "the store has an object of this name that belongs to no image");
 }

@@ -9,13 +9,15 @@ import contextlib
 import hashlib
 import itertools
 import json
+import os
 import sqlite3
 import threading
 import time
 
 import pytest
 
-from glint import PATCH_21, SLOW, Server, eventually, pattern, read_answer
+import origin
+from glint import PATCH_21, SLOW, Client, Server, eventually, pattern, read_answer
 
 CLIENTS = 64
 KINDS = ('upload', 'upload-chunked', 'delete', 'patch', 'deactivate', 'member')
@@ -254,3 +256,233 @@ def test_63_clients_at_the_end_of_an_upload(arena, kind, forced):
         check_all(arena, image_id, [upload, *others], {'upload', kind})
     finally:
         member.delete('/v2/images/' + image_id)
+
+
+# ---------------------------------------------------------------- requests on data in several places
+
+PLACE_CLIENTS = 16
+ROOM = {'stage': 'queued', 'import': 'uploading', 'copy': 'active', 'drop': 'copied', 'link': 'queued', 'locate': 'queued'}
+AGAINST = 'delete', 'upload', 'stage', 'import', 'patch'
+PLACE_PAIRS = [(a, b) for a in ROOM for b in AGAINST]
+MAY = {     # without a DELETE of the image; that adds 404, and 410 for data that were on their way
+    'delete': {204, 404}, 'patch': {200}, 'upload': {204, 409}, 'stage': {204, 409}, 'import': {202, 409},
+    'copy': {202, 400, 409},    # 400: the store has its copy already
+    'drop': {204, 403, 404, 409},   # 403: the only copy; 404: no copy there (any more)
+    'link': {200, 400, 409},
+    'locate': {202, 409},
+}
+
+
+@pytest.fixture(scope='module')
+def depot(tmp_path_factory):
+    """A server with two stores for files and one for web servers, which cleans up often."""
+    directory = str(tmp_path_factory.mktemp('depot'))
+    s = Server(directory, trusted=True, config={
+        'DEFAULT': {'enabled_backends': 'one:file,two:file,web:http', 'show_multiple_locations': 'true',
+                    'image_location_quota': -1},
+        'glance_store': {'default_backend': 'one', 'stores': None, 'default_store': None, 'filesystem_store_datadir': None},
+        'os_glance_staging_store': {'filesystem_store_datadir': directory + '/staging'},
+        'import_filtering_opts': {'allowed_hosts': '[127.0.0.1]', 'allowed_ports': '[]', 'disallowed_ports': '[22]'},
+        'one': {'filesystem_store_datadir': directory + '/images/one'},
+        'two': {'filesystem_store_datadir': directory + '/images/two'},
+        'web': {},
+        'glint': {'reap_interval': 1}})
+    yield s
+    problem = s.finish()
+    assert not problem, problem
+
+
+def place_request(server, web, kind, n, image_id):
+    """The request of one client as Request has it."""
+    client = server.client('admin' if kind in ('copy', 'drop') else 'member')
+    if kind in KINDS:
+        return Request(kind, n, image_id, client)
+    image, copies = '/v2/images/' + image_id, {'method': {'name': 'copy-image'}, 'stores': ['two']}
+    octets, data = 'application/octet-stream', pattern(1000 + 3001 * n, seed=n + 1)
+    url = {'url': web.url + '/name/%s%d/1000' % (image_id, n), 'metadata': {'store': 'web'}}
+    method, path, media, body = {
+        'stage': ('PUT', image + '/stage', octets, data),
+        'import': ('POST', image + '/import', 'application/json', {'method': {'name': 'glance-direct'}}),
+        'copy': ('POST', image + '/import', 'application/json', copies),
+        'drop': ('DELETE', '/v2/stores/two/' + image_id, None, b''),
+        'link': ('PATCH', image, PATCH_21, [{'op': 'add', 'path': '/locations/-', 'value': url}]),
+        'locate': ('POST', image + '/locations', 'application/json', {'url': url['url']}),
+    }[kind]
+    request = Request('delete', n, image_id, client)
+    request.kind, request.data = kind, data
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {'Content-Length': str(len(body)), **({'Content-Type': media} if media else {})}
+    request.bytes = client.head(method, path, headers) + body
+    return request
+
+
+def call_import(client, image_id, **body):
+    answer = client.post('/v2/images/%s/import' % image_id, json=body)
+    assert answer.status == 202, answer
+
+
+def idle(server, image_id):
+    """Whether no job of the image is left to be done."""
+    return server.sql("select 1 from glint_jobs where image_id = ? and state in ('waiting', 'running')", image_id) == []
+
+
+def place_image(server, room):
+    """An image in the state that the race begins with."""
+    member = server.client()
+    image_id = member.create(tags=['kept'])['id']
+    if room == 'uploading':
+        answer = member.put('/v2/images/%s/stage' % image_id, FIRST_BYTES,
+                            headers={'Content-Type': 'application/octet-stream'})
+        assert answer.status == 204, answer
+    elif room != 'queued':
+        assert member.upload(image_id, FIRST_BYTES).status == 204
+    if room == 'copied':
+        call_import(server.client('admin'), image_id, method={'name': 'copy-image'}, stores=['two'])
+        assert eventually(lambda: idle(server, image_id))
+    return image_id
+
+
+def place_leftovers(server, image_id, row, urls):
+    """What lies around that the image does not need."""
+    objects = {url[len('file://'):] for url in urls if url.startswith('file://')}
+    uploading = row['status'] == 'uploading'
+    return {'leases': server.sql('select * from glint_leases'), 'trash': server.sql('select * from glint_trash'),
+            'staged': server.sql('select image_id from glint_staged') != ([(image_id,)] if uploading else []),
+            'staging': sorted(set(os.listdir(server.staging)) ^ ({image_id} if uploading else set())),
+            'files': sorted({os.path.join(server.images, f) for f in server.stored()} ^ objects)}
+
+
+def place_row(server, image_id):
+    columns = 'status', 'deleted', 'size', 'checksum', 'os_hash_algo', 'os_hash_value', 'name'
+    row = dict(zip(columns, server.sql('select %s from images where id = ?' % ', '.join(columns), image_id)[0]))
+    urls = [url for url, in server.sql('select value from image_locations where image_id = ? and not deleted', image_id)]
+    return row, urls
+
+
+def check_place_winners(requests, kinds):
+    """What only one of them may be told."""
+    for kind, status in ('upload', 204), ('stage', 204), ('import', 202), ('copy', 202), ('locate', 202), ('delete', 204):
+        assert count(requests, {kind}, status) <= 1, kind
+    first = count(requests, {'upload', 'stage'}, 204)
+    assert first <= 1, 'a queued image got its first data more than once'
+    if 'delete' in kinds:
+        assert count(requests, {'delete'}, 204) == 1
+    elif kinds & {'copy', 'drop'}:
+        assert count(requests, {'copy'}, 202) + count(requests, {'drop'}, 204) == 1
+
+
+def check_place_image(server, image_id, requests, kinds, room):
+    row, urls = place_row(server, image_id)
+    if 'delete' in kinds:
+        assert (row['status'], row['deleted'], urls) == ('deleted', 1, []), (row, urls)
+        assert server.client().get('/v2/images/' + image_id).status == 404
+        return
+    check_patched(server, image_id, requests)
+    assert 'os_glance_import_task' not in server.client().show(image_id)
+    linked = [r for r in requests if r.kind == 'link' and r.status == 200]
+    given = [r.data for r in requests if r.kind in ('upload', 'stage') and r.status == 204]
+    if linked or (count(requests, {'locate'}, 202) and not given):  # its job comes later than data that were put
+        assert row['status'] == 'active', row
+        assert len(urls) == max(1, len(linked) + len(given)), urls      # more of them may follow an upload
+        return
+    brought = room in ('active', 'copied') or count(requests, {'upload'}, 204) or count(requests, {'import'}, 202)
+    assert row['status'] == ('active' if brought else 'uploading'), row
+    if brought:
+        assert len(urls) == (2 if count(requests, {'copy'}, 202) else 1), urls
+        check_bytes(server, image_id, given[0] if given else FIRST_BYTES, row)
+
+
+@pytest.mark.parametrize('forced', [False, True], ids=['free', 'forced'])
+@pytest.mark.parametrize('pair', PLACE_PAIRS, ids='+'.join)
+def test_stages_imports_copies_and_locations(depot, web, pair, forced):
+    kinds, room, member = set(pair), ROOM[pair[0]], depot.client()
+    image_id = place_image(depot, room)
+    requests = [place_request(depot, web, pair[n % 2], n, image_id) for n in range(PLACE_CLIENTS)]
+    try:
+        run(requests, depot.database if forced else None)
+        told = '%s: %s' % ('+'.join(pair), collections.Counter((r.kind, r.status) for r in requests))
+        for r in requests:
+            assert r.problem is None, (r.kind, r.problem, told)
+            gone = {404} | ({410} if r.kind in ('upload', 'stage') else set()) if 'delete' in kinds else set()
+            assert r.status in MAY[r.kind] | gone, (r.kind, r.answer, told)
+        check_place_winners(requests, kinds)
+        assert eventually(lambda: idle(depot, image_id)), told
+        check_place_image(depot, image_id, requests, kinds, room)
+        clean = {'leases': [], 'trash': [], 'staged': False, 'staging': [], 'files': []}
+        eventually(lambda: place_leftovers(depot, image_id, *place_row(depot, image_id)) == clean)
+        assert place_leftovers(depot, image_id, *place_row(depot, image_id)) == clean, told
+    finally:
+        member.delete('/v2/images/' + image_id)
+        assert eventually(lambda: os.listdir(depot.staging) == [] and depot.stored() == [])
+
+
+def beside_delete(server, rounds, begin, statuses):
+    """begin(client, image, n) -> a call to be made while the image is deleted; its answers are among statuses."""
+    seen, wrong = collections.Counter(), []
+
+    def one(k):
+        member = server.client()
+        for n in range(rounds):
+            call = begin(member, k * rounds + n)
+            deleter = threading.Thread(target=lambda: (time.sleep((n % 5) * 0.001), member.delete('/v2/images/' + call.image)))
+            deleter.start()
+            answer = call()
+            deleter.join()
+            seen[answer.status] += 1
+            if answer.status not in statuses:
+                wrong.append(answer)
+    threads = [threading.Thread(target=one, args=(k,)) for k in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not wrong, (seen, wrong[0])
+    assert eventually(lambda: os.listdir(server.staging) == [] and server.stored() == [])
+
+
+def calling(image_id, call):
+    def it():
+        return call()
+    it.image = image_id
+    return it
+
+
+def test_stage_beside_delete(depot):
+    def begin(member, n):
+        image_id = member.create()['id']
+        data = bytes((10, 200_000, 1_500_000)[n % 3])
+        return calling(image_id, lambda: member.put('/v2/images/%s/stage' % image_id, data,
+                                                    headers={'Content-Type': 'application/octet-stream'}))
+    beside_delete(depot, 12, begin, {204, 404, 409, 410})
+
+
+def test_download_beside_delete(depot):
+    def begin(member, n):
+        image_id = member.active(FIRST_BYTES)
+        return calling(image_id, lambda: member.download(image_id))
+    beside_delete(depot, 20, begin, {200, 404})
+
+
+@pytest.mark.parametrize('how, status', [('delete', 404), ('deactivate', 403), ('move', 200), ('nothing', 204)])
+def test_data_that_vanish_while_they_are_opened(depot, web, how, status):
+    """The download has read the image when its data go; it answers for the image as it is then."""
+    admin, member, name = depot.client('admin'), depot.client(), 'vanishing-' + how
+    image_id = member.create()['id']
+    first, second = ([{'op': 'add', 'path': '/locations/-', 'value': {'url': web.url + path, 'metadata': {'store': 'web'}}}]
+                     for path in ('/vanish/%s/0/1000' % name, '/ok/1000'))
+    answers = []
+    assert member.patch(image_id, first).status == 200
+    download = threading.Thread(target=lambda: answers.append(member.download(image_id)))
+    download.start()
+    assert eventually(lambda: int(origin.Handler.counts[name]) > 0)
+    if how == 'delete':
+        assert member.delete('/v2/images/' + image_id).status == 204
+    elif how == 'deactivate':
+        assert admin.post('/v2/images/%s/actions/deactivate' % image_id).status == 204
+    elif how == 'move':
+        assert admin.patch(image_id, [*second, {'op': 'remove', 'path': '/locations/0'}]).status == 200
+    Client(web.server_address[0], web.server_port).get('/open/' + name)
+    download.join()
+    assert answers[0].status == status, answers
+    assert answers[0].body == (origin.content(1000) if status == 200 else answers[0].body)
+    member.delete('/v2/images/' + image_id)
