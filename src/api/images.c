@@ -194,12 +194,14 @@ int image_show(struct request *rq, struct error *e)
 
 /* ---- delete ---- */
 
-/* By what the caller is shown of it. */
+/* The owner may have changed; the conditions are about what the caller is shown of it. */
 static int delete_check(void *arg, const struct image *now, struct error *e)
 {
     struct request *rq = arg;
     struct image seen = *now;
 
+    if (request_owns(rq, rq->route->rule, now, e) < 0)
+        return -1;
     seen.by_name = NULL; /* of the other array */
     seen.properties = arena_array(rq->arena, struct image_property, now->n_properties + 1);
     for (size_t i = 0; i < now->n_properties; i++)

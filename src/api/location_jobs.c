@@ -111,7 +111,8 @@ static int job_write(struct request *rq, const struct location_request *l, struc
 
     if (request_db(rq, &c, e) < 0 || db_begin_write(c, e) < 0)
         return -1;
-    if (request_image(rq, &im, e) < 0 || status_check(im, e) < 0 || location_job_add(c, im, l, e) < 0) {
+    if (request_image(rq, &im, e) < 0 || status_check(im, e) < 0 ||
+        request_allowed(rq, rq->route->rule, im, e) < 0 || location_job_add(c, im, l, e) < 0) {
         db_rollback(c);
         return -1;
     }

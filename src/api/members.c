@@ -227,11 +227,24 @@ int member_create(struct request *rq, struct error *e)
     return member_answer(rq, im, m, json_is_string(given) ? NULL : given);
 }
 
-static int set_status(struct request *rq, struct db_conn *c, const struct image *im, const char *status,
-                      struct member **ret, struct error *e)
+/* The image and the member as they are, and whether the caller may change this membership. */
+static int load_to_change(struct request *rq, struct db_conn *c, enum sharing what, struct image **ret,
+                          struct error *e)
 {
-    if (db_begin_write(c, e) < 0 || member_conditions(rq, c, im, e) < 0 ||
-        member_status_set(c, im->id, rq->args[1], status, e) < 0 ||
+    struct member *m;
+
+    if (load_shared(rq, what, ret, e) < 0 || load_member(rq, c, *ret, &m, e) < 0)
+        return -1;
+    return request_allowed(rq, rq->route->rule, *ret, e);
+}
+
+static int set_status(struct request *rq, struct db_conn *c, const char *status, struct member **ret,
+                      struct error *e)
+{
+    struct image *im;
+
+    if (db_begin_write(c, e) < 0 || load_to_change(rq, c, SHARING_UPDATE, &im, e) < 0 ||
+        member_conditions(rq, c, im, e) < 0 || member_status_set(c, im->id, rq->args[1], status, e) < 0 ||
         member_load(c, rq->arena, im->id, rq->args[1], ret, e) < 0) {
         db_rollback(c);
         return -1;
@@ -250,22 +263,23 @@ int member_update(struct request *rq, struct error *e)
         return error_set(e, ERROR_INVALID, "Expected a status in the form: {\"status\": \"status\"}");
     if (!status)
         return error_set(e, ERROR_INVALID, "Status not specified");
-    if (request_writes(rq, e) < 0 || load_shared(rq, SHARING_UPDATE, &im, e) < 0 ||
-        request_db(rq, &c, e) < 0 || load_member(rq, c, im, &m, e) < 0 ||
-        request_allowed(rq, rq->route->rule, im, e) < 0)
+    if (request_writes(rq, e) < 0 || request_db(rq, &c, e) < 0 ||
+        load_to_change(rq, c, SHARING_UPDATE, &im, e) < 0)
         return -1;
     if (!json_is_string(status) || !member_status_valid(json_string_value(status)))
         return error_set(e, ERROR_INVALID,
                          "Incorrect request: Status must be \"pending\", \"accepted\" or \"rejected\".");
-    if (set_status(rq, c, im, json_string_value(status), &m, e) < 0)
+    if (set_status(rq, c, json_string_value(status), &m, e) < 0)
         return -1;
     return member_answer(rq, im, m, NULL);
 }
 
-static int drop(struct request *rq, struct db_conn *c, const struct image *im, struct error *e)
+static int drop(struct request *rq, struct db_conn *c, struct error *e)
 {
-    if (db_begin_write(c, e) < 0 || member_conditions(rq, c, im, e) < 0 ||
-        member_remove(c, im->id, rq->args[1], e) < 0) {
+    struct image *im;
+
+    if (db_begin_write(c, e) < 0 || load_to_change(rq, c, SHARING_DELETE, &im, e) < 0 ||
+        member_conditions(rq, c, im, e) < 0 || member_remove(c, im->id, rq->args[1], e) < 0) {
         db_rollback(c);
         return -1;
     }
@@ -274,13 +288,11 @@ static int drop(struct request *rq, struct db_conn *c, const struct image *im, s
 
 int member_delete(struct request *rq, struct error *e)
 {
-    struct member *m;
     struct image *im;
     struct db_conn *c;
 
-    if (request_writes(rq, e) < 0 || load_shared(rq, SHARING_DELETE, &im, e) < 0 ||
-        request_db(rq, &c, e) < 0 || load_member(rq, c, im, &m, e) < 0 ||
-        request_allowed(rq, rq->route->rule, im, e) < 0 || drop(rq, c, im, e) < 0)
+    if (request_writes(rq, e) < 0 || request_db(rq, &c, e) < 0 ||
+        load_to_change(rq, c, SHARING_DELETE, &im, e) < 0 || drop(rq, c, e) < 0)
         return -1;
     return respond_empty(rq, 204, NULL);
 }

@@ -293,13 +293,21 @@ static int drop_find(const struct request *rq, const struct image *im, size_t *r
     return error_set(e, ERROR_NOT_FOUND, "Image %s is not stored in store %s.", im->id, rq->args[0]);
 }
 
+static int drop_allowed(struct request *rq, const struct image *im, size_t *ret, struct error *e)
+{
+    if (request_allowed(rq, "get_image_location", im, e) < 0 ||
+        request_allowed(rq, rq->route->rule, im, e) < 0)
+        return -1;
+    return drop_find(rq, im, ret, e);
+}
+
 /* The image as it is now, without that copy. */
 static int drop_row(struct request *rq, struct db_conn *c, struct leftovers *left, struct error *e)
 {
     struct image *im;
     size_t at;
 
-    if (drop_image(rq, &im, e) < 0 || drop_find(rq, im, &at, e) < 0 ||
+    if (drop_image(rq, &im, e) < 0 || drop_allowed(rq, im, &at, e) < 0 ||
         request_conditions_on_nothing(rq, e) < 0 ||
         leftovers_note(left, c, rq->arena, &im->locations[at], e) < 0)
         return -1;
@@ -314,9 +322,7 @@ int store_image_delete(struct request *rq, struct error *e)
     struct image *im;
     size_t at;
 
-    if (request_writes(rq, e) < 0 || drop_image(rq, &im, e) < 0 ||
-        request_allowed(rq, "get_image_location", im, e) < 0 ||
-        request_allowed(rq, rq->route->rule, im, e) < 0 || drop_find(rq, im, &at, e) < 0 ||
+    if (request_writes(rq, e) < 0 || drop_image(rq, &im, e) < 0 || drop_allowed(rq, im, &at, e) < 0 ||
         leftovers_check(rq->api->stores, &im->locations[at], e) < 0)
         return -1;
     if (request_db(rq, &c, e) < 0 || db_begin_write(c, e) < 0)
