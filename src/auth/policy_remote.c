@@ -120,13 +120,30 @@ static void body_make(const struct evaluation *ev, struct str *out)
 
 /* ---- asking ---- */
 
+struct asking {
+    struct fetch_head head;
+    struct str answer;
+    const char *refused; /* why the answer's head is not taken; NULL: it is */
+};
+
+/* Each line by itself, and at the end of the head the verdict on all, before libcurl decodes any body. */
+static size_t take_head(char *bytes, size_t size, size_t n, void *arg)
+{
+    struct asking *k = arg;
+
+    fetch_head_line(&k->head, bytes, size * n);
+    if (size * n <= 2)
+        k->refused = fetch_head_refused(&k->head, 0, false);
+    return k->refused ? 0 : size * n;
+}
+
 /* Keeps as much as could be an answer; more is none. */
 static size_t take_answer(char *bytes, size_t size, size_t n, void *arg)
 {
-    struct str *answer = arg;
+    struct asking *k = arg;
 
-    if (answer->len <= ANSWER_MAX)
-        str_addn(answer, bytes, size * n);
+    if (k->answer.len <= ANSWER_MAX)
+        str_addn(&k->answer, bytes, size * n);
     return size * n;
 }
 
@@ -143,7 +160,7 @@ static void set_tls(const struct fetch_lib *lib, CURL *curl, const struct policy
 }
 
 static CURLcode post(const struct fetch_lib *lib, const struct policy_options *o, const char *url,
-                     const struct str *body, struct str *answer)
+                     const struct str *body, struct asking *k)
 {
     const char *type =
         o->remote_json ? "Content-Type: application/json" : "Content-Type: application/x-www-form-urlencoded";
@@ -161,8 +178,10 @@ static CURLcode post(const struct fetch_lib *lib, const struct policy_options *o
         lib->easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
         lib->easy_setopt(curl, CURLOPT_POSTFIELDS, str_text(body));
         lib->easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)body->len);
+        lib->easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_head);
+        lib->easy_setopt(curl, CURLOPT_HEADERDATA, k);
         lib->easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
-        lib->easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+        lib->easy_setopt(curl, CURLOPT_WRITEDATA, k);
         set_tls(lib, curl, o);
         result = lib->easy_perform(curl);
     }
@@ -187,11 +206,25 @@ static bool is_true(const char *answer)
     return str_starts(answer, "True") && !answer[4 + strspn(answer + 4, "\"")];
 }
 
+/* Whether the answer lets. */
+static enum verdict ask(const struct evaluation *ev, const struct fetch_lib *lib, const char *url,
+                        const struct str *body, struct asking *k)
+{
+    CURLcode result = post(lib, &ev->rules->options, url, body, k);
+
+    if (result != CURLE_OK) {
+        say_failed(ev, url, k->refused ? k->refused : lib->easy_strerror(result));
+        return VERDICT_BROKEN;
+    }
+    return k->answer.len <= ANSWER_MAX && is_true(str_text(&k->answer)) ? VERDICT_YES : VERDICT_NO;
+}
+
 enum verdict policy_remote(const struct evaluation *ev, const struct check *c)
 {
+    CLEANUP(str_done) struct str url = STR_INIT, body = STR_INIT;
     const struct fetch_lib *lib;
-    CLEANUP(str_done) struct str url = STR_INIT, body = STR_INIT, answer = STR_INIT;
-    CURLcode result;
+    struct asking k = { .answer = STR_INIT };
+    enum verdict verdict;
 
     str_addf(&url, "%s:", c->name);
     if (match_format(&c->match, ev->target, &url) != VERDICT_YES)
@@ -202,10 +235,7 @@ enum verdict policy_remote(const struct evaluation *ev, const struct check *c)
         say_failed(ev, str_text(&url), "libcurl.so.4 is not installed");
         return VERDICT_BROKEN;
     }
-    result = post(lib, &ev->rules->options, str_text(&url), &body, &answer);
-    if (result != CURLE_OK) {
-        say_failed(ev, str_text(&url), lib->easy_strerror(result));
-        return VERDICT_BROKEN;
-    }
-    return answer.len <= ANSWER_MAX && is_true(str_text(&answer)) ? VERDICT_YES : VERDICT_NO;
+    verdict = ask(ev, lib, str_text(&url), &body, &k);
+    str_done(&k.answer);
+    return verdict;
 }

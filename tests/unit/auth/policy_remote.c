@@ -38,6 +38,9 @@ static enum verdict asked(const struct judge *j, const char *rule, bool json, co
 
 static const struct image image = { .id = "i1", .owner = "p1", .visibility = IMAGE_PUBLIC, .size = -1 };
 
+#define ANSWER_HEAD          "HTTP/1.1 200 OK\r\nConnection: close\r\n"
+#define CODED(coding)        ANSWER_HEAD "Transfer-Encoding: " coding "\r\n"
+#define CHUNKS               "2\r\nTr\r\n2\r\nue\r\n0\r\n\r\n"
 #define ANSWER(status, body) "HTTP/1.1 " status "\r\nConnection: close\r\n\r\n" body
 
 static const struct {
@@ -55,6 +58,13 @@ static const struct {
     { "silence denies below not", NULL, "not http://127.0.0.1:PORT/", VERDICT_BROKEN },
     { "no HTTP denies", "nonsense", "http://127.0.0.1:PORT/", VERDICT_BROKEN },
     { "no TLS denies", ANSWER("200 OK", "True"), "https://127.0.0.1:PORT/", VERDICT_BROKEN },
+    { "chunks are joined", CODED("chunked") "\r\n" CHUNKS, "http://127.0.0.1:PORT/", VERDICT_YES },
+    { "a coding nobody asked for denies", CODED("identity, chunked") "\r\n" CHUNKS, "http://127.0.0.1:PORT/",
+      VERDICT_BROKEN },
+    { "also below not", CODED("identity, chunked") "\r\n" CHUNKS, "not http://127.0.0.1:PORT/",
+      VERDICT_BROKEN },
+    { "two lengths deny", ANSWER_HEAD "Content-Length: 5\r\nContent-Length: 4\r\n\r\nTrue",
+      "http://127.0.0.1:PORT/", VERDICT_BROKEN },
     { "a missing key denies", ANSWER("200 OK", "True"), "not http://127.0.0.1:PORT/%(nothing)s",
       VERDICT_BROKEN },
     { "nobody is asked without need", NULL, "role:member or http://127.0.0.1:PORT/", VERDICT_YES },
