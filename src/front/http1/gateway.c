@@ -178,14 +178,13 @@ bool gateway_in_time(const struct gateway *g, int64_t now)
 void gateway_ended(struct gateway *g, bool whole)
 {
     struct http_request *rq = &g->rq;
-    void (*ended)(struct http_request *, void *, bool) = rq->ended;
 
-    if (!ended)
-        return;
-    if (!whole)
+    if (rq->deferred && !whole)
         rq->bytes_out -= rq->bytes_out < g->rest.len ? rq->bytes_out : g->rest.len;
-    rq->ended = NULL;
-    ended(rq, rq->ended_arg, whole);
+    if (rq->ended)
+        rq->ended(rq, rq->ended_arg, whole);
+    metric_add(g->h->bytes_in, (int64_t)rq->bytes_in);
+    metric_add(g->h->bytes_out, (int64_t)rq->bytes_out);
 }
 
 /* Whether some of what the socket was given has arrived meanwhile, although it takes no more yet. */

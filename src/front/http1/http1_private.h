@@ -200,7 +200,8 @@ const char *field_joined(struct gateway *g, size_t i, const char *name);
 bool gateway_wait(struct gateway *g, bool for_body);
 /* Whether the whole transfer is still within its time. */
 bool gateway_in_time(const struct gateway *g, int64_t now);
-/* The answer of a deferred request has ended. */
+/* Once, when nothing more of the request is read or sent: counts it, and tells the service where that was
+ * deferred. */
 void gateway_ended(struct gateway *g, bool whole);
 
 /* ---- uwsgi.c ---- */

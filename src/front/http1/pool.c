@@ -86,8 +86,6 @@ static void serve(struct worker *w, struct conn *c)
         return;
     }
     gateway_ended(g, !g->gone && g->rest.len == 0);
-    metric_add(h->bytes_in, (int64_t)g->rq.bytes_in);
-    metric_add(h->bytes_out, (int64_t)g->rq.bytes_out);
     arena_reset(w->arena);
     c->job = NULL;
     gateway_free(g);

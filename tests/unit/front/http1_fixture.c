@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/stat.h>
 
 struct fixture t;
@@ -59,10 +60,27 @@ static void answer_held(struct http_request *rq)
     answer_text(rq, 200, "held");
 }
 
+static void file_ended(struct http_request *rq, void *arg, bool whole)
+{
+    const uint64_t *promised = arg;
+
+    if (whole != (rq->bytes_out == *promised)) /* on a thread that cmocka does not know */
+        abort();
+    (*(whole ? &t.whole : &t.cut))++;
+}
+
 static void answer_file(struct http_request *rq, uint64_t promised)
 {
-    if (http_head(rq, 200, NULL, (int64_t)promised) == 0)
-        (void)http_sendfile(rq, t.file_fd, 0, promised);
+    uint64_t *kept;
+
+    if (http_head(rq, 200, NULL, (int64_t)promised) < 0 || http_sendfile(rq, t.file_fd, 0, promised) < 0 ||
+        !rq->deferred)
+        return;
+    kept = arena_new(rq->arena, uint64_t);
+    *kept = promised;
+    rq->ended = file_ended;
+    rq->ended_arg = kept;
+    t.deferred++;
 }
 
 static void answer_headers(struct http_request *rq)
@@ -191,6 +209,21 @@ int dial_to(enum http1_protocol p)
 
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    return fd;
+}
+
+int dial_slow(void)
+{
+    int small = 4096, segment = 536, fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in a = { .sin_family = AF_INET,
+                             .sin_port = htons(http1_port(t.http, HTTP1_HTTP)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct timeval patience = { .tv_sec = 20 };
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
     return fd;
 }
 
@@ -327,6 +360,7 @@ void start(const struct http1_options *change)
     }
     t.let_go = false;
     t.seen_abort = 0;
+    t.deferred = t.whole = t.cut = 0;
     if (http1_start(&t.options, &t.http, &e) < 0 ||
         http1_listen_tcp(t.http, HTTP1_HTTP, "127.0.0.1", 0, 128, &e) < 0 ||
         http1_listen_tcp(t.http, HTTP1_UWSGI, "127.0.0.1", 0, 128, &e) < 0)

@@ -25,7 +25,8 @@ struct fixture {
     int file_fd;
     _Atomic unsigned waiting; /* in /hold */
     _Atomic bool let_go;
-    _Atomic int seen_abort; /* 1: a body that broke off, 2: aborted() told so */
+    _Atomic unsigned deferred, whole, cut; /* files sent after their handler had returned, and their ends */
+    _Atomic int seen_abort;                /* 1: a body that broke off, 2: aborted() told so */
     struct http1_options options;
 };
 extern struct fixture t;
@@ -39,6 +40,7 @@ unsigned stop(void);
 
 int dial(void);
 int dial_to(enum http1_protocol p);
+int dial_slow(void); /* with room for a few KiB only: a file waits until it is read */
 void say(int fd, const char *text);
 /* Everything until the end of the connection; -1: a reset, or no end. */
 ssize_t hear_all(int fd, struct str *out);

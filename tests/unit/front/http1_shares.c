@@ -2,9 +2,7 @@
 /* Nobody holds all threads or connections, and a slow client holds none. */
 #include "http1_fixture.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include "base/metrics.h"
 
 static int begin(const char *text)
 {
@@ -174,17 +172,9 @@ static void documents_share_their_memory(void **state UNUSED)
 
 static int slow_reader(const char *path)
 {
-    int small = 4096, segment = 536, fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in a = { .sin_family = AF_INET,
-                             .sin_port = htons(http1_port(t.http, HTTP1_HTTP)),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    struct timeval patience = { .tv_sec = 20 };
+    int fd = dial_slow();
     char head[200];
 
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-    setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
     snprintf(head, sizeof head, "GET %s HTTP/1.1\r\nX-Who: a\r\n" LAST "\r\n", path);
     say(fd, head);
     return fd;
@@ -230,6 +220,35 @@ static void a_parked_reader_at_the_end(void **state UNUSED)
 
     usleep(300000);
     assert_int_equal(http1_stop(TAKE(t.http), CLOCK_SECOND / 10), 1);
+    close(fd);
+}
+
+static int64_t bytes_out(void)
+{
+    static const char name[] = "glint_http_listener_bytes_total{listener=\"test\",direction=\"out\"} ";
+    CLEANUP(str_done) struct str all = STR_INIT;
+    const char *at;
+
+    metrics_write(&all);
+    at = strstr(str_text(&all), name);
+    assert_non_null(at);
+    return strtoll(at + strlen(name), NULL, 10);
+}
+
+/* The service hears of the end, and the bytes that were sent are counted. */
+static void a_parked_reader_who_never_reads(void **state UNUSED)
+{
+    int64_t before = bytes_out(), sent;
+    int fd;
+
+    restart(&(struct http1_options){ .body_timeout_us = CLOCK_SECOND / 2 });
+    fd = slow_reader("/file");
+    eventually(&t.cut, 1);
+    assert_int_equal(stop(), 0);
+    sent = bytes_out() - before;
+    assert_true(sent > 0 && sent < FILE_SIZE);
+    assert_int_equal(t.deferred, 1);
+    assert_int_equal(t.whole, 0);
     close(fd);
 }
 
@@ -287,6 +306,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reader_who_waits_takes_no_thread, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_parked_file_that_became_shorter, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_parked_reader_at_the_end, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_parked_reader_who_never_reads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_address_has_its_share_of_connections, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_transfer_has_an_end, set_up, tear_down),
     };

@@ -102,10 +102,82 @@ static void speaks_tls(void **state)
     unlink(key);
 }
 
+static SSL *slow_reader(SSL_CTX *ctx)
+{
+    static const char request[] = "GET /file HTTP/1.1\r\n" LAST "\r\n";
+    SSL *ssl = SSL_new(ctx);
+
+    SSL_set_fd(ssl, dial_slow());
+    assert_int_equal(SSL_connect(ssl), 1);
+    assert_int_equal(SSL_write(ssl, request, sizeof request - 1), sizeof request - 1);
+    return ssl;
+}
+
+static void drop(SSL *ssl)
+{
+    int fd = SSL_get_fd(ssl);
+
+    SSL_free(ssl);
+    close(fd);
+}
+
+static void read_all(SSL *ssl)
+{
+    CLEANUP(str_done) struct str out = STR_INIT;
+    char buf[16 * 1024];
+    int n;
+
+    while ((n = SSL_read(ssl, buf, sizeof buf)) > 0)
+        str_addn(&out, buf, (size_t)n);
+    assert_int_equal(SSL_get_error(ssl, n), SSL_ERROR_ZERO_RETURN);
+    assert_int_equal(out.len - (size_t)(body_of(&out) - out.data), FILE_SIZE);
+    check_file(body_of(&out));
+    drop(ssl);
+}
+
+/* Twice as many as there are threads; some vanish, the others read on after a reload, and one never ends. */
+static void files_wait_for_their_readers(void **state UNUSED)
+{
+    char cert[96], key[96];
+    CLEANUP(str_done) struct str out = STR_INIT;
+    struct http1_options o = { .tls_cert_file = cert, .tls_key_file = key, .transfers_max = 4 };
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    struct error e;
+    SSL *readers[8];
+
+    stop();
+    snprintf(cert, sizeof cert, "%s/cert", t.dir);
+    snprintf(key, sizeof key, "%s/key", t.dir);
+    write_certificate(cert, key);
+    start(&o);
+    for (size_t i = 0; i < COUNT(readers); i++)
+        readers[i] = slow_reader(ctx);
+    eventually(&t.deferred, COUNT(readers));
+    tls_ask(ctx, "GET /who HTTP/1.1\r\n" LAST "\r\n", 0, &out);
+    assert_string_equal(body_of(&out), "https h 127.0.0.1 - -");
+    drop(readers[0]);
+    drop(readers[1]);
+    eventually(&t.cut, 2);
+    write_certificate(cert, key);
+    assert_int_equal(http1_reload(t.http, &t.options, &e), 0);
+    for (size_t i = 2; i < COUNT(readers); i++)
+        read_all(readers[i]);
+    eventually(&t.whole, COUNT(readers) - 2);
+    readers[0] = slow_reader(ctx);
+    eventually(&t.deferred, COUNT(readers) + 1);
+    assert_int_equal(http1_stop(TAKE(t.http), CLOCK_SECOND / 10), 1);
+    assert_int_equal(t.cut, 3);
+    drop(readers[0]);
+    SSL_CTX_free(ctx);
+    unlink(cert);
+    unlink(key);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(speaks_tls, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(files_wait_for_their_readers, set_up, tear_down),
     };
 
     return cmocka_run_group_tests_name("front-http1-tls", tests, set_up_all, tear_down_all);
