@@ -367,6 +367,12 @@ static const char *blanks_cut(struct arena *a, const char *url)
     return arena_strn(a, url, n);
 }
 
+static void add_ascii(struct str *out, const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p && *p != '#'; p++)
+        str_addf(out, *p < 0x80 ? "%c" : "%%%02X", *p);
+}
+
 /* As it is sent: without fragment, and with nothing but ASCII. */
 static const char *url_join(struct arena *a, const struct http_url *u, unsigned port, bool user)
 {
@@ -374,13 +380,14 @@ static const char *url_join(struct arena *a, const struct http_url *u, unsigned 
     const char *bracket = strchr(u->host, ':') ? "[" : "";
 
     str_addf(&out, "%s://", u->scheme);
-    if (user)
-        str_addf(&out, "%s@", u->user);
+    if (user) {
+        add_ascii(&out, u->user); /* has no '#': the host would have ended there */
+        str_addc(&out, '@');
+    }
     str_addf(&out, "%s%s%s:%u", bracket, u->host, *bracket ? "]" : "", port);
     if (*u->rest != '/')
         str_addc(&out, '/');
-    for (const unsigned char *p = (const unsigned char *)u->rest; *p && *p != '#'; p++)
-        str_addf(&out, *p < 0x80 ? "%c" : "%%%02X", *p);
+    add_ascii(&out, u->rest);
     return arena_str(a, str_text(&out));
 }
 

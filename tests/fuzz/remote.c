@@ -118,7 +118,7 @@ static void admit(const char *text, bool stored)
     if (!http_url_split(a, t.url, &u) || (u.user_told && !stored) || u.port != t.port ||
         !str_eq(u.host, t.host))
         abort();
-    if (!stored && fetch_source_check(g.rules, text, &e) < 0)
+    if (!stored && fetch_source_check(g.rules, t.url, &e) < 0) /* the text may have blanks around it */
         abort();
 }
 

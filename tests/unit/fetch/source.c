@@ -397,6 +397,7 @@ static void a_stored_location_is_judged_by_its_addresses(void **state UNUSED)
         { "http://mirror:8080/x", "http://public:8080/", true, false, "http://mirror:8080/x" },
         { "http://u:w@mirror/x", "http://u:w@public/y", true, true, "http://u:w@mirror:80/x" },
         { "http://mirror/x", "http://local/", true, false, "http://mirror:80/x" },
+        { "http://\xC3\xBC:\xE9@mirror/x", "http://local/", true, false, "http://%C3%BC:%E9@mirror:80/x" },
         { "https://mirror/x", "http://public/", true, false, "https://mirror:443/x" },
         { "http://local/x", NULL, false, false, NULL },
         { "http://169.254.169.254/x", NULL, false, false, NULL },
