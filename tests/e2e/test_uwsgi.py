@@ -430,7 +430,8 @@ def test_socket_activation(program, tmp_path):
     for s in (web, local):
         s.listen()
     fds = [os.dup2(s.fileno(), 900 + i) for i, s in enumerate((web, local))]
-    program.start(wait=False, launcher=[sys.executable, '-c', LAUNCH, 'uwsgi:web', '2', *map(str, fds)], pass_fds=fds)
+    launcher = [sys.executable, '-c', LAUNCH, 'uwsgi:web', '2', *map(str, fds)]
+    program.start(*program.configure(), wait=False, launcher=launcher, pass_fds=fds)
     speaker = Speaker(web.getsockname()[1], 'nobody')
     program.wait(lambda: speaker.ask('GET', '/versions').status == 200)
     assert unix_get(str(tmp_path / 'web.sock'), '/versions')[0] == 200
