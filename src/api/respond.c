@@ -7,7 +7,7 @@ int respond_head(struct request *rq, int status, int64_t length)
     if (rq->in_pipeline && rq->settings->cors)
         cors_decorate(rq);
     headers_add(rq->arena, &rq->headers, "x-openstack-request-id", rq->request_id);
-    if (status == 503)
+    if (status == 503 && rq->in_pipeline) /* a health check that is switched off is no shortage */
         headers_addf(rq->arena, &rq->headers, "Retry-After", "%d", HTTP_RETRY_AFTER);
     return http_head(rq->http, status, &rq->headers, length);
 }

@@ -2,6 +2,7 @@
 /* One image: read, insert, delete. What save does to an image's rows is in image_save.c. */
 #include "model/rows.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- properties in memory ---- */
@@ -30,8 +31,8 @@ static struct image_property *find_hidden(const struct image *im, const char *na
     return find_in(im->hidden, im->n_hidden, im->hidden_by_name, name);
 }
 
-/* Of many the last takes the place, so that a patch that removes them all does not move them all each time.
- */
+/* Of many the last takes the place until image_properties_sort(), so that a patch that removes them all does
+ * not move them all each time. */
 static void drop_from(struct image_property *items, size_t *n, struct names *by_name,
                       struct image_property *gone)
 {
@@ -61,10 +62,12 @@ static struct names *index_made(struct arena *a, const struct image_property *it
     return by_name;
 }
 
-static void push(struct arena *a, struct image_property **items, size_t *n, size_t *cap,
+static void push(struct arena *a, struct image *im, struct image_property **items, size_t *n, size_t *cap,
                  struct names **by_name, struct image_property p)
 {
     struct image_property *list = *items;
+
+    p.arrival = ++im->arrivals;
 
     *ARENA_PUSH(a, list, *n, *cap) = p;
     *items = list;
@@ -74,8 +77,28 @@ static void push(struct arena *a, struct image_property **items, size_t *n, size
         *by_name = index_made(a, list, *n);
 }
 
+static int by_arrival(const void *a, const void *b)
+{
+    size_t x = ((const struct image_property *)a)->arrival, y = ((const struct image_property *)b)->arrival;
+
+    return (x > y) - (x < y);
+}
+
+void image_properties_sort(struct image *im)
+{
+    if (!im->by_name)
+        return;
+    qsort(im->properties, im->n_properties, sizeof *im->properties, by_arrival);
+    for (size_t i = 0; i < im->n_properties; i++)
+        names_put(im->by_name, im->properties[i].name, i);
+}
+
 void image_properties_index(struct arena *a, struct image *im)
 {
+    for (size_t i = 0; i < im->n_properties; i++)
+        im->properties[i].arrival = ++im->arrivals;
+    for (size_t i = 0; i < im->n_hidden; i++)
+        im->hidden[i].arrival = ++im->arrivals;
     im->by_name = index_made(a, im->properties, im->n_properties);
     im->hidden_by_name = index_made(a, im->hidden, im->n_hidden);
 }
@@ -98,7 +121,7 @@ void image_property_set(struct arena *a, struct image *im, const char *name, con
     if (p)
         p->value = arena_str(a, value);
     else
-        push(a, &im->properties, &im->n_properties, &im->cap_properties, &im->by_name,
+        push(a, im, &im->properties, &im->n_properties, &im->cap_properties, &im->by_name,
              (struct image_property){ .name = arena_str(a, name), .value = arena_str(a, value) });
 }
 
@@ -119,7 +142,7 @@ void image_property_hide(struct arena *a, struct image *im, const char *name)
         return;
     copy = *p;
     drop_from(im->properties, &im->n_properties, im->by_name, p);
-    push(a, &im->hidden, &im->n_hidden, &im->cap_hidden, &im->hidden_by_name, copy);
+    push(a, im, &im->hidden, &im->n_hidden, &im->cap_hidden, &im->hidden_by_name, copy);
 }
 
 bool image_property_hidden(const struct image *im, const char *name)

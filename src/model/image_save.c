@@ -298,6 +298,7 @@ int image_save(struct db_conn *c, struct image *im, enum image_status from, stru
     CLEANUP(arena_drop) struct arena *a = arena_make(4096);
     int64_t now = clock_now_us();
 
+    image_properties_sort(im);
     if (save_row(c, im, from, now, e) < 0 || save_properties(c, a, im, now, e) < 0 ||
         save_tags(c, a, im, now, e) < 0 || save_locations(c, a, im, now, e) < 0)
         return -1;

@@ -38,6 +38,7 @@ bool image_visibility_parse(const char *name, enum image_visibility *ret);
 
 struct image_property {
     const char *name, *value; /* value NULL where the row has NULL */
+    size_t arrival;           /* image_properties_sort() restores this order */
 };
 
 struct image_location {
@@ -64,6 +65,7 @@ struct image {
     size_t n_properties, cap_properties; /* row order */
     struct image_property *hidden;       /* set apart by who loaded the image; saved with the others */
     size_t n_hidden, cap_hidden;
+    size_t arrivals;                        /* of properties that were added, hidden ones too */
     struct names *by_name, *hidden_by_name; /* NULL while there are few; image_properties_index() */
     const char **tags;
     size_t n_tags, cap_tags; /* row order */
@@ -79,6 +81,8 @@ void image_property_set(struct arena *a, struct image *im, const char *name, con
 void image_property_hide(struct arena *a, struct image *im, const char *name);
 /* For who changed the lists by other means than these functions. */
 void image_properties_index(struct arena *a, struct image *im);
+/* Puts them in the order in which they were added, which dropping one of many disturbs. */
+void image_properties_sort(struct image *im);
 /* Of equal tags the first stays. Those of a loaded image are unique, and must be when it is saved. */
 void image_tags_unique(struct arena *a, struct image *im);
 bool image_property_hidden(const struct image *im, const char *name);

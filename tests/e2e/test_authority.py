@@ -189,6 +189,11 @@ def test_every_route_is_listed():
     assert sorted(route for route in routes - listed if not ELSEWHERE.fullmatch(route)) == []
 
 
+def is_unseen(name, table, cell, at):
+    """docs/differences.md, patch-needs-get: an empty PATCH by a caller who may not see the image."""
+    return name.startswith('PATCH') and 'change=nothing' in name and table['GET /v2/images/{image_id}'][cell][at] == 404
+
+
 @pytest.mark.parametrize('request_', REQUESTS, ids=title)
 def test_statuses_are_those_of_glance(trusted, images, table, request_):
     cells = [(v, s) for v in VISIBILITIES for s in STATES]
@@ -202,7 +207,8 @@ def test_statuses_are_those_of_glance(trusted, images, table, request_):
     if os.environ.get('E2E_RECORD') and name == title(request_):
         table[name] = found
     wrong = ['%s %s: %s answered %d, Glance %d' % (*cell, who, ours, theirs) for cell in cells
-             for who, ours, theirs in zip(WHO, found[cell], table[name][cell]) if ours != theirs]
+             for at, (who, ours, theirs) in enumerate(zip(WHO, found[cell], table[name][cell]))
+             if ours != (404 if is_unseen(name, table, cell, at) else theirs)]
     assert wrong == []
 
 

@@ -87,7 +87,7 @@ def test_kill_9_in_the_middle_of_one(glint_server):
     image_id = member.create()['id']
     socket = member.half_upload(image_id, 8 * MIB, 5 * MIB)
     assert eventually(lambda: member.show(image_id)['status'] == 'saving')
-    assert eventually(lambda: s.stored())
+    assert eventually(lambda: s.sql('select count(*) from glint_leases') == [(1,)])
     s.kill()
     socket.close()
     s.start()

@@ -669,6 +669,7 @@ def test_a_download_that_fails_midway_is_no_whole_one(make, version):
     backend = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Short)
     threading.Thread(target=backend.serve_forever, daemon=True).start()
     data = make.data(config={'glance_store': {'stores': 'file,http'}, 'DEFAULT': {'show_multiple_locations': 'true'},
+                             'import_filtering_opts': {'allowed_hosts': '[127.0.0.1]', 'allowed_ports': '[]'},
                              'oslo_policy': {'enforce_new_defaults': 'false'}})
     server = make(MOUNT % (data.conf, ''))
     member = Mounted(server, who='admin')

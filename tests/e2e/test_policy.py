@@ -49,24 +49,19 @@ def test_a_rule_takes_the_place_of_its_default(ruled):
     assert server.client('other').upload(image['id'], b'x').status == 404
 
 
-def test_a_patch_shows_nothing_that_get_image_keeps(ruled):
-    """Neither its answer nor its refusals: whoever may not see an image may not change it either."""
-    server = ruled('get_image: role:admin\nmodify_image: "@"\nset_image_location: "@"\n')
+def test_an_empty_patch_shows_nothing_that_get_image_keeps(ruled):
+    """No rule of a change guards what its answer shows. A change is judged by its own rule alone, as in Glance."""
+    server = ruled('get_image: role:admin\nmodify_image: "@"\n')
     admin, member, other = (server.client(who) for who in ('admin', 'member', 'other'))
     image_id = admin.create(owner='project-1', visibility='public', licence='secret', name='n')['id']
-    unseen = member.get('/v2/images/' + image_id)
-    assert unseen.status == 404
     for client in (member, other):
-        for changes in ([], [{'op': 'replace', 'path': '/name', 'value': 'm'}], [{'op': 'remove', 'path': '/licence'}],
-                        [{'op': 'remove', 'path': '/nope'}], [{'op': 'replace', 'path': '/disk_format', 'value': 'iso'}],
-                        [{'op': 'add', 'path': '/locations/-', 'value': {'url': 'http://x/', 'metadata': {}}}]):
-            answer = client.patch(image_id, changes)
-            assert answer.status == 404 and 'secret' not in answer.text, (changes, answer)
-            assert answer.body == client.get('/v2/images/' + image_id).body
+        answer = client.patch(image_id, [])
+        assert answer.status == 404 and 'secret' not in answer.text, answer
+        assert answer.body == client.get('/v2/images/' + image_id).body
         assert client.get('/v2/images?marker=' + image_id).status == 400
-    assert admin.show(image_id)['name'] == 'n'
     assert admin.patch(image_id, []).json['licence'] == 'secret'
     assert member.patch(admin.create(owner='project-2', visibility='private')['id'], []).status == 404
+    assert member.patch(image_id, [{'op': 'replace', 'path': '/name', 'value': 'm'}]).status == 200
 
 
 def test_attributes_and_properties_of_the_image(ruled):
