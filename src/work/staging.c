@@ -320,6 +320,25 @@ struct facts {
     struct staged row;
 };
 
+/* The data as they were staged or fetched, before a plugin makes other bytes of them, must be those that the
+ * image says it has. */
+static int row_check(const struct staging_file *f, const char *md5, const char *hash, struct error *e)
+{
+    const struct image *im = f->im->image;
+
+    if (im->size > 0 && (uint64_t)im->size != f->bytes)
+        return error_set(e, ERROR_INVALID, "Size mismatch: expected %lld bytes, got %llu bytes",
+                         (long long)im->size, (unsigned long long)f->bytes);
+    if (im->checksum && !str_eq_nocase(im->checksum, md5))
+        return error_set(e, ERROR_INVALID, "The data have the checksum %s, and the image has %s.", md5,
+                         im->checksum);
+    if (im->os_hash_value && str_eq(im->os_hash_algo, f->im->settings->hashing_algorithm) &&
+        !str_eq_nocase(im->os_hash_value, hash))
+        return error_set(e, ERROR_INVALID, "The data have the os_hash_value %s, and the image has %s.", hash,
+                         im->os_hash_value);
+    return 0;
+}
+
 /* Only what was fetched is asked for its hashes: a plugin makes other bytes. */
 static int expected_check(struct staging_file *f, const struct facts *facts, struct error *e)
 {
@@ -337,7 +356,7 @@ static int expected_check(struct staging_file *f, const struct facts *facts, str
             return error_set(e, ERROR_PRECONDITION, "The data have the %s %s, and not %s.", h->algorithm, got,
                              h->value);
     }
-    return 0;
+    return row_check(f, facts->md5, facts->hash, e);
 }
 
 static int facts_make(struct staging_file *f, struct facts *ret, struct error *e)
@@ -512,8 +531,8 @@ static int find_out(struct import *im, const struct staged *known, int *ret_fd, 
     struct facts facts;
 
     if (file_open(im, "", O_RDONLY, &f, e) < 0 || reread(f, e) < 0 || facts_make(f, &facts, e) < 0 ||
-        (known && same_data(known, &facts, e) < 0) || facts_write(im, &facts, NULL, e) < 0 ||
-        known_load(im, ret, e) < 0)
+        (known ? same_data(known, &facts, e) : row_check(f, facts.md5, facts.hash, e)) < 0 ||
+        facts_write(im, &facts, NULL, e) < 0 || known_load(im, ret, e) < 0)
         return -1;
     *ret_fd = fd_take(&f->fd);
     return *ret ? 0 : error_set(e, ERROR_NOT_FOUND, "There is no staged data of image %s.", im->image_id);

@@ -4,6 +4,8 @@ import os
 import signal
 
 import pytest
+
+import origin
 from glint import Client, Server, digests, eventually, pattern
 
 OCTETS = {'Content-Type': 'application/octet-stream'}
@@ -18,6 +20,15 @@ def several(tmp_path_factory):
         'glance_store': {'default_backend': 'fast', 'stores': None, 'default_store': None, 'filesystem_store_datadir': None},
         'os_glance_staging_store': {'filesystem_store_datadir': directory + '/staging'},
         **{name: {'filesystem_store_datadir': directory + '/' + name} for name in ('fast', 'slow', 'third')}})
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope='module')
+def located(tmp_path_factory):
+    """A server that fetches from this machine."""
+    server = Server(tmp_path_factory.mktemp('located'), trusted=True, config={
+        'import_filtering_opts': {'allowed_hosts': '[127.0.0.1]', 'allowed_ports': '[]', 'disallowed_ports': '[22]'}})
     yield server
     server.stop()
 
@@ -93,6 +104,27 @@ def test_data_that_are_not_what_the_image_says(trusted, member):
     assert member.delete('/v2/images/' + image).status == 204
 
 
+@pytest.mark.parametrize('method', ['glance-direct', 'web-download'])
+@pytest.mark.parametrize('column', [None, 'size', 'checksum', 'os_hash_value'])
+def test_data_that_the_row_contradicts(located, web, method, column):
+    """A Glance beside us has staged the file, or has written down what the data have to be."""
+    member, data = located.client(), origin.content(1000)
+    right = dict(zip(('checksum', 'os_hash_value'), digests(data)), size=len(data), os_hash_algo='sha512')
+    told = {**right, **({column: 999 if column == 'size' else right[column][::-1]} if column else {})}
+    image = staged(member, data) if method == 'glance-direct' else member.create()['id']
+    located.sql('DELETE FROM glint_staged WHERE image_id = ?', image)
+    located.sql('UPDATE images SET size = ?, checksum = ?, os_hash_algo = ?, os_hash_value = ? WHERE id = ?',
+                told['size'], told['checksum'], told['os_hash_algo'], told['os_hash_value'], image)
+    assert bring(member, image, method, {'uri': web.url + '/ok/1000'} if method == 'web-download' else None).status == 202
+    shown = settled(member, image)
+    assert shown['status'] == ('queued' if column else 'active'), shown
+    (message,) = located.sql('SELECT i.message FROM task_info i JOIN tasks t ON t.id = i.task_id WHERE t.image_id = ?', image)[0]
+    assert not column or {'size': 'Size mismatch: expected 999 bytes, got 1000'}.get(column, column) in message
+    assert column or member.download(image).body == data
+    assert os.listdir(located.staging) == [] and (not column or image not in located.stored())
+    assert located.sql('SELECT 1 FROM glint_staged') == []
+
+
 def test_a_store_that_cannot_be_written_leaves_what_was_staged(trusted, member):
     image = staged(member)
     with open(os.path.join(trusted.images, image), 'w') as f:      # somebody's file has the name
@@ -143,6 +175,20 @@ def test_copies(several):
     assert bring(admin, image, 'copy-image', all_stores=True).status == 202
     assert settled(member, image)['stores'] == 'fast,slow,third'
     assert os.listdir(several.directory + '/staging') == []
+
+
+def test_a_copy_of_other_data_is_none(several):
+    """They have the size, but not the hashes, that the image has."""
+    member, admin = Client(several.host, several.port, 'member'), Client(several.host, several.port, 'admin')
+    image = member.active(DATA)
+    with open(os.path.join(several.directory, 'fast', image), 'r+b') as f:
+        f.write(b'other')
+    assert bring(admin, image, 'copy-image', stores=['slow']).status == 202
+    shown = settled(member, image)
+    assert (shown['status'], shown['stores'], shown['os_glance_failed_import']) == ('active', 'fast', 'slow')
+    assert not os.path.exists(os.path.join(several.directory, 'slow', image))
+    assert os.listdir(several.directory + '/staging') == []
+    assert member.delete('/v2/images/' + image).status == 204
 
 
 @pytest.mark.parametrize('must', (True, False))
