@@ -334,12 +334,17 @@ static bool metadata_equal(const char *a, const char *b)
     return one && two && json_equal(one, two);
 }
 
-static size_t location_count(const struct image_location *all, size_t n, const struct image_location *l)
+/* How many of them name the same object, in whatever spelling, with the same metadata. */
+static size_t location_count(struct request *rq, const struct image_location *all, size_t n,
+                             const struct image_location *l)
 {
+    const struct store *s = stores_for_url(rq->api->stores, NULL, l->url);
+    const char *own = store_canonical(s, rq->arena, l->url);
     size_t found = 0;
 
     for (size_t i = 0; i < n; i++)
-        found += str_eq(all[i].url, l->url) && metadata_equal(all[i].metadata, l->metadata);
+        found += str_eq(own, store_canonical(s, rq->arena, all[i].url)) &&
+                 metadata_equal(all[i].metadata, l->metadata);
     return found;
 }
 
@@ -421,7 +426,7 @@ static int locations_add(struct request *rq, struct image *im, const struct patc
         item_check(rq, c->value, e) < 0)
         return -1;
     l = location_of(rq, c->value);
-    if (location_count(im->locations, im->n_locations, &l) > 0)
+    if (location_count(rq, im->locations, im->n_locations, &l) > 0)
         return duplicate(&l, e);
     if (activate(rq, im, l.url, &proofs, e) < 0 || id_check(im, c->value, e) < 0)
         return -1;
@@ -492,7 +497,7 @@ static int new_check(struct request *rq, const json_t *items, const struct image
     for (size_t i = 0; i < n; i++) {
         if (item_check(rq, json_array_get(items, i), e) < 0)
             return -1;
-        if (location_count(all, n, &all[i]) > 1)
+        if (location_count(rq, all, n, &all[i]) > 1)
             return duplicate(&all[i], e);
     }
     return 0;

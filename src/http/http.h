@@ -254,6 +254,9 @@ struct http_url {
     const char *rest;          /* what follows the host: path, query, fragment */
 };
 bool http_url_split(struct arena *a, const char *url, struct http_url *ret);
+/* The one spelling of an http or https URL (RFC 3986, 6.2.2 and 6.2.3): scheme, host, default port, escapes,
+ * dot segments, and no fragment. For comparing: what is asked for is the URL as written. NULL: it is none. */
+const char *http_url_canonical(struct arena *a, const char *url);
 /* %XX decoding of a path segment; false on a bad escape and on %00. */
 bool http_path_decode(struct arena *a, const char *raw, size_t n, char **ret);
 /* Python's urllib.parse.quote_plus (safe=""), for query strings. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/http.h"
 
+#include <ctype.h>
 #include <string.h>
 
 /* '+' is a space and a bad escape stays as it is (Python's unquote_plus). NULL: not UTF-8. */
@@ -182,4 +183,82 @@ bool http_url_split(struct arena *a, const char *url, struct http_url *ret)
     str_lower(host);
     ret->host = host;
     return true;
+}
+
+/* ---- the one spelling of a URL ---- */
+
+static int hex_value(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
+
+    return at ? (int)(at - digits) : -1;
+}
+
+static bool is_unreserved(int c)
+{
+    return (c < 0x80 && isalnum(c)) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+/* Escapes of unreserved characters are undone, the others written in upper case. */
+static void add_escapes_equal(struct str *out, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int high = text[i] == '%' && i + 2 < n ? hex_value(text[i + 1]) : -1;
+        int low = high >= 0 ? hex_value(text[i + 2]) : -1;
+
+        if (low < 0) {
+            str_addc(out, text[i]);
+            continue;
+        }
+        if (is_unreserved(high * 16 + low))
+            str_addc(out, (char)(high * 16 + low));
+        else
+            str_addf(out, "%%%02X", (unsigned)(high * 16 + low));
+        i += 2;
+    }
+}
+
+/* RFC 3986, 5.2.4, of a path that begins with a slash. */
+static void add_without_dots(struct str *out, const char *path)
+{
+    size_t from = out->len;
+
+    while (*path == '/') {
+        size_t n = strcspn(path + 1, "/");
+        bool here = n == 1 && path[1] == '.', up = n == 2 && path[1] == '.' && path[2] == '.';
+
+        while (up && out->len > from)
+            if (out->data[--out->len] == '/')
+                break;
+        if (!here && !up)
+            str_addn(out, path, n + 1);
+        else if (!path[n + 1])
+            str_addc(out, '/');
+        path += n + 1;
+    }
+    if (out->len == from)
+        str_addc(out, '/');
+}
+
+const char *http_url_canonical(struct arena *a, const char *url)
+{
+    CLEANUP(str_done) struct str out = STR_INIT, path = STR_INIT;
+    struct http_url u;
+    size_t n;
+    bool tls;
+
+    if (!http_url_split(a, url, &u) || !*u.host || !(str_eq(u.scheme, "http") || str_eq(u.scheme, "https")))
+        return NULL;
+    tls = u.scheme[4] == 's';
+    n = strcspn(u.rest, "?#");
+    str_addf(&out, "%s://%s%s", u.scheme, u.user, u.user_told ? "@" : "");
+    str_addf(&out, strchr(u.host, ':') ? "[%s]" : "%s", u.host);
+    if (u.port_told && u.port != (tls ? 443 : 80))
+        str_addf(&out, ":%u", u.port);
+    add_escapes_equal(&path, u.rest, n);
+    add_without_dots(&out, str_text(&path));
+    if (u.rest[n] == '?')
+        add_escapes_equal(&out, u.rest + n, strcspn(u.rest + n, "#"));
+    return arena_str(a, str_text(&out));
 }

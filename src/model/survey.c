@@ -110,7 +110,22 @@ int object_in_work(struct db_conn *c, const char *url, const char *alias, bool *
 
 int object_under_way(struct db_conn *c, const char *url, bool *ret, struct error *e)
 {
-    return finds(c, "SELECT 1 FROM glint_leases WHERE url IN (?1, ?2)", url, NULL, -1, ret, e);
+    const char *name = strrchr(url, '/');
+    CLEANUP(stmt_reset) struct db_stmt *s = NULL;
+    int row;
+
+    if (db_prepare(c,
+                   "SELECT 1 FROM glint_leases WHERE url = ?1 UNION ALL "
+                   "SELECT 1 FROM glint_jobs j JOIN glint_job_notes n ON n.job_id = j.id "
+                   "WHERE j.image_id = ?2 AND +j.state IN ('waiting', 'running') AND n.name LIKE 'object:%' "
+                   "AND n.value = ?1",
+                   &s, e) < 0)
+        return -1;
+    db_bind_text(s, 1, url);
+    db_bind_text(s, 2, name ? name + 1 : url);
+    row = db_step(s, e);
+    *ret = row > 0;
+    return row < 0 ? -1 : 0;
 }
 
 /* ---- pages ---- */

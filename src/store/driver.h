@@ -19,9 +19,9 @@ struct store_driver {
 
     /* Whether a URL of its schemes is this store's and no other's of its type. NULL: any is. */
     bool (*owns)(const struct store *, const char *url);
-    /* The one spelling of the object's URL, of which there may be several; false: it names no object. NULL:
-     * URLs are as they are. */
-    bool (*canonical)(const struct store *, const char *url, char *ret, size_t size);
+    /* The one spelling of the object's URL, of which there may be several; NULL: it names no object. A driver
+     * without: URLs are as they are. */
+    const char *(*canonical)(const struct store *, struct arena *a, const char *url);
     /* NULL: there is nothing to tell. */
     void (*describe)(const struct store *, void (*say)(void *arg, const struct store_fact *), void *arg);
 

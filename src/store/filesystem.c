@@ -292,15 +292,15 @@ static bool fs_owns(const struct store *s, const char *url)
     return fs_locate(s->data, url, &dir, name, &e) == 0;
 }
 
-static bool fs_canonical(const struct store *s, const char *url, char *ret, size_t size)
+static const char *fs_canonical(const struct store *s, struct arena *a, const char *url)
 {
     char name[FS_NAME_MAX + 1];
     const struct fs_dir *dir;
     struct error e;
 
     if (fs_locate(s->data, url, &dir, name, &e) < 0)
-        return false;
-    return (size_t)snprintf(ret, size, "file://%s/%s", dir->path, name) < size;
+        return NULL;
+    return arena_printf(a, "file://%s/%s", dir->path, name);
 }
 
 static void fs_describe(const struct store *s, void (*say)(void *arg, const struct store_fact *), void *arg)

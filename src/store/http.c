@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "fetch/fetch.h"
+#include "http/http.h"
 
 enum { REQUESTS_MAX = 5, SKIP_BUFFER = 64 * 1024 };
 
@@ -125,6 +126,11 @@ static int url_check(const char *url, struct error *e)
     if (n == 0 || memchr(host, '@', n) || (port && !all_digits(port + 1, (size_t)(host + n - port - 1))))
         return bad_url(e);
     return 0;
+}
+
+static const char *web_canonical(const struct store *s UNUSED, struct arena *a, const char *url)
+{
+    return http_url_canonical(a, url);
 }
 
 static int status_check(const struct fetch *f, struct error *e)
@@ -269,6 +275,7 @@ const struct store_driver store_http = {
     .open = web_open,
     .reread = web_reread,
     .close = web_close,
+    .canonical = web_canonical,
     .size = web_size,
     .get_open = web_get_open,
     .get_read = web_get_read,

@@ -160,10 +160,11 @@ const char *store_put_url(const struct store_put *p)
 
 /* ---- reading ---- */
 
-void store_canonical(const struct store *s, const char *url, char ret[STORE_URL_MAX])
+const char *store_canonical(const struct store *s, struct arena *a, const char *url)
 {
-    if (!s->driver->canonical || !s->driver->canonical(s, url, ret, STORE_URL_MAX))
-        str_copy(ret, STORE_URL_MAX, url);
+    const char *own = s && s->driver->canonical ? s->driver->canonical(s, a, url) : NULL;
+
+    return own ? own : arena_str(a, url);
 }
 
 int store_size(struct store *s, const char *url, uint64_t *ret, struct error *e)

@@ -104,8 +104,7 @@ void store_put_done(struct store_put **p);  /* frees after a commit that stays *
 const char *store_put_url(const struct store_put *p);
 
 /* The one spelling of the URL, so that two names of one object are seen to be that. */
-enum { STORE_URL_MAX = 1024 };
-void store_canonical(const struct store *s, const char *url, char ret[STORE_URL_MAX]);
+const char *store_canonical(const struct store *s, struct arena *a, const char *url); /* s NULL: as it is */
 
 /* The size of the object without reading it, 0 where a remote server does not say. */
 int store_size(struct store *s, const char *url, uint64_t *ret, struct error *e) MUST_CHECK;

@@ -216,6 +216,24 @@ int doctor_copies(struct doctor *d, struct error *e)
 
 /* ---- data without image ---- */
 
+/* Whether a row names the object, however it spells it. */
+static int named_by_row(struct doctor *d, struct db_conn *c, const struct store_object *o, bool *ret,
+                        struct error *e)
+{
+    if (object_named(c, o->url, o->alias, clock_now_us() - d->o->age_us, ret, e) < 0)
+        return -1;
+    return *ret ? 0 : object_in_use(c, d->store, o->url, ret, e);
+}
+
+static int named_now(struct doctor *d, const struct store_object *o, bool *ret, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+
+    if (db_acquire(d->o->db, DB_WAIT, &c, e) < 0)
+        return -1;
+    return named_by_row(d, c, o, ret, e);
+}
+
 /* Whether nobody owns the object, in whatever way it may be somebody's. */
 static int unowned(struct doctor *d, struct db_conn *c, const struct store_object *o, bool *ret,
                    struct error *e)
@@ -225,8 +243,7 @@ static int unowned(struct doctor *d, struct db_conn *c, const struct store_objec
     bool named, in_work;
 
     *ret = false;
-    if (object_named(c, o->url, o->alias, clock_now_us() - d->o->age_us, &named, e) < 0 ||
-        object_in_work(c, o->url, o->alias, &in_work, e) < 0 ||
+    if (named_by_row(d, c, o, &named, e) < 0 || object_in_work(c, o->url, o->alias, &in_work, e) < 0 ||
         image_claims_load(c, d->arena, o->name, &claims, e) < 0)
         return -1;
     if (named || in_work || claims.job || claims.lease || claims.locked)
@@ -263,15 +280,6 @@ static int set_aside(struct doctor *d, struct db_conn *c, struct finding *f, boo
     return 0;
 }
 
-static int named_by_row(struct doctor *d, const struct store_object *o, bool *ret, struct error *e)
-{
-    CLEANUP(db_release) struct db_conn *c = NULL;
-
-    if (db_acquire(d->o->db, DB_WAIT, &c, e) < 0)
-        return -1;
-    return object_named(c, o->url, o->alias, clock_now_us() - d->o->age_us, ret, e);
-}
-
 /* What is not called as an image is, somebody has put there. */
 static int object_look(void *arg, const struct store_object *o, struct error *e)
 {
@@ -287,7 +295,7 @@ static int object_look(void *arg, const struct store_object *o, struct error *e)
     if (!uuid_valid(o->name) || !doctor_old(d, o->changed_us))
         return 0;
     arena_reset(d->arena);
-    if (named_by_row(d, o, &named, e) < 0)
+    if (named_now(d, o, &named, e) < 0)
         return -1;
     d->object = o;
     return named ? 0 : doctor_found(d, &f, set_aside, e);

@@ -129,8 +129,20 @@ int location_job_add(struct db_conn *c, const struct image *im, const struct loc
 
 /* ---- attach ---- */
 
-static int may_attach(struct db_conn *c, const struct image *im, const struct wanted *w, uint64_t size,
-                      struct error *e)
+/* Also under another spelling of the URL. */
+static bool has_object(const struct job_run *r, const struct image *im, const char *url)
+{
+    const struct store *s = stores_for_url(r->o->stores, NULL, url);
+    const char *own = store_canonical(s, r->arena, url);
+
+    for (size_t i = 0; i < im->n_locations; i++)
+        if (str_eq(own, store_canonical(s, r->arena, im->locations[i].url)))
+            return true;
+    return false;
+}
+
+static int may_attach(struct job_run *r, struct db_conn *c, const struct image *im, const struct wanted *w,
+                      uint64_t size, struct error *e)
 {
     int64_t left;
 
@@ -140,7 +152,7 @@ static int may_attach(struct db_conn *c, const struct image *im, const struct wa
     if (!im->disk_format || !im->container_format)
         return error_set(e, ERROR_INVALID,
                          "disk_format and container_format must be set prior to saving data.");
-    if (location_find(im, w->url))
+    if (has_object(r, im, w->url))
         return error_set(e, ERROR_INVALID, "The location %s already exists", w->url);
     if (w->location_quota >= 0 && (int64_t)im->n_locations >= w->location_quota)
         return error_set(e, ERROR_TOO_LARGE,
@@ -160,7 +172,7 @@ static int attach_rows(struct job_run *r, struct db_conn *c, const struct wanted
 {
     struct image *im;
 
-    if (image_now(r, c, &im, e) < 0 || may_attach(c, im, w, size, e) < 0)
+    if (image_now(r, c, &im, e) < 0 || may_attach(r, c, im, w, size, e) < 0)
         return -1;
     im->size = (int64_t)size;
     im->status = w->hash && w->value ? IMAGE_IMPORTING : IMAGE_ACTIVE;

@@ -3,24 +3,27 @@
 
 #include "work/lease.h"
 
+int object_awaited(struct db_conn *c, const struct store *s, const char *url, bool *ret, struct error *e)
+{
+    CLEANUP(arena_end) struct arena *a = arena_make(1024);
+
+    return object_under_way(c, store_canonical(s, a, url), ret, e);
+}
+
 int object_in_use(struct db_conn *c, const struct store *s, const char *url, bool *ret, struct error *e)
 {
     CLEANUP(arena_end) struct arena *a = arena_make(4096);
-    char own[STORE_URL_MAX], other[STORE_URL_MAX];
-    const char **odd;
+    const char *own = store_canonical(s, a, url), **odd;
     size_t n;
 
-    store_canonical(s, url, own);
     if (location_in_use(c, url, ret, e) < 0 || (!*ret && location_in_use(c, own, ret, e) < 0))
         return -1;
     if (*ret || store_read_only(s))
         return 0;
     if (location_odd_list(c, a, &odd, &n, e) < 0)
         return -1;
-    for (size_t i = 0; i < n && !*ret; i++) {
-        store_canonical(s, odd[i], other);
-        *ret = str_eq(own, other);
-    }
+    for (size_t i = 0; i < n && !*ret; i++)
+        *ret = str_eq(own, store_canonical(s, a, odd[i]));
     return 0;
 }
 

@@ -11,6 +11,11 @@
 int object_in_use(struct db_conn *c, const struct store *s, const char *url, bool *ret,
                   struct error *e) MUST_CHECK;
 
+/* Whether an upload or an import is writing that object, or has written it and not its row. s NULL: the URL
+ * is as it is. */
+int object_awaited(struct db_conn *c, const struct store *s, const char *url, bool *ret,
+                   struct error *e) MUST_CHECK;
+
 struct object {
     struct store_get *get;
     uint64_t at;

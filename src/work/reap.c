@@ -154,11 +154,11 @@ static bool due(const struct trash *t)
 static int reap_trash(struct reaper *r, const struct trash *t, struct error *e)
 {
     struct error ignored;
-    bool in_use, under_way;
+    bool in_use, awaited;
 
-    if (object_under_way(r->c, t->url, &under_way, e) < 0)
+    if (object_awaited(r->c, stores_for_url(r->stores, t->store, t->url), t->url, &awaited, e) < 0)
         return -1;
-    if (under_way || !due(t) || store_away(r, t->store, t->url))
+    if (awaited || !due(t) || store_away(r, t->store, t->url))
         return 0;
     if (in_use_by_any(r, t->store, t->url, &in_use, e) < 0)
         return -1;

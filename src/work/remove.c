@@ -40,14 +40,12 @@ int leftovers_note(struct leftovers *all, struct db_conn *c, struct arena *a, co
 /* A store that cannot delete at all (ERROR_INVALID) keeps its data. */
 static int remove_one(struct db_conn *c, const struct leftover *l, struct error *e)
 {
-    char url[STORE_URL_MAX];
-    bool in_use, under_way;
+    bool in_use, awaited;
 
-    store_canonical(l->store, l->url, url);
-    if (object_under_way(c, url, &under_way, e) < 0)
+    if (object_awaited(c, l->store, l->url, &awaited, e) < 0)
         return -1;
-    if (under_way)
-        return error_set(e, ERROR_CONFLICT, "An upload is about to have this object.");
+    if (awaited)
+        return error_set(e, ERROR_CONFLICT, "An upload or an import is about to have this object.");
     if (object_in_use(c, l->store, l->url, &in_use, e) < 0)
         return -1;
     if (!in_use && store_delete(l->store, l->url, e) < 0 && e->kind != ERROR_NOT_FOUND &&

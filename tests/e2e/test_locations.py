@@ -388,3 +388,23 @@ def test_a_lock_left_behind_is_taken(located, web):
                 "VALUES (?, 'os_glance_import_task', 'gone', '2026-01-01', '2026-01-01', 0)", image_id)
     assert ask(member, image_id, web.url + '/ok/100').status == 202
     assert settled(member, image_id)['status'] == 'active'
+
+
+# ---------------------------------------------------------------- one object, several names
+
+SAME = {
+    'fragment': lambda url: url + '/name/a/10#part',
+    'escape': lambda url: url + '/name/%61/10',
+    'dots': lambda url: url + '/x/../name/./a/10',
+}
+
+
+@pytest.mark.parametrize('spelling', SAME)
+def test_a_location_spelled_otherwise_is_there_already(located, web, spelling):
+    member = located.client()
+    image_id = linked(member, web.url + '/name/a/10')
+    other = SAME[spelling](web.url)
+    answer = member.patch(image_id, [add(other)])
+    assert answer.status == 400 and 'The location %s already exists' % other in str(answer.body), answer
+    assert urls(member, image_id) == [web.url + '/name/a/10']
+    assert member.patch(image_id, [add(web.url + '/name/b/10')]).status == 200

@@ -60,3 +60,49 @@ def test_staged_files_of_unknown_images_go_at_once(glint_server, tmp_path):
             f.write('left')
     server.start()
     assert eventually(lambda: set(os.listdir(server.staging)) == {waits, waits + '.raw', 'README'})
+
+
+def test_an_object_that_an_import_has_written_stays(world):
+    """Its row comes with the end of the import; until then the job's note says whose it is."""
+    member = world.client()
+    waits, alias = member.create()['id'], member.active(b'else')
+    path = os.path.join(world.images, waits)
+    with open(path, 'wb') as f:
+        f.write(b'data')
+    world.sql("INSERT INTO glint_jobs (id, kind, image_id, state, step, attempt, holder, expires_at, next_run_at, arguments, "
+              "message, created_at, updated_at) VALUES ('job-1', 'import', ?, 'waiting', '', 0, '', 0, ?, '{}', '', "
+              "'2026-01-01', '2026-01-01')", waits, 1 << 60)
+    world.sql("INSERT INTO glint_job_notes (job_id, name, value) VALUES ('job-1', 'object:file', ?)", 'file://' + path)
+    world.sql('UPDATE image_locations SET value = ? WHERE image_id = ?', OTHER['both'](world.images, waits), alias)
+    assert member.delete('/v2/images/' + alias).status == 204
+    assert os.path.exists(path)
+    world.sql("DELETE FROM glint_job_notes WHERE job_id = 'job-1'")
+    world.sql("DELETE FROM glint_jobs WHERE id = 'job-1'")
+    assert eventually(lambda: not os.path.exists(path))
+
+
+@pytest.mark.parametrize('name', ['link', 'below/%s'])
+def test_a_link_to_an_object_is_not_the_object(world, name):
+    member = world.client()
+    owner, alias = member.active(b'data'), member.active(b'else')
+    link = os.path.join(world.images, name.partition('/')[0] + owner[:8])
+    os.symlink(owner if name == 'link' else '.', link)
+    value = 'file://' + (link if name == 'link' else os.path.join(link, owner))
+    world.sql('UPDATE image_locations SET value = ? WHERE image_id = ?', value, alias)
+    assert member.delete('/v2/images/' + alias).status == 204
+    assert member.download(owner).body == b'data'
+    if os.path.lexists(link):
+        os.unlink(link)
+
+
+@pytest.mark.parametrize('spelling', OTHER)
+def test_an_object_spelled_otherwise_is_no_orphan(world, spelling):
+    member, owner, alias = two(world, spelling)
+    world.sql("UPDATE image_locations SET deleted = 1, status = 'deleted', deleted_at = '2020-01-01' WHERE image_id = ?", owner)
+    world.sql("UPDATE images SET deleted = 1, status = 'deleted', deleted_at = '2020-01-01', updated_at = '2020-01-01' "
+              "WHERE id = ?", owner)
+    os.utime(os.path.join(world.images, owner), (1500000000, 1500000000))
+    assert owner not in world.tool('doctor', '--json', check=False).stdout
+    world.sql('DELETE FROM image_locations WHERE image_id = ?', alias)
+    assert owner in world.tool('doctor', '--json', check=False).stdout
+    world.tool('doctor', '--repair', check=False)

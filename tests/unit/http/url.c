@@ -125,11 +125,51 @@ static void urls_are_split(void **state UNUSED)
     arena_free(a);
 }
 
+static const struct {
+    const char *url, *canonical; /* NULL: it has none */
+} spellings[] = {
+    { "HTTP://Example.ORG", "http://example.org/" },
+    { "http://example.org:80/a", "http://example.org/a" },
+    { "https://example.org:443/a", "https://example.org/a" },
+    { "http://example.org:443/a", "http://example.org:443/a" },
+    { "http://example.org:/a", "http://example.org/a" },
+    { "http://e/%7eu/%2f%C3%a9%zz%4", "http://e/~u/%2F%C3%A9%zz%4" },
+    { "http://e/a/./b/../c/%2E%2e/d#f", "http://e/a/d" },
+    { "http://e/../..", "http://e/" },
+    { "http://e/a/..", "http://e/" },
+    { "http://e/a/.", "http://e/a/" },
+    { "http://e//a", "http://e//a" },
+    { "http://e?q=../%61%2b#f", "http://e/?q=../a%2B" },
+    { "http://U:P@E/a", "http://U:P@e/a" },
+    { "http://[2001:DB8::1]:8080/a", "http://[2001:db8::1]:8080/a" },
+    { "file:///a", NULL },
+    { "http:///a", NULL },
+    { "http://e:x/", NULL },
+    { "", NULL },
+};
+
+static void urls_have_one_spelling(void **state)
+{
+    struct arena *a = arena_make(1024);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(spellings); i++) {
+        const char *got = http_url_canonical(a, spellings[i].url);
+
+        CHECK_CASE(spellings[i].url, str_eq(got, spellings[i].canonical));
+        CHECK_CASE(spellings[i].url, !got || str_eq(http_url_canonical(a, got), got));
+    }
+    arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(urls_are_split),     cmocka_unit_test(query_rows),
-        cmocka_unit_test(query_is_bounded),   cmocka_unit_test(path_segments),
+        cmocka_unit_test(urls_have_one_spelling),
+        cmocka_unit_test(urls_are_split),
+        cmocka_unit_test(query_rows),
+        cmocka_unit_test(query_is_bounded),
+        cmocka_unit_test(path_segments),
         cmocka_unit_test(quoting_is_pythons),
     };
 
