@@ -233,7 +233,7 @@ static int inspect_file(int fd, struct inspect *in, struct error *e)
 static int check_result(const struct conversion *c, const char *path, struct error *e)
 {
     CLEANUP(inspect_free) struct inspect *in = inspect_begin();
-    CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct inspect_verdict v;
     const char *found;
 

@@ -94,7 +94,7 @@ static int mark_of(int fd, char ret[STAGING_MARK_MAX], struct error *e)
 
 int staging_mark_of(const char *url, char ret[STAGING_MARK_MAX], struct error *e)
 {
-    CLEANUP(fd_drop) int fd = open(url + strlen("file://"), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    CLEANUP(fd_drop) int fd = open(url + strlen("file://"), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
     return mark_of(fd, ret, e);
 }
@@ -210,6 +210,7 @@ static int file_open(struct import *im, const char *suffix, int flags, struct st
                      struct error *e)
 {
     CLEANUP(file_free) struct staging_file *f = mem_new(sizeof *f);
+    struct stat st;
 
     f->im = im;
     f->fd = -1;
@@ -222,11 +223,14 @@ static int file_open(struct import *im, const char *suffix, int flags, struct st
     f->inspect = inspect_begin();
     if (flags & O_EXCL)
         unlink(f->path); /* never the file of one who lost the job and may not know that yet */
-    f->fd = open(f->path, flags | O_NOFOLLOW | O_CLOEXEC, 0666);
+    /* O_NONBLOCK: a FIFO of this name would wait for its other end for ever. */
+    f->fd = open(f->path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
     if (f->fd < 0 && errno == ENOENT && !(flags & O_CREAT))
         return error_set(e, ERROR_NOT_FOUND, "There is no staged data of image %s.", im->image_id);
     if (f->fd < 0)
         return write_failed(e, errno, f->path);
+    if (fstat(f->fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return write_failed(e, EINVAL, f->path);
     *ret = TAKE(f);
     return 0;
 }
@@ -457,7 +461,7 @@ static bool is_ours(const struct import *im, int fd)
 /* Opens the file of this name if it is the one that is known; -1, without an error when it is not. */
 static int open_known(const struct import *im, const char *path, const struct staged *known, struct error *e)
 {
-    CLEANUP(fd_drop) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    CLEANUP(fd_drop) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     char mark[STAGING_MARK_MAX];
     struct error ignored;
 

@@ -230,3 +230,18 @@ def test_a_delete_ends_it(trusted, member):
     assert member.delete('/v2/images/' + image).status in (204, 409)
     assert eventually(lambda: os.listdir(trusted.staging) == [])
     assert eventually(lambda: trusted.sql("SELECT 1 FROM glint_jobs WHERE state IN ('waiting', 'running')") == [])
+
+
+@pytest.mark.parametrize('suffix', ['', '.part'])
+def test_a_fifo_in_the_place_of_a_staged_file_holds_up_no_job(trusted, member, suffix):
+    """Opening a FIFO waits for its other end, which nobody ever opens."""
+    image = staged(member)
+    path = os.path.join(trusted.staging, image)
+    os.unlink(path)
+    os.mkfifo(path + suffix)
+    assert bring(member, image).status == 202
+    shown = settled(member, image)
+    assert shown and shown['status'] in ('queued', 'uploading')
+    assert member.delete('/v2/images/' + image).status == 204
+    if os.path.lexists(path + suffix):
+        os.unlink(path + suffix)
