@@ -21,6 +21,9 @@
 enum { EVENTS_SIZE = 4096 };
 
 #define FILE_EVENTS (IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
+/* Of a directory in which a name may appear. Often others write there, a log or a database, and each
+ * event costs its writer and us; a file that exists has a watch of its own. */
+#define PARENT_EVENTS (IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF)
 #define DIR_EVENTS                                                                                           \
     (IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF |     \
      IN_MOVE_SELF)
@@ -44,7 +47,7 @@ static bool is_remote(const char *path)
 
 static int add(struct policy_watch *w, const char *path, uint32_t events)
 {
-    int wd = inotify_add_watch(w->fd, path, events);
+    int wd = inotify_add_watch(w->fd, path, events | IN_MASK_ADD);
 
     if (wd < 0 && errno != ENOENT && errno != ENOTDIR)
         w->blind = true;
@@ -61,7 +64,7 @@ static void add_parent(struct policy_watch *w, const char *path)
         return;
     str_copy(parent, sizeof parent, path);
     parent[slash == path ? 1 : slash - path] = '\0';
-    add(w, parent, DIR_EVENTS);
+    add(w, parent, PARENT_EVENTS);
 }
 
 /* The name in each place where it is looked for, and what it may appear in. */
