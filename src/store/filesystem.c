@@ -374,7 +374,7 @@ static int fs_get_open(struct store *s, const char *url, struct store_get **ret,
                        struct error *e)
 {
     struct fs_get *g;
-    struct stat st;
+    struct stat st = { 0 };
     int fd = object_open(s, url, &st, e);
 
     if (fd < 0)
