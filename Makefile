@@ -6,11 +6,11 @@ SHELL     := /bin/bash
 PREFIX    ?= /usr/local
 POINTS    := -Dpoints=true -Dtests=false -Dhttpd=disabled -Duwsgi=disabled -Dwsgi=disabled
 
-.PHONY: help run build gateways test check bench fuzz fuzz-inspect asan tsan oracle e2e matrix pages kills lint format clean install deps
+.PHONY: help run build gateways test check check-all bench fuzz fuzz-inspect asan tsan oracle e2e matrix pages kills lint format clean install deps
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -E '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 deps:
 	@tools/deps build
@@ -38,6 +38,10 @@ test: deps build/build.ninja ## unit tests, plain build
 check: ## everything that must pass before a change goes in; ends with "N passed, N failed"
 	@tools/deps build check
 	@tools/check
+
+check-all: ## all there is, hours: the checks for longer, every web server by TLS and HTTP/2, the pages, every misconfiguration
+	@tools/deps build check
+	@KILLS=$${KILLS:-500} FUZZ_SECONDS=$${FUZZ_SECONDS:-60} tools/check --all
 
 e2e: gateways ## end-to-end tests of build/glint; ARGS="-k name" chooses
 	@tools/deps check
