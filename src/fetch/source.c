@@ -398,7 +398,7 @@ static const char *request_refused(const struct fetch_gate *g, const struct http
 
     if (why)
         return why;
-    if (u->user_told && !g->stored)
+    if (u->user_told && lists)
         return "it has a user";
     if (*ret_port == 0)
         return "its port is 0";

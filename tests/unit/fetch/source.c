@@ -395,7 +395,8 @@ static void a_stored_location_is_judged_by_its_addresses(void **state UNUSED)
         const char *asked;
     } all[] = {
         { "http://mirror:8080/x", "http://public:8080/", true, false, "http://mirror:8080/x" },
-        { "http://u:w@mirror/x", "http://u:w@public/y", true, true, "http://u:w@mirror:80/x" },
+        { "http://u:w@mirror/x", "http://public/y", true, true, "http://u:w@mirror:80/x" },
+        { "http://u:w@mirror/x", "http://u:w@public/y", true, false, "http://u:w@mirror:80/x" },
         { "http://mirror/x", "http://local/", true, false, "http://mirror:80/x" },
         { "http://\xC3\xBC:\xE9@mirror/x", "http://local/", true, false, "http://%C3%BC:%E9@mirror:80/x" },
         { "https://mirror/x", "http://public/", true, false, "https://mirror:443/x" },
