@@ -30,8 +30,6 @@ def with_imports(config, directory):
     sections = {name: dict(options) for name, options in config.items()}
     sections.setdefault('DEFAULT', {})['node_staging_uri'] = 'file://%s/staging' % directory
     sections.setdefault('glint', {}).setdefault('worker_program', glint.GLINT)
-    if glint.SANITIZED:     # a worker that the web server starts would meet the runtime that the web server was given
-        sections['glint']['supervise_worker'] = 'false'
     sections['import_filtering_opts'] = {'allowed_hosts': '[127.0.0.1]', 'allowed_ports': '[]'}
     return sections
 

@@ -8,6 +8,7 @@
 #define EMBED_HTTPD_RESET_H
 
 #include <stdbool.h>
+#include <stddef.h> /* before APR, whose own offsetof goes through a null pointer */
 
 #include <apr_time.h>
 #include <httpd.h>
