@@ -94,40 +94,58 @@ static const struct {
 
 /* ---- what the service itself lacks ---- */
 
-enum { OWN_MAX = 33 }; /* lines of one answer */
+enum { OWN_MAX = 34 }; /* lines of one answer */
 
-static size_t own_database(struct request *rq, struct result *ret)
+/* A worker starts with the service, so that none is missed before it had time to. */
+static void own_worker(struct request *rq, struct db_conn *c, struct result *ret, size_t *n)
 {
-    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct worker_row *workers;
     struct error e;
+    size_t at_work;
 
-    if (db_acquire(rq->api->db, DB_WAIT, &c, &e) == 0)
-        return 0;
-    *ret = (struct result){ true, "DATABASE AWAY", arena_printf(rq->arena, "%s", e.detail) };
-    return 1;
+    if (clock_mono_us() - rq->api->attached_us < WORKER_BEAT_SECONDS * CLOCK_SECOND)
+        return;
+    if (worker_list(c, rq->arena, &workers, &at_work, &e) == 0 && at_work == 0)
+        ret[(*n)++] =
+            (struct result){ true, "NO WORKER",
+                             "no worker is at work: imports and other jobs wait until glint worker runs" };
 }
 
-static size_t own_store(struct request *rq, struct store *s, struct result *ret)
+static void own_database(struct request *rq, struct result *ret, size_t *n)
+{
+    struct db_conn *c;
+    struct error e;
+
+    if (request_db(rq, &c, &e) < 0)
+        ret[(*n)++] = (struct result){ true, "DATABASE AWAY", arena_printf(rq->arena, "%s", e.detail) };
+    else
+        own_worker(rq, c, ret, n);
+}
+
+static void own_store(struct request *rq, struct store *s, struct result *ret, size_t *n)
 {
     struct error e;
 
-    if (!s || store_check(s, &e) == 0)
-        return 0;
-    *ret = (struct result){ true, "STORE AWAY",
-                            arena_printf(rq->arena, "Store '%s': %s", store_id(s), e.detail) };
-    return 1;
+    if (s && *n < OWN_MAX && store_check(s, &e) < 0)
+        ret[(*n)++] = (struct result){ true, "STORE AWAY",
+                                       arena_printf(rq->arena, "Store '%s': %s", store_id(s), e.detail) };
 }
 
-/* For detailed answers only, and without a word while nothing is wrong. The status stays that of the
- * backends: a store that is away is away for every server, and lists and other stores go on. */
-static size_t own_look(struct request *rq, struct result ret[OWN_MAX])
+/* Adds lines to detailed answers where something is wrong. The status stays that of the backends: what is
+ * away is away for every server, and a load balancer that takes servers out would help nobody. Looking waits
+ * for the database and the stores, which an event loop must not. */
+static int own_look(struct request *rq, struct result ret[OWN_MAX], size_t *ret_n, struct error *e)
 {
     struct stores *stores = rq->api->stores;
-    size_t n = own_database(rq, ret);
 
-    for (size_t i = 0; i < stores_count(stores) && n + 1 < OWN_MAX; i++)
-        n += own_store(rq, stores_at(stores, i), &ret[n]);
-    return n + own_store(rq, stores_staging(stores), &ret[n]);
+    *ret_n = 0;
+    if (rq->http->inline_only)
+        return error_set(e, ERROR_WOULD_BLOCK, "%s", "");
+    own_database(rq, ret, ret_n);
+    for (size_t i = 0; i < stores_count(stores); i++)
+        own_store(rq, stores_at(stores, i), ret, ret_n);
+    own_store(rq, stores_staging(stores), ret, ret_n);
+    return 0;
 }
 
 /* ---- options ---- */
@@ -427,46 +445,24 @@ static const struct healthcheck *find(const struct request *rq)
     return best;
 }
 
-/* What a detailed answer tells beside the backends. It does not make the service unhealthy: a load balancer
- * that takes it out of its pool would help nobody. */
-static int more_results(const struct healthcheck *h, struct request *rq, struct result *results, size_t *n,
-                        struct error *e)
-{
-    struct worker_row *workers;
-    struct db_conn *c;
-    size_t at_work;
-
-    /* A worker starts with the service. */
-    if (!h->detailed || clock_mono_us() - rq->api->attached_us < WORKER_BEAT_SECONDS * CLOCK_SECOND)
-        return 0;
-    if (request_db(rq, &c, e) < 0)
-        return e->kind == ERROR_WOULD_BLOCK ? -1 : 0;
-    if (worker_list(c, rq->arena, &workers, &at_work, e) == 0 && at_work == 0)
-        results[(*n)++] =
-            (struct result){ true, "NO WORKER",
-                             "no worker is at work: imports and other jobs wait until glint worker runs" };
-    return 0;
-}
-
 static int answer(const struct healthcheck *h, struct request *rq, struct error *e)
 {
     static const char *const offers[] = { "text/plain", "text/html", "application/json" };
     static page *const pages[] = { add_text, add_html, add_json };
     CLEANUP(str_done) struct str body = STR_INIT;
     struct result *results = arena_array(rq->arena, struct result, h->n_backends + OWN_MAX + 1);
+    size_t n = h->n_backends, n_own = 0;
     int form = http_accept_best(http_header(rq->http, "Accept"), offers, COUNT(offers));
     bool head = str_eq(rq->http->method, "HEAD"), healthy = true;
-    size_t n = h->n_backends;
     const char *type;
 
     for (size_t i = 0; i < n; i++) {
         h->backends[i](h, rq, &results[i]);
         healthy = healthy && results[i].available;
     }
-    if (more_results(h, rq, results, &n, e) < 0)
+    if (h->detailed && own_look(rq, results + n, &n_own, e) < 0)
         return -1;
-    if (h->detailed)
-        n += own_look(rq, results + n);
+    n += n_own;
     type = pages[head || form < 0 ? 0 : form](h, results, n, &body);
     if (!head)
         respond_text(rq, healthy ? 200 : 503, type, str_text(&body), body.len);
