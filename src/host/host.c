@@ -239,18 +239,20 @@ int host_open(struct host *h, struct error *e)
     return 0;
 }
 
+/* ---- the worker ---- */
+
 void host_keep_worker(struct host *h, bool start)
 {
     h->keeper =
         keeper_make(&h->source, h->config, start && config_bool(h->config, "glint", "supervise_worker"));
 }
 
-/* ---- changing and ending ---- */
-
 void host_look_for_worker(const struct host *h)
 {
     keeper_look(h->keeper);
 }
+
+/* ---- changing and ending ---- */
 
 void host_adopt(struct host *h, struct host *next)
 {

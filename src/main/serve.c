@@ -4,6 +4,7 @@
  * Signals are blocked in all threads and read here. SIGTERM or SIGINT: requests may finish for
  * shutdown_timeout; a second one ends the process at once, which crash safety makes harmless. */
 #include "main/serve.h"
+#include "model/model.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -170,8 +171,6 @@ static void close_all(struct server *s)
 
 /* ---- running ---- */
 
-#define WORKER_LOOK_US (10 * CLOCK_SECOND)
-
 static void reopen_log(struct server *s)
 {
     struct error e;
@@ -198,7 +197,7 @@ static int64_t next_due(struct server *s)
     }
     if (!s->worker.stopping) {
         host_look_for_worker(s->host);
-        wait = sooner(wait, WORKER_LOOK_US);
+        wait = sooner(wait, WORKER_BEAT_SECONDS * CLOCK_SECOND);
     }
     return wait;
 }

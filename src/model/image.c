@@ -68,7 +68,6 @@ static void push(struct arena *a, struct image *im, struct image_property **item
     struct image_property *list = *items;
 
     p.arrival = ++im->arrivals;
-
     *ARENA_PUSH(a, list, *n, *cap) = p;
     *items = list;
     if (*by_name)

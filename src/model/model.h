@@ -499,9 +499,9 @@ int image_claims_load(struct db_conn *c, struct arena *a, const char *image_id, 
  * alias: another spelling of the URL; NULL: none. */
 int object_named(struct db_conn *c, const char *url, const char *alias, int64_t since_us, bool *ret,
                  struct error *e) MUST_CHECK;
-/* Whether an upload, a job or the trash names it. */
-/* Whether an upload is writing it, and a row may name it soon. */
+/* Whether an upload or an import is writing it, so that a row may name it soon. */
 int object_under_way(struct db_conn *c, const char *url, bool *ret, struct error *e) MUST_CHECK;
+/* Whether an upload, a job or the trash names it. */
 int object_in_work(struct db_conn *c, const char *url, const char *alias, bool *ret,
                    struct error *e) MUST_CHECK;
 
