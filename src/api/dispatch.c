@@ -457,7 +457,8 @@ static bool is_transfer(void *arg UNUSED, const struct http_request *http)
     return route && route->transfer;
 }
 
-/* Also of those whose handlers look before they read: what is refused then has come in vain. */
+/* Also for handlers that check before they read: there the body of a refused request is received for nothing.
+ */
 static bool is_document(void *arg UNUSED, const struct http_request *http)
 {
     const struct route *route = guess(http);

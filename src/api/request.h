@@ -93,7 +93,7 @@ int request_allowed(struct request *rq, const char *rule, const struct image *im
  * it must be the caller's own, or the caller an administrator. */
 int request_owns(struct request *rq, const char *rule, const struct image *im, struct error *e) MUST_CHECK;
 
-/* Whether a client may name this URL as a source; of one that it may not the log says why. Waits for the
+/* Whether a client may name this URL as a source; the log says why not. Waits for the
  * resolver: the request holds no connection. (sources.c) */
 bool request_source(struct request *rq, const char *what, const char *url);
 

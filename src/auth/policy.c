@@ -3,11 +3,11 @@
  *
  *   policy_open()  reads the files; what is wrong with them refuses.
  *   policy_hold()  gives the set out. Every caller asks first whether files have changed; then it reads them
- * all into a new set and swaps it in. Who asks meanwhile waits for it: the file changed before he came.
+ * all into a new set and swaps it in. Other callers wait for that: the files changed before they asked.
  *
- * Once a second the places are looked at as a whole, for what no watch tells. What is seen so may not be
- * whole yet: a file that was written a moment ago is read once it has rested. One that is gone leaves its
- * rules behind until a restart or reload, as in Glance: taken for empty it would open what it closed. */
+ * Once a second all files are looked at, for changes that no watch reports. Such a file may still be
+ * written: it is read once it has not changed for a moment. A file that is gone leaves its rules in force
+ * until a restart or reload, as in Glance: without them it would open what it closed. */
 #include "auth/policy_private.h"
 
 #include <string.h>
@@ -115,7 +115,7 @@ static void say(const struct policy *p, enum log_level level, const char *what, 
     p->options.say(level, str_text(&line));
 }
 
-/* What changes under the reading makes nothing: then it is told, and *p is as it was. */
+/* Returns the news when files changed during the reading; *p is unchanged then. */
 static enum policy_news reload(struct policy *p)
 {
     struct policy_rules *fresh = NULL;

@@ -142,9 +142,10 @@ struct policy_watch {
 };
 /* POLICY_UNFINISHED: something changed, and somebody may still be writing. */
 enum policy_news { POLICY_SAME, POLICY_UNFINISHED, POLICY_CHANGED };
-/* Begins to watch, in this process. What changes from here on is told. */
+/* Begins to watch, in this process. Changes from here on are reported. */
 void policy_watch_start(struct policy_watch *w, const struct policy_options *o);
-/* Watches what was found, too; nothing before the start. Before the files are read. */
+/* Watches the files that were found, too; to be called before they are read. Does nothing before the start.
+ */
 void policy_watch_files(struct policy_watch *w, const struct policy_options *o, const struct policy_files *f);
 enum policy_news policy_watch_ask(struct policy_watch *w, const struct policy_options *o);
 /* What stat(2) says of the known files. */

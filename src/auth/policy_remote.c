@@ -206,7 +206,7 @@ static bool is_true(const char *answer)
     return str_starts(answer, "True") && !answer[4 + strspn(answer + 4, "\"")];
 }
 
-/* Whether the answer lets. */
+/* Whether the answer allows it. */
 static enum verdict ask(const struct evaluation *ev, const struct fetch_lib *lib, const char *url,
                         const struct str *body, struct asking *k)
 {

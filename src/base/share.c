@@ -3,7 +3,8 @@
 
 #include <stdint.h>
 
-/* held < k * free^2 / max, where k makes it `percent` of max for who is alone: p = k * (1 - p)^2. */
+/* held < k * free^2 / max, where k makes it `percent` of max for a holder that is alone: p = k * (1 - p)^2.
+ */
 bool share_allows(unsigned held, unsigned taken, unsigned max, unsigned percent)
 {
     uint64_t free = max > taken ? max - taken : 0, rest = percent < 100 ? 100 - percent : 0;

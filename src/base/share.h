@@ -9,7 +9,7 @@
  * in use (his own included). percent is the part that a single holder may have while nobody else wants any;
  * 100: all of it. The fewer places are free, the smaller is the part of each further holder, so that many
  * together do not take everything either: with 50 % ten holders, one after the other, leave a twentieth of a
- * large pool. Who holds nothing always gets a free place. */
+ * large pool. A holder without a place always gets a free one. */
 bool share_allows(unsigned held, unsigned taken, unsigned max, unsigned percent);
 
 #endif

@@ -7,7 +7,7 @@
 
 /* ---- properties in memory ---- */
 
-/* by_name may be NULL: then there are few, or nobody needed it yet. */
+/* by_name may be NULL, where there are few. */
 static struct image_property *find_in(struct image_property *items, size_t n, const struct names *by_name,
                                       const char *name)
 {

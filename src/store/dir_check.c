@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether a directory of ours can be anybody else's. In /tmp, where Glance's default staging directory is,
- * every user may make it first, and then put in its files whatever he likes. */
+/* Whether other users can write into a directory of the service. In /tmp, where Glance's default staging
+ * directory is, any user may make it first and then replace its files. */
 #include "store/store.h"
 
 #include <errno.h>

@@ -32,7 +32,7 @@ int fs_dir_open(const char *path)
     return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Who uses it last removes it, perhaps between our two calls. */
+/* Its last user removes it, perhaps between these two calls. */
 int fs_work_open(int dir)
 {
     int work = -1;
