@@ -89,6 +89,10 @@ def print_table(table, chosen):
         for title, (verdict, why) in table[name].items():
             if verdict == 'n/a':
                 print('-  %s, %s: %s' % (name, title, why))
+    for name in names:
+        for title, (verdict, why) in table[name].items():
+            if verdict == 'FAIL':
+                print('FAIL %s, %s: %s' % (name, title, ' '.join(why.split())[-500:]))
 
 
 def main():
