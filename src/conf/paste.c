@@ -6,86 +6,10 @@
  * may guard the service, so it stops the start. */
 #include "conf/paste.h"
 
-#include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { NESTING_MAX = 16 };
-
-/* What a factory makes. */
-enum made { MADE_FILTER, MADE_URLMAP, MADE_FLAVORS, MADE_VERSIONS, MADE_V1, MADE_V2, MADE_HEALTHCHECK };
-
-struct factory {
-    const char *name; /* module:function, or egg#entry */
-    enum made made;
-    enum filter_kind kind; /* of MADE_FILTER */
-    const char *unserved;  /* why a pipeline with it cannot start, or NULL */
-};
-
-#define GLANCE_MIDDLEWARE "glance.api.middleware."
-#define NO_KEYSTONE       "Keystone authentication is not supported yet"
-#define NO_CACHE          "the image cache is not supported yet"
-#define NO_AUDIT          "audit notifications are not supported yet"
-
-static const struct factory factories[] = {
-    { "oslo_middleware.cors:filter_factory", MADE_FILTER, FILTER_CORS, NULL },
-    { "oslo_middleware.cors:CORS.factory", MADE_FILTER, FILTER_CORS, NULL },
-    { "oslo_middleware:CORS.factory", MADE_FILTER, FILTER_CORS, NULL },
-    { "oslo.middleware#cors", MADE_FILTER, FILTER_CORS, NULL },
-    { "oslo_middleware:HTTPProxyToWSGI.factory", MADE_FILTER, FILTER_PROXY_HEADERS, NULL },
-    { "oslo_middleware.http_proxy_to_wsgi:HTTPProxyToWSGI.factory", MADE_FILTER, FILTER_PROXY_HEADERS, NULL },
-    { "oslo.middleware#http_proxy_to_wsgi", MADE_FILTER, FILTER_PROXY_HEADERS, NULL },
-    { GLANCE_MIDDLEWARE "version_negotiation:VersionNegotiationFilter.factory", MADE_FILTER,
-      FILTER_VERSION_NEGOTIATION, NULL },
-    { "osprofiler.web:WsgiMiddleware.factory", MADE_FILTER, FILTER_OSPROFILER, NULL },
-    { GLANCE_MIDDLEWARE "context:UnauthenticatedContextMiddleware.factory", MADE_FILTER,
-      FILTER_UNAUTHENTICATED, NULL },
-    { GLANCE_MIDDLEWARE "context:ContextMiddleware.factory", MADE_FILTER, FILTER_CONTEXT, NULL },
-    { "keystonemiddleware.auth_token:filter_factory", MADE_FILTER, FILTER_AUTHTOKEN, NO_KEYSTONE },
-    { "keystonemiddleware#auth_token", MADE_FILTER, FILTER_AUTHTOKEN, NO_KEYSTONE },
-    { "keystonemiddleware.audit:filter_factory", MADE_FILTER, FILTER_KINDS, NO_AUDIT },
-    { "keystonemiddleware#audit", MADE_FILTER, FILTER_KINDS, NO_AUDIT },
-    { GLANCE_MIDDLEWARE "cache:CacheFilter.factory", MADE_FILTER, FILTER_CACHE, NO_CACHE },
-    { GLANCE_MIDDLEWARE "cache_manage:CacheManageFilter.factory", MADE_FILTER, FILTER_CACHE_MANAGE,
-      NO_CACHE },
-    { GLANCE_MIDDLEWARE "gzip:GzipMiddleware.factory", MADE_FILTER, FILTER_GZIP, NULL },
-    { "oslo_middleware:RequestId.factory", MADE_FILTER, FILTER_NO_EFFECT, NULL },
-    { "oslo_middleware.request_id:RequestId.factory", MADE_FILTER, FILTER_NO_EFFECT, NULL },
-    { "oslo.middleware#request_id", MADE_FILTER, FILTER_NO_EFFECT, NULL },
-    { "oslo_middleware:CorrelationId.factory", MADE_FILTER, FILTER_NO_EFFECT, NULL },
-    { "oslo_middleware.correlation_id:CorrelationId.factory", MADE_FILTER, FILTER_NO_EFFECT, NULL },
-    { "oslo.middleware#correlation_id", MADE_FILTER, FILTER_NO_EFFECT, NULL },
-    { "oslo_middleware:CatchErrors.factory", MADE_FILTER, FILTER_NO_EFFECT, NULL },
-    { "oslo_middleware.catch_errors:CatchErrors.factory", MADE_FILTER, FILTER_NO_EFFECT, NULL },
-    { "oslo.middleware#catch_errors", MADE_FILTER, FILTER_NO_EFFECT, NULL },
-    { "oslo_middleware:Debug.factory", MADE_FILTER, FILTER_NO_EFFECT, NULL },
-    { "oslo_middleware.debug:Debug.factory", MADE_FILTER, FILTER_NO_EFFECT, NULL },
-    { "oslo.middleware#debug", MADE_FILTER, FILTER_NO_EFFECT, NULL },
-    { "oslo_middleware:Healthcheck.factory", MADE_FILTER, FILTER_HEALTHCHECK, NULL },
-    { "oslo_middleware.healthcheck:Healthcheck.factory", MADE_FILTER, FILTER_HEALTHCHECK, NULL },
-    { "oslo_middleware:Healthcheck.app_factory", MADE_HEALTHCHECK, FILTER_HEALTHCHECK, NULL },
-    { "oslo_middleware.healthcheck:Healthcheck.app_factory", MADE_HEALTHCHECK, FILTER_HEALTHCHECK, NULL },
-    /* One entry name serves both kinds; the section that uses it says which (find_factory). */
-    { "oslo.middleware#healthcheck", MADE_HEALTHCHECK, FILTER_HEALTHCHECK, NULL },
-    { "glance.api:root_app_factory", MADE_URLMAP, FILTER_KINDS, NULL },
-    { "Paste#urlmap", MADE_URLMAP, FILTER_KINDS, NULL },
-    { "paste.urlmap:urlmap_factory", MADE_URLMAP, FILTER_KINDS, NULL },
-    { "glance.api:pipeline_factory", MADE_FLAVORS, FILTER_KINDS, NULL },
-    { "glance.api.versions:create_resource", MADE_VERSIONS, FILTER_KINDS, NULL },
-    /* Glance 33 has it still: it answers everything with the versions, as every unknown path is answered. */
-    { "glance.api.v1.router:API.factory", MADE_V1, FILTER_KINDS, NULL },
-    { "glance.api.v2.router:API.factory", MADE_V2, FILTER_KINDS, NULL },
-};
-
-static const char *const app_prefixes[] = { "composite",   "composit",   "pipeline", "app",
-                                            "application", "filter-app", NULL };
-static const char *const filter_prefixes[] = { "filter", NULL };
-static const char *const factory_keys[] = {
-    "paste.composite_factory", "paste.composit_factory",   "paste.app_factory",
-    "paste.filter_factory",    "paste.filter_app_factory",
-};
 
 /* The pipeline as callers see it, and what it lives in. */
 struct loaded {
@@ -104,153 +28,23 @@ struct builder {
     bool versions, v1, v2;
 };
 
-static int refuse(const struct builder *b, unsigned line, struct error *e, const char *section,
-                  const char *what)
-{
-    return error_set(e, ERROR_INVALID, "%s:%u: [%s]: %s", b->paste.path, line, section, what);
-}
-
-static bool is_factory_key(const char *key)
-{
-    for (size_t i = 0; i < COUNT(factory_keys); i++)
-        if (str_eq(key, factory_keys[i]))
-            return true;
-    return false;
-}
-
-/* ---- which factory a section names, by itself or through `use` ---- */
-
-/* Without the blanks that an entry point's name may have around its colon (pkg_resources EntryPoint.parse).
- */
-static const char *without_blanks(struct arena *a, const char *name)
-{
-    const char *colon = strpbrk(name, ":#");
-    size_t n = colon ? (size_t)(colon - name) : strlen(name);
-    const char *rest = colon ? colon + 1 : "";
-
-    while (n > 0 && isspace((unsigned char)name[n - 1]))
-        n--;
-    while (isspace((unsigned char)*rest))
-        rest++;
-    return colon ? arena_printf(a, "%.*s%c%s", (int)n, name, *colon, rest) : name;
-}
-
-static const struct factory *factory_named(const char *name)
-{
-    for (size_t i = 0; i < COUNT(factories); i++)
-        if (str_eq(factories[i].name, name))
-            return &factories[i];
-    return NULL;
-}
-
-static int unknown_factory(const struct builder *b, const struct paste_section *s, unsigned line,
-                           const char *name, struct error *e)
-{
-    const char *colon = strchr(s->name, ':');
-
-    return error_set(e, ERROR_INVALID, "%s:%u: the %s '%s' is made by %s, which is not known here",
-                     b->paste.path, line, str_starts(s->name, "filter:") ? "filter" : "application",
-                     colon ? colon + 1 : s->name, name);
-}
-
-static int find_factory(const struct builder *b, const struct paste_section *s,
-                        const struct paste_section **ret_section, const struct factory **ret, struct error *e)
-{
-    bool filter = str_starts(s->name, "filter");
-    const char *value = NULL;
-    unsigned line = s->n ? s->entries[0].line : 0;
-
-    for (int depth = 0; depth < NESTING_MAX; depth++) {
-        const struct paste_section *next;
-
-        if (paste_get(&b->paste, s, "use", &value, &line, e) < 0)
-            return -1;
-        for (size_t i = 0; !value && i < COUNT(factory_keys); i++)
-            if (paste_get(&b->paste, s, factory_keys[i], &value, &line, e) < 0)
-                return -1;
-        *ret_section = s;
-        if (!value)
-            return refuse(b, line, e, s->name, "neither 'use' nor a factory");
-        if (str_starts(value, "config:"))
-            return refuse(b, line, e, s->name, "sections of other files are not supported");
-        value += str_starts(value, "egg:") || str_starts(value, "call:") ? strcspn(value, ":") + 1 : 0;
-        value += strspn(value, " \t");
-        value = without_blanks(b->arena, value);
-        *ret = factory_named(value);
-        if (*ret)
-            return 0;
-        next = paste_find(&b->paste, filter ? filter_prefixes : app_prefixes, value);
-        if (!next || strchr(value, ':') || next == s)
-            return unknown_factory(b, s, line, value, e);
-        s = next;
-    }
-    return refuse(b, line, e, s->name, "'use' leads in a circle");
-}
-
 /* ---- filters ---- */
-
-static int add_option(const struct builder *b, const struct paste_section *s, const char *key,
-                      struct str *seen, const char ***items, size_t *n, size_t *cap, struct error *e)
-{
-    CLEANUP(str_done) struct str mark = STR_INIT;
-    const char *value, *name = key;
-
-    if (is_factory_key(key) || str_eq(key, "use") || str_eq(key, "require") || str_eq(key, "filter-with") ||
-        str_eq(key, "next") || str_starts(key, "set "))
-        return 0;
-    if (paste_get(&b->paste, s, key, &value, NULL, e) < 0)
-        return -1;
-    if (str_starts(key, "get ")) {
-        name = key + 4;
-        if (paste_get(&b->paste, &b->paste.sections[0], value, &value, NULL, e) < 0)
-            return -1;
-    }
-    str_addf(&mark, "\n%s\n", name);
-    if (!value || strstr(str_text(seen), str_text(&mark)))
-        return 0;
-    str_add(seen, str_text(&mark));
-    *ARENA_PUSH(b->arena, *items, *n, *cap) = arena_printf(b->arena, "%s=%s", name, value);
-    return 0;
-}
-
-/* Options of the section and of what it uses; the nearer section wins. */
-static int collect_options(const struct builder *b, const struct paste_section *s,
-                           const struct paste_section *last, const char *const **ret, struct error *e)
-{
-    CLEANUP(str_done) struct str seen = STR_INIT;
-    const char **items = NULL, *use;
-    size_t n = 0, cap = 0;
-
-    while (s) {
-        for (size_t i = 0; i < s->n; i++)
-            if (add_option(b, s, s->entries[i].key, &seen, &items, &n, &cap, e) < 0)
-                return -1;
-        if (s == last)
-            break;
-        if (paste_get(&b->paste, s, "use", &use, NULL, e) < 0)
-            return -1;
-        s = paste_find(&b->paste, str_starts(s->name, "filter") ? filter_prefixes : app_prefixes, use);
-    }
-    *ARENA_PUSH(b->arena, items, n, cap) = NULL;
-    *ret = (const char *const *)items;
-    return 0;
-}
 
 static int make_filter(const struct builder *b, const struct paste_section *s, struct filter *ret,
                        const char **ret_unserved, struct error *e)
 {
     const struct paste_section *last;
-    const struct factory *f;
+    const struct paste_factory *f;
     const char *colon = strchr(s->name, ':');
 
-    if (find_factory(b, s, &last, &f, e) < 0)
+    if (paste_find_factory(&b->paste, s, &last, &f, e) < 0)
         return -1;
     if (f->kind == FILTER_KINDS && !f->unserved)
-        return refuse(b, s->entries[0].line, e, s->name, "is used as a filter and is none");
+        return paste_refuse(&b->paste, s->entries[0].line, e, s->name, "is used as a filter and is none");
     ret->kind = f->kind;
     ret->name = colon ? colon + 1 : s->name;
     *ret_unserved = f->unserved;
-    return collect_options(b, s, last, &ret->options, e);
+    return paste_options(&b->paste, s, last, &ret->options, e);
 }
 
 static int add_filter(struct builder *b, const char *mount, const struct paste_section *s, struct error *e)
@@ -275,7 +69,7 @@ static int add_filter(struct builder *b, const char *mount, const struct paste_s
 static int add_filter_named(struct builder *b, const char *mount, const struct paste_section *by,
                             unsigned line, const char *name, struct error *e)
 {
-    const struct paste_section *s = paste_find(&b->paste, filter_prefixes, name);
+    const struct paste_section *s = paste_find(&b->paste, paste_filter_prefixes, name);
 
     if (!s)
         return error_set(e, ERROR_INVALID,
@@ -296,7 +90,7 @@ static int walk_pipeline(struct builder *b, const char *mount, const struct past
     const char *blanks = " \t\r\n", *word = words + strspn(words, blanks);
 
     if (!*word)
-        return refuse(b, line, e, by->name, "an empty pipeline");
+        return paste_refuse(&b->paste, line, e, by->name, "an empty pipeline");
     for (;;) {
         size_t n = strcspn(word, blanks);
         char *name = arena_strn(b->arena, word, n);
@@ -337,7 +131,7 @@ static int walk_urlmap(struct builder *b, const char *mount, const struct paste_
 {
     const char *const *options;
 
-    if (collect_options(b, s, last, &options, e) < 0)
+    if (paste_options(&b->paste, s, last, &options, e) < 0)
         return -1;
     for (; *options; options++) {
         const char *key = arena_strn(b->arena, *options, strcspn(*options, "=")), *name;
@@ -392,9 +186,9 @@ static int walk_made(struct builder *b, const char *mount, const struct paste_se
                      struct error *e)
 {
     const struct paste_section *last;
-    const struct factory *f;
+    const struct paste_factory *f;
 
-    if (find_factory(b, s, &last, &f, e) < 0)
+    if (paste_find_factory(&b->paste, s, &last, &f, e) < 0)
         return -1;
     switch (f->made) {
     case MADE_URLMAP:
@@ -412,7 +206,8 @@ static int walk_made(struct builder *b, const char *mount, const struct paste_se
     case MADE_FILTER:
         break;
     }
-    return refuse(b, s->entries[0].line, e, s->name, "a filter where an application is expected");
+    return paste_refuse(&b->paste, s->entries[0].line, e, s->name,
+                        "a filter where an application is expected");
 }
 
 /* [app:x] use = y, where y is a pipeline: it has no factory of its own to look for. */
@@ -432,8 +227,8 @@ static int walk_section(struct builder *b, const char *mount, const struct paste
     const char *with, *words, *next;
     unsigned line = s->entries[0].line;
 
-    if (depth >= NESTING_MAX)
-        return refuse(b, line, e, s->name, "leads in a circle");
+    if (depth >= PASTE_NESTING_MAX)
+        return paste_refuse(&b->paste, line, e, s->name, "leads in a circle");
     if (paste_get(&b->paste, s, "filter-with", &with, &line, e) < 0)
         return -1;
     if (with && add_filter_named(b, mount, s, line, with, e) < 0)
@@ -442,7 +237,7 @@ static int walk_section(struct builder *b, const char *mount, const struct paste
         if (paste_get(&b->paste, s, "pipeline", &words, &line, e) < 0)
             return -1;
         return words ? walk_pipeline(b, mount, s, line, words, depth, e)
-                     : refuse(b, line, e, s->name, "has no line 'pipeline'");
+                     : paste_refuse(&b->paste, line, e, s->name, "has no line 'pipeline'");
     }
     if (!str_starts(s->name, "filter-app:")) {
         const struct paste_section *used = pipeline_used(b, s);
@@ -452,13 +247,13 @@ static int walk_section(struct builder *b, const char *mount, const struct paste
     if (add_filter(b, mount, s, e) < 0 || paste_get(&b->paste, s, "next", &next, &line, e) < 0)
         return -1;
     return next ? walk(b, mount, s, line, next, depth + 1, e)
-                : refuse(b, line, e, s->name, "has no line 'next'");
+                : paste_refuse(&b->paste, line, e, s->name, "has no line 'next'");
 }
 
 static int walk(struct builder *b, const char *mount, const struct paste_section *by, unsigned line,
                 const char *name, int depth, struct error *e)
 {
-    const struct paste_section *s = paste_find(&b->paste, app_prefixes, name);
+    const struct paste_section *s = paste_find(&b->paste, paste_app_prefixes, name);
 
     if (!s)
         return error_set(e, ERROR_INVALID,
@@ -592,7 +387,7 @@ static int build(struct builder *b, const struct config *c, struct pipeline *ret
     name = *b->flavor ? arena_printf(b->arena, "glance-api-%s", b->flavor) : "glance-api";
     if (read_paste(b, c, e) < 0)
         return -1;
-    s = paste_find(&b->paste, app_prefixes, name);
+    s = paste_find(&b->paste, paste_app_prefixes, name);
     if (!s)
         return no_such_flavor(b, name, e);
     if (walk_section(b, "/", s, 0, e) < 0 || check_whole(b, name, e) < 0)
