@@ -37,7 +37,8 @@ struct import {
 #define FAILED_IMPORT       "os_glance_failed_import"
 
 /* One step. run() may be run again: the process may die anywhere in it, and after it before that is
- * written down. What it fails with: see struct job_kind. Giving up undoes all of them at once (import.c). */
+ * written down. What it fails with: see struct job_kind. Giving up undoes all of them at once
+ * (import_undo.c). */
 struct import_step {
     const char *name; /* unique in its plan; what the job's row says when it is done */
     int (*run)(struct import *im, struct error *e);
@@ -46,6 +47,16 @@ struct import_step {
 /* The import that a job's row tells of; its texts are the run's. */
 int import_open(struct job_run *r, struct import *ret, struct error *e) MUST_CHECK;
 void import_close(struct import *im); /* for CLEANUP */
+/* The image as it is now, into im->image. ERROR_CONFLICT: it was deleted or purged meanwhile. */
+int import_image_now(struct import *im, struct error *e) MUST_CHECK;
+static inline bool import_copies(const struct import *im)
+{
+    return str_eq(im->method, "copy-image");
+}
+/* Of struct job_kind (import_undo.c, import_accept.c). */
+int import_give_up(struct job_run *r, const struct error *why, struct error *e) MUST_CHECK;
+int import_again(struct db_conn *c, struct arena *a, const struct job *failed, const char **ret_id,
+                 struct error *e) MUST_CHECK;
 /* From steps[first] on; the last one ends the job by itself. */
 int import_steps_run(struct import *im, const struct import_step *steps, size_t n, size_t first,
                      struct error *e) MUST_CHECK;
@@ -64,6 +75,8 @@ int import_alive(struct import *im, const char *message, struct error *e) MUST_C
 
 /* What IMPORTING_TO_STORES and FAILED_IMPORT say of the store from now on. */
 void import_tell_store(struct import *im, struct image *now, const char *store, bool importing, bool failed);
+/* Whether IMPORTING_TO_STORES names the store; always when clients do not know stores by id. */
+bool import_told_of(const struct import *im, const struct image *now, const char *store);
 
 /* ---- the staged file's way into the stores (import_stores.c) ---- */
 
