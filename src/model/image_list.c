@@ -6,10 +6,10 @@
  * into a scan:
  *
  *  1 What a project sees (its own images, public ones, those shared with it) has no common index. Each part
- * is walked by itself, up to `limit` rows, and the few rows that they find are merged. A row may come out of
- * two parts; equal ids are neighbours in the order and the second one is dropped. 2 NULL cannot be reached by
- * comparing with the marker. Where the first sort key may be NULL, its NULLs are a segment: another
- * statement, run when the first one did not fill the page.
+ *    is walked by itself, up to `limit` rows, and the few rows found are merged. A row may come out of two
+ *    parts; equal ids are neighbours in the order and the second one is dropped.
+ *  2 Comparing with the marker never reaches NULL. Where the first sort key may be NULL, its NULLs are a
+ *    segment: another statement, run when the first one did not fill the page.
  *
  * Orders other than by created_at have an index for the whole table only. There a viewer with few images gets
  * them all sorted (PLAN_SORT), and one with many a walk over everybody's images that skips what he may not

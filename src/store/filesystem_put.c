@@ -11,11 +11,11 @@
  *
  * Invariants:
  *  1 A temporary file is locked from before its first byte until its descriptor is closed; a file that is
- * taken over, from before it is looked at. 2 The object's name appears only when all bytes are on the medium,
- * and never in place of another object. 3 Naming an object and removing a named one hold the lock of the
- * datadir, so that an abort's look at the inode and its unlink cannot be separated by somebody else's commit
- * of the same name. 4 No two objects are one inode: only a file with one name gets a second one, under its
- * lock. */
+ *    taken over, from before it is examined.
+ *  2 The object's name appears only when all bytes are on the medium, and never replaces another object.
+ *  3 Naming an object and removing a named one hold the lock of the datadir, so that another process cannot
+ *    commit the same name between an abort's fstat and its unlink.
+ *  4 No two objects share an inode: only a file with exactly one name gets a second one, under its lock. */
 #include "store/filesystem.h"
 
 #include <errno.h>

@@ -12,10 +12,11 @@
  *
  * Invariants:
  *  1 A row is `saving` through us, or `uploading` without data, only together with its lease, written in the
- * same transaction.
+ *    same transaction.
  *  2 The object is durable in the store before the row says active (data before row), the row before the
- * reply. 3 Whoever does not hold the lease any more changes neither row nor object. 4 An object without a row
- * is in glint_trash or under a lease: nothing is ever forgotten. */
+ *    reply.
+ *  3 A process that has lost the lease changes neither row nor object.
+ *  4 An object without a row is in glint_trash or under a lease, so that cleaning up always finds it. */
 #ifndef WORK_WORK_H
 #define WORK_WORK_H
 

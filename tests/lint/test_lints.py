@@ -89,11 +89,23 @@ def test_length_of_files(tmp_path, lines, status, says):
     (LICENCE + '\tint x;\n', 'a tab'),
     (LICENCE + 'int x;', 'one newline'),
     (LICENCE + 'int ' + 'x' * 110 + ';\n', 'columns'),
+    (LICENCE + '/* Rules:\n *  1 One.\n *  2 Two. */\n', None),
+    (LICENCE + '/* Rules:\n *  1 One. 2 Two. */\n', 'a numbered item in the middle'),
+    (LICENCE + '/* Version 1. 2 Gib. */\n', None),
 ])
 def test_text(tmp_path, text, says):
     status, output = lint('check-text', tmp_path, {'src/base/a.c': text})
     assert status == (1 if says else 0), output
     assert (says or '') in output
+
+
+@pytest.mark.parametrize('name,status', [('a.py', 0), ('a.py.orig', 1), ('a.c.rej', 1), ('a.c~', 1)])
+def test_no_tracked_backups(tmp_path, name, status):
+    subprocess.run(['git', 'init', '-q', str(tmp_path)], check=True)
+    (tmp_path / name).write_text('x\n')
+    subprocess.run(['git', '-C', str(tmp_path), 'add', '-f', name], check=True)
+    got, output = lint('check-text', tmp_path, {'src/base/a.c': LICENCE + 'int x;\n'})
+    assert got == status and ('tracked' in output) == bool(status), output
 
 
 @pytest.mark.parametrize('case,says', [
@@ -126,6 +138,16 @@ def test_format_can_fail(tmp_path):
     assert done.returncode != 0
     done = subprocess.run([os.path.join(TOOLS, 'check-format'), '--fix', str(bad)], capture_output=True, text=True)
     assert done.returncode == 0 and bad.read_text().endswith('    return 1;\n}\n')
+
+
+def test_format_leaves_comments(tmp_path):
+    """Lists and drawings of comments stay as they are written."""
+    text = LICENCE + '/* Rules:\n *  1 One.\n *    More of one, ' + 'x' * 60 + '.\n *  2 Two. */\nint x;\n'
+    style = os.path.join(TOOLS, '..', '.clang-format')
+    (tmp_path / '.clang-format').write_text(open(style).read())
+    (tmp_path / 'a.c').write_text(text)
+    subprocess.run([os.path.join(TOOLS, 'check-format'), '--fix', str(tmp_path / 'a.c')], check=True)
+    assert (tmp_path / 'a.c').read_text() == text
 
 
 def test_cppcheck_can_fail(tmp_path):
