@@ -75,32 +75,29 @@ static struct metric cpu = {
     .type = METRIC_COUNTER,
 };
 
-/* Series of the routes are looked up once; afterwards counting is a few atomic additions. */
-enum { STATUS_MIN = 200, STATUS_MAX = 600, ROUTES_MAX = 64 };
-static struct metric_series *_Atomic request_series[ROUTES_MAX + 1][STATUS_MAX - STATUS_MIN];
-static struct metric_series *_Atomic second_series[ROUTES_MAX + 1];
+/* Series are looked up once (those of routes in route_series); afterwards counting is a few atomic additions. */
 static struct metric_series *_Atomic byte_series[2];
 
 static struct metric_series *requests_of(const struct route *route, size_t at, int status)
 {
-    struct metric_series *s = request_series[at][status - STATUS_MIN];
+    struct metric_series *s = route_series[at].requests[status - STATUS_MIN];
     char text[12];
 
     if (!s) {
         snprintf(text, sizeof text, "%d", status);
         s = metric_series(&requests, route ? route->template : "other", route ? route->method : "", text);
-        request_series[at][status - STATUS_MIN] = s;
+        route_series[at].requests[status - STATUS_MIN] = s;
     }
     return s;
 }
 
 static struct metric_series *seconds_of(const struct route *route, size_t at)
 {
-    struct metric_series *s = second_series[at];
+    struct metric_series *s = route_series[at].seconds;
 
     if (!s) {
         s = metric_series(&seconds, route ? route->template : "other", route ? route->method : "", NULL);
-        second_series[at] = s;
+        route_series[at].seconds = s;
     }
     return s;
 }
@@ -118,7 +115,7 @@ static struct metric_series *bytes_of(int out)
 
 void metrics_count(const struct request *rq, const struct route *route, int64_t us)
 {
-    size_t at = route ? (size_t)(route - routes) : ROUTES_MAX;
+    size_t at = route ? (size_t)(route - routes) : routes_n;
     int status = rq->http->status;
 
     if (status < STATUS_MIN || status >= STATUS_MAX)

@@ -71,6 +71,14 @@ struct route {
 extern const struct route routes[];
 extern const size_t routes_n;
 
+/* The metric series of each route, NULL until first used (metrics.c). Defined with the table, so that it has
+ * its size; the last one, at routes_n, counts requests without a route. */
+enum { STATUS_MIN = 200, STATUS_MAX = 600 };
+struct route_series {
+    struct metric_series *_Atomic requests[STATUS_MAX - STATUS_MIN], *_Atomic seconds;
+};
+extern struct route_series route_series[];
+
 /* Reads and parses the body into rq->body; for routes that check something before it. */
 int request_json(struct request *rq, struct error *e) MUST_CHECK;
 

@@ -55,3 +55,4 @@ const struct route routes[] = {
 };
 /* clang-format on */
 const size_t routes_n = COUNT(routes);
+struct route_series route_series[COUNT(routes) + 1];

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/request.h"
+#include "base/metrics.h"
+#include "service.h"
 #include "test.h"
 
 static bool is_default(const char *rule)
@@ -22,9 +24,52 @@ static void every_route_names_its_rule(void **state)
     }
 }
 
+/* "/v2/images/{image_id}/file" -> "/v2/images/x/file" */
+static void fill_template(const char *template, struct str *out)
+{
+    while (*template) {
+        size_t n = strcspn(template, "{");
+
+        str_addf(out, "%.*s%s", (int)n, template, template[n] ? "x" : "");
+        template += n;
+        template += strcspn(template, "}");
+        template += *template == '}';
+    }
+}
+
+static void every_route_is_matched_and_counted(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < routes_n; i++) {
+        CLEANUP(str_done) struct str target = STR_INIT;
+        struct call c = { .method = routes[i].method, .roles = "admin" };
+
+        fill_template(routes[i].template, &target);
+        c.target = str_text(&target);
+        assert_null(route_series[i].seconds);
+        service_status(&service, &c);
+        CHECK_CASE(routes[i].template, route_series[i].seconds && metric_value(route_series[i].seconds) == 1);
+    }
+}
+
+static void unknown_paths_are_counted_after_the_last_route(void **state)
+{
+    struct call c = { .method = "GET", .target = "/v2/nothing/here", .roles = "admin" };
+
+    (void)state;
+    assert_null(route_series[routes_n].seconds);
+    assert_int_equal(service_status(&service, &c), 404);
+    assert_int_equal(metric_value(route_series[routes_n].seconds), 1);
+    assert_int_equal(metric_value(route_series[routes_n].requests[404 - STATUS_MIN]), 1);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(every_route_names_its_rule) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_route_names_its_rule),
+        cmocka_unit_test(every_route_is_matched_and_counted),
+        cmocka_unit_test(unknown_paths_are_counted_after_the_last_route),
+    };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return SERVICE_RUN(tests, true, NULL);
 }
