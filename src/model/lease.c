@@ -102,6 +102,15 @@ static bool parse(const char *text, struct holder *ret)
                                                ret->boot, ret->namespace, &ret->pid, &ret->start, &end) == 5;
 }
 
+const char *lease_boot(struct arena *a)
+{
+    struct holder ours;
+
+    if (!parse(lease_holder(), &ours))
+        return arena_str(a, lease_holder());
+    return arena_printf(a, "%s:%s", ours.host, ours.boot);
+}
+
 bool lease_holder_dead(const char *text)
 {
     struct holder theirs, ours;

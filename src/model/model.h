@@ -221,6 +221,9 @@ struct lease {
 /* This process: boot id, pid and its start time, so that a reused pid is not taken for it; thread-safe,
  * static. */
 const char *lease_holder(void);
+/* "host:boot" of this process: this machine since its last boot. Where /proc does not tell the boot, it is
+ * the whole holder, which no other process shares. */
+const char *lease_boot(struct arena *a);
 /* Whether the process named by a holder is known to be dead (same boot or an older boot of this host); false
  * when it cannot be known (another host). */
 bool lease_holder_dead(const char *holder);

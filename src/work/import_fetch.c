@@ -67,18 +67,6 @@ int import_unreached(struct error *e)
 
 /* ---- marks ---- */
 
-/* This machine since it was started. */
-static const char *boot(struct arena *a)
-{
-    const char *holder = lease_holder(), *end = holder + strlen(holder);
-
-    for (int fields = 3; fields > 0 && end > holder; fields--)
-        do
-            end--;
-        while (end > holder && *end != ':');
-    return arena_strn(a, holder, (size_t)(end - holder));
-}
-
 static int mark_read(struct import *im, struct mark *ret, struct error *e)
 {
     CLEANUP(db_release) struct db_conn *c = NULL;
@@ -206,7 +194,8 @@ static int take_up(struct transfer *t, struct error *e)
     t->taken_up = true;
     if (mark_read(t->im, &t->mark, e) < 0)
         return -1;
-    if (!t->mark.validator || !str_eq(t->mark.url, t->source->url) || !str_eq(t->mark.boot, boot(r->arena)))
+    if (!t->mark.validator || !str_eq(t->mark.url, t->source->url) ||
+        !str_eq(t->mark.boot, lease_boot(r->arena)))
         return 0;
     if (begin(t, true, e) < 0)
         return -1;
@@ -223,7 +212,7 @@ static int start_over(struct transfer *t, struct error *e)
     t->begun = 0;
     t->mark = (struct mark){ .url = t->source->url,
                              .validator = validator_of(t->im->run->arena, fetch_head(t->fetch)),
-                             .boot = boot(t->im->run->arena),
+                             .boot = lease_boot(t->im->run->arena),
                              .length = fetch_length(t->fetch) };
     POINT("fetch.answered");
     return mark_write(t, e);

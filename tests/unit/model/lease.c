@@ -144,12 +144,33 @@ static void test_other_holders(void **state)
     assert_ptr_equal(lease_holder(), lease_holder());
 }
 
+static void test_boot_is_the_holder_without_its_process(void **state)
+{
+    struct fixture f;
+    char id[64] = "";
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    const char *boot;
+
+    (void)state;
+    assert_non_null(file);
+    assert_non_null(fgets(id, sizeof id, file));
+    fclose(file);
+    id[strcspn(id, "\n")] = '\0';
+    fixture_open(&f);
+    boot = lease_boot(f.a);
+    assert_true(str_starts(lease_holder(), boot));
+    assert_int_equal(lease_holder()[strlen(boot)], ':');
+    assert_true(str_ends(boot, id)); /* nothing of the namespace or the process is in it */
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_take_renew_drop),
         cmocka_unit_test(test_a_dead_process_is_known),
         cmocka_unit_test(test_other_holders),
+        cmocka_unit_test(test_boot_is_the_holder_without_its_process),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
