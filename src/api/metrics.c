@@ -75,7 +75,8 @@ static struct metric cpu = {
     .type = METRIC_COUNTER,
 };
 
-/* Series are looked up once (those of routes in route_series); afterwards counting is a few atomic additions. */
+/* Series are looked up once, those of routes in route_series; afterwards counting is a few atomic
+ * additions. */
 static struct metric_series *_Atomic byte_series[2];
 
 static struct metric_series *requests_of(const struct route *route, size_t at, int status)
