@@ -26,6 +26,7 @@ struct import {
     size_t n_roles;
     const struct image *image; /* as it was when this run began; steps that change it load it again */
     const char *step;          /* the one that runs */
+    bool step_ended;           /* and whose end one of its own transactions has written */
     struct staging_hash expected[STAGING_EXPECTED_MAX]; /* of what is fetched; md5 and another */
     size_t n_expected;
     json_t *arguments;
@@ -67,6 +68,9 @@ typedef int import_change(struct import *im, struct db_conn *c, struct image *no
                           struct error *e);
 int import_change_image(struct import *im, const char *step, import_change *change, void *arg,
                         struct error *e) MUST_CHECK;
+/* Commits a transaction of the running step; step: its name if the transaction has written the step's end, or
+ * NULL. */
+int import_step_commit(struct import *im, struct db_conn *c, const char *step, struct error *e) MUST_CHECK;
 /* A note of the job, while it is ours; value NULL: there is none any more. Own transaction. */
 int import_note_set(struct import *im, const char *name, const char *value, struct error *e) MUST_CHECK;
 /* What the task says of itself, at most once a minute; keeps the job's lease, and fails when the import is to

@@ -27,7 +27,15 @@ int import_change_image(struct import *im, const char *step, import_change *chan
         (step ? job_step(c, r->job->id, r->holder, step, e)
               : job_renew(c, r->job->id, r->holder, lease_expiry(), e)) < 0)
         return -1;
-    return db_commit(c, e);
+    return import_step_commit(im, c, step, e);
+}
+
+int import_step_commit(struct import *im, struct db_conn *c, const char *step, struct error *e)
+{
+    if (db_commit(c, e) < 0)
+        return -1;
+    im->step_ended |= step != NULL;
+    return 0;
 }
 
 int import_alive(struct import *im, const char *message, struct error *e)

@@ -324,7 +324,7 @@ static int target_commit(struct storing *s, struct target *t, bool last, struct 
         return import_note_set(s->im, note_name(s->im, note_object, t->store), NULL, e);
     }
     POINT("import.stored");
-    if (import_change_image(s->im, NULL, add_rows, &added, e) < 0)
+    if (import_change_image(s->im, last ? s->im->step : NULL, add_rows, &added, e) < 0)
         return -1;
     POINT("import.owned");
     store_put_done(&t->put);

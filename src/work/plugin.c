@@ -44,7 +44,7 @@ static int inject(struct import *im, struct error *e)
 {
     if (im->settings->plugin.n_inject == 0 || is_ignored(im))
         return 0;
-    return import_change_image(im, NULL, inject_into, NULL, e);
+    return import_change_image(im, im->step, inject_into, NULL, e);
 }
 
 const struct import_plugin plugin_inject = { .name = "inject_image_metadata", .run = inject };

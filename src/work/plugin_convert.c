@@ -323,7 +323,7 @@ static int run(struct import *im, struct error *e)
     if (ask_about(&c, e) < 0)
         return -1;
     if (str_eq(c.declared, im->settings->plugin.output_format))
-        return import_change_image(im, NULL, change_size, &c, e);
+        return import_change_image(im, im->step, change_size, &c, e);
     return convert(&c, e);
 }
 

@@ -395,7 +395,7 @@ static int facts_write(struct import *im, const struct facts *f, const char *ste
               : job_renew(c, r->job->id, r->holder, lease_expiry(), e)) < 0 ||
         staged_set(c, &f->row, e) < 0)
         return -1;
-    return db_commit(c, e);
+    return import_step_commit(im, c, step, e);
 }
 
 static int put_in_place(struct import *im, const char *from, struct error *e)

@@ -245,6 +245,47 @@ static void each_database_call_of_an_import_fails(void **state UNUSED)
     settings.max_parallel_stores = 1;
 }
 
+/* ---- commits ---- */
+
+static long commits(void)
+{
+    static const char line[] = "glint_db_seconds_count{operation=\"commit\"} ";
+    CLEANUP(str_done) struct str out = STR_INIT;
+    const char *at;
+
+    metrics_write(&out);
+    at = strstr(str_text(&out), line);
+    assert_non_null(at);
+    return strtol(at + strlen(line), NULL, 10);
+}
+
+/* Of the job alone: staging and accepting come before, checking after. */
+static long commits_of_import(void)
+{
+    const struct jobs_options o = { .db = w.db, .stores = w.stores, .retries = 3, .imports = &settings };
+    struct job first = { .image_id = staged_image() };
+    struct job_run r = { .job = &first };
+    const char *id = first.image_id;
+    struct error e;
+    long before;
+
+    accept_import(id, true);
+    assert_true(job_take_any(&r, &o));
+    before = commits();
+    MUST(job_import.run(&r, &e));
+    before = commits() - before;
+    is_imported(id);
+    remove_it(id);
+    return before;
+}
+
+/* begun; of each store a note before the object and the rows with it, the last of them with the step's end;
+ * finished. */
+static void an_import_commits_each_step_once(void **state UNUSED)
+{
+    assert_int_equal(commits_of_import(), 1 + 2 * COUNT(names) + 1);
+}
+
 static void each_store_call_of_an_import_fails(void **state UNUSED)
 {
     for (int partial = 0; partial < 2; partial++) {
@@ -374,6 +415,17 @@ static void each_call_of_plugins_fails(void **state UNUSED)
     plugins_done();
 }
 
+/* Injected properties and decompressed data one each; conversion the formats before its data. */
+static void plugins_commit_each_step_once(void **state UNUSED)
+{
+    static const struct import_plugin *const order[] = { &plugin_inject, &plugin_decompress,
+                                                         &plugin_convert };
+
+    plugins_setup(order, COUNT(order), data, SIZE);
+    assert_int_equal(commits_of_import(), 1 + (1 + 1 + 2) + 2 * COUNT(names) + 1);
+    plugins_done();
+}
+
 static int refuse(struct import *im UNUSED, struct error *e)
 {
     return error_set(e, ERROR_MEDIA, "Not these.");
@@ -427,9 +479,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_database_call_of_an_import_fails),
+        cmocka_unit_test(an_import_commits_each_step_once),
         cmocka_unit_test(each_store_call_of_an_import_fails),
         cmocka_unit_test(each_call_of_undoing_fails),
         cmocka_unit_test(each_call_of_plugins_fails),
+        cmocka_unit_test(plugins_commit_each_step_once),
         cmocka_unit_test(each_call_of_undoing_plugins_fails),
     };
 
