@@ -44,10 +44,7 @@ int upload_size_read(struct request *rq, int64_t *ret, struct error *e)
 
 static int status_check(const struct image *im, struct error *e)
 {
-    if (!image_status_may(im->status, IMAGE_SAVING))
-        return error_set(e, ERROR_CONFLICT, "Image status transition from %s to saving is not allowed",
-                         image_status_name(im->status));
-    return image_formats_check(im, e);
+    return image_status_check(im->status, IMAGE_SAVING, e) < 0 ? -1 : image_formats_check(im, e);
 }
 
 /* The quota is the caller's project's, whoever owns the image. */

@@ -6,14 +6,6 @@
 #include "store/store.h"
 #include "work/work.h"
 
-static int status_check(const struct image *im, struct error *e)
-{
-    if (image_status_may(im->status, IMAGE_UPLOADING))
-        return 0;
-    return error_set(e, ERROR_CONFLICT, "Image status transition from %s to uploading is not allowed",
-                     image_status_name(im->status));
-}
-
 static int stage_prepare(struct request *rq, struct image **ret, struct upload_options *o, struct error *e)
 {
     struct image *im;
@@ -23,7 +15,8 @@ static int stage_prepare(struct request *rq, struct image **ret, struct upload_o
     if (upload_type_check(rq, e) < 0 || upload_size_read(rq, &o->declared_size, e) < 0)
         return -1;
     if (request_writes(rq, e) < 0 || request_image(rq, &im, e) < 0 ||
-        request_owns(rq, rq->route->rule, im, e) < 0 || status_check(im, e) < 0 ||
+        request_owns(rq, rq->route->rule, im, e) < 0 ||
+        image_status_check(im->status, IMAGE_UPLOADING, e) < 0 ||
         request_conditions_on_nothing(rq, e) < 0 || /* there is no data yet */
         upload_quota_read(rq, im, o, e) < 0)
         return -1;

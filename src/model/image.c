@@ -546,10 +546,7 @@ int image_status_set(struct db_conn *c, const char *id, enum image_status from, 
     struct db_stmt *s;
     int64_t changed;
 
-    if (!image_status_may(from, to))
-        return error_set(e, ERROR_CONFLICT, "Image status transition from %s to %s is not allowed",
-                         image_status_name(from), image_status_name(to));
-    if (db_prepare(c, to == IMAGE_QUEUED ? queued : plain, &s, e) < 0)
+    if (image_status_check(from, to, e) < 0 || db_prepare(c, to == IMAGE_QUEUED ? queued : plain, &s, e) < 0)
         return -1;
     db_bind_text(s, 1, id);
     db_bind_text(s, 2, image_status_name(to));

@@ -29,6 +29,10 @@ enum image_status {
 const char *image_status_name(enum image_status s);
 bool image_status_parse(const char *name, enum image_status *ret);
 bool image_status_may(enum image_status from, enum image_status to);
+/* ERROR_CONFLICT, in Glance's words, unless the image may go from one status to the other. */
+int image_status_check(enum image_status from, enum image_status to, struct error *e) MUST_CHECK;
+/* That error, for transitions that more than the table forbids. Returns -1. */
+int image_status_refuse(enum image_status from, enum image_status to, struct error *e);
 
 enum image_visibility { IMAGE_PRIVATE, IMAGE_PUBLIC, IMAGE_SHARED, IMAGE_COMMUNITY, IMAGE_VISIBILITIES };
 const char *image_visibility_name(enum image_visibility v);

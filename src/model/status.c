@@ -62,6 +62,17 @@ bool image_status_may(enum image_status from, enum image_status to)
     return (status_targets[from] >> to) & 1;
 }
 
+int image_status_refuse(enum image_status from, enum image_status to, struct error *e)
+{
+    return error_set(e, ERROR_CONFLICT, "Image status transition from %s to %s is not allowed",
+                     status_names[from], status_names[to]);
+}
+
+int image_status_check(enum image_status from, enum image_status to, struct error *e)
+{
+    return image_status_may(from, to) ? 0 : image_status_refuse(from, to, e);
+}
+
 const char *image_visibility_name(enum image_visibility v)
 {
     return visibility_names[v];

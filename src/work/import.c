@@ -32,9 +32,8 @@ static int begin_rows(struct import *im, struct db_conn *c, struct image *now, v
     if (image_formats_check(now, e) < 0) /* since the request was accepted they may have been taken away */
         return -1;
     if (!import_copies(im) && now->status != IMAGE_IMPORTING) {
-        if (!image_status_may(now->status, IMAGE_IMPORTING))
-            return error_set(e, ERROR_CONFLICT, "Image status transition from %s to importing is not allowed",
-                             image_status_name(now->status));
+        if (image_status_check(now->status, IMAGE_IMPORTING, e) < 0)
+            return -1;
         now->status = IMAGE_IMPORTING;
     }
     image_property_set(im->run->arena, now, IMPORTING_TO_STORES, ""); /* who has the lock is the only one */

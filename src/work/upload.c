@@ -232,8 +232,7 @@ static int taken(struct upload *up, struct error *e)
     if (im->deleted)
         return gone(up, e);
     if (im->status != IMAGE_QUEUED)
-        return error_set(e, ERROR_CONFLICT, "Image status transition from %s to %s is not allowed",
-                         image_status_name(im->status), image_status_name(status_of(up)));
+        return image_status_refuse(im->status, status_of(up), e);
     db_release(&c);
     if (store_put_begin(up->o.store, up->id, up->o.declared_size, &up->put, e) == 0)
         return 0;
@@ -259,8 +258,7 @@ static int leftover_remove(struct upload *up, struct error *e)
     if (im->deleted)
         return gone(up, e);
     if (im->status != IMAGE_QUEUED)
-        return error_set(e, ERROR_CONFLICT, "Image status transition from %s to uploading is not allowed",
-                         image_status_name(im->status));
+        return image_status_refuse(im->status, IMAGE_UPLOADING, e);
     if (staged_drop(c, up->id, e) < 0 ||
         (store_delete(up->o.store, str_text(&url), e) < 0 && e->kind != ERROR_NOT_FOUND))
         return -1;

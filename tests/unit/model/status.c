@@ -35,9 +35,25 @@ static const struct {
 
 static void test_moves(void **state)
 {
+    struct error e;
+
     (void)state;
-    for (size_t i = 0; i < COUNT(moves); i++)
+    for (size_t i = 0; i < COUNT(moves); i++) {
         CHECK_CASE(moves[i].name, image_status_may(moves[i].from, moves[i].to) == moves[i].may);
+        CHECK_CASE(moves[i].name, (image_status_check(moves[i].from, moves[i].to, &e) == 0) == moves[i].may);
+    }
+}
+
+static void test_what_is_not_allowed_is_a_conflict(void **state)
+{
+    struct error e;
+
+    (void)state;
+    assert_int_equal(image_status_check(IMAGE_ACTIVE, IMAGE_SAVING, &e), -1);
+    assert_int_equal(e.kind, ERROR_CONFLICT);
+    assert_string_equal(e.message, "Image status transition from active to saving is not allowed");
+    assert_int_equal(image_status_refuse(IMAGE_SAVING, IMAGE_UPLOADING, &e), -1);
+    assert_string_equal(e.message, "Image status transition from saving to uploading is not allowed");
 }
 
 /* As many as operations.md, section 5, lists. */
@@ -76,6 +92,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_what_is_not_allowed_is_a_conflict),
         cmocka_unit_test(test_number_of_moves),
         cmocka_unit_test(test_names),
     };
