@@ -73,8 +73,7 @@ static bool read_comm(pid_t pid, char *ret, size_t size)
     snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     n = fd < 0 ? -1 : read(fd, ret, size - 1);
-    if (fd >= 0)
-        close(fd);
+    fd_close(&fd);
     ret[n > 0 ? n : 0] = '\0';
     return n > 0;
 }

@@ -165,8 +165,7 @@ static void close_all(struct server *s)
     if (s->metrics)
         http1_stop(s->metrics, 0);
     host_free(s->host);
-    if (s->signals >= 0)
-        close(s->signals);
+    fd_close(&s->signals);
 }
 
 /* ---- running ---- */

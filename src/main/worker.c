@@ -355,9 +355,7 @@ int worker_main(const struct command_line *cl)
     if (w.began != w.config)
         config_free(w.began);
     config_free(w.config);
-    if (w.signals >= 0)
-        close(w.signals);
-    if (w.server >= 0)
-        close(w.server);
+    fd_close(&w.signals);
+    fd_close(&w.server);
     return status;
 }

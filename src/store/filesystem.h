@@ -79,11 +79,4 @@ void fs_put_done(struct store_put *p);
 int fs_list(struct store *s, store_tell *tell, void *arg, struct error *e);
 int fs_quarantine(struct store *s, const struct store_object *seen, struct str *ret_where, struct error *e);
 
-static inline void fd_close(int *fd) /* for CLEANUP */
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 #endif

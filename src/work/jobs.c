@@ -490,8 +490,7 @@ void jobs_stop(struct jobs *all)
         log_warning("what jobs were counted is lost: %s (%s)", e.message, e.detail);
     db_release(&all->conn);
     lease_watch_done(&all->leases);
-    if (all->wake >= 0)
-        close(all->wake);
+    fd_close(&all->wake);
     mem_free(all->slots);
     mem_free(all);
 }

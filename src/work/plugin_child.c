@@ -29,13 +29,6 @@ struct running {
     int64_t until_us; /* monotonic */
 };
 
-static void close_one(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 /* Whatever it does now, it ends. */
 static void running_end(struct running *r)
 {
@@ -48,7 +41,7 @@ static void running_end(struct running *r)
     }
     r->pid = 0;
     for (size_t i = 0; i < COUNT(fds); i++)
-        close_one(fds[i]);
+        fd_close(fds[i]);
     str_done(&r->printed);
     str_done(&r->complaint);
 }
@@ -129,9 +122,9 @@ static int start(struct import *im, const struct plugin_child *child, struct run
     failed = spawn(r, im->settings->plugin.program, argv);
     if (failed)
         return error_errno(e, ERROR_UNAVAILABLE, failed, "A program cannot be started.");
-    close_one(&r->their_out);
-    close_one(&r->their_err);
-    close_one(&r->null);
+    fd_close(&r->their_out);
+    fd_close(&r->their_err);
+    fd_close(&r->null);
     r->ended = pidfd_open(r->pid, 0);
     if (r->ended < 0)
         return error_errno(e, ERROR_UNAVAILABLE, errno, "A program cannot be watched.");
@@ -157,7 +150,7 @@ static void take(int *fd, struct str *to, size_t most)
         if (to->len < most)
             str_addn(to, buf, (size_t)n < most - to->len ? (size_t)n : most - to->len);
     }
-    close_one(fd);
+    fd_close(fd);
 }
 
 static int watch(struct import *im, const struct plugin_child *child, struct running *r, struct error *e)

@@ -32,12 +32,6 @@ struct conversion {
     char input[PATH_MAX];
 };
 
-static void fd_close(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
-
 /* ---- the note ---- */
 
 static int note_get(struct import *im, struct db_conn *c, json_t **ret, struct error *e)

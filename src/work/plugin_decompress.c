@@ -18,12 +18,6 @@ struct decompression {
     uint64_t most, given;
 };
 
-static void fd_close(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
-
 static bool is_wanted(const struct import *im, const char *format)
 {
     const struct plugin_settings *o = &im->settings->plugin;

@@ -35,21 +35,6 @@ struct staging_file {
     char path[PATH_MAX];
 };
 
-static void fd_drop(int *fd) /* for CLEANUP */
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
-static int fd_take(int *fd)
-{
-    int taken = *fd;
-
-    *fd = -1;
-    return taken;
-}
-
 static int write_failed(struct error *e, int err, const char *path)
 {
     if (err == ENOSPC || err == EDQUOT || err == EFBIG)
@@ -94,7 +79,7 @@ static int mark_of(int fd, char ret[STAGING_MARK_MAX], struct error *e)
 
 int staging_mark_of(const char *url, char ret[STAGING_MARK_MAX], struct error *e)
 {
-    CLEANUP(fd_drop) int fd = open(url + strlen("file://"), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    CLEANUP(fd_close) int fd = open(url + strlen("file://"), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
     return mark_of(fd, ret, e);
 }
@@ -150,7 +135,7 @@ static void file_free(struct staging_file **fp)
     stream_digest_free(&f->digest);
     stream_digest_free(&f->asked);
     inspect_free(&f->inspect);
-    fd_drop(&f->fd);
+    fd_close(&f->fd);
     mem_free(f);
 }
 
@@ -400,7 +385,7 @@ static int facts_write(struct import *im, const struct facts *f, const char *ste
 
 static int put_in_place(struct import *im, const char *from, struct error *e)
 {
-    CLEANUP(fd_drop) int dir = -1;
+    CLEANUP(fd_close) int dir = -1;
     char whole[PATH_MAX];
 
     if (staging_path(im->settings, im->image_id, whole, sizeof whole, e) < 0)
@@ -461,7 +446,7 @@ static bool is_ours(const struct import *im, int fd)
 /* Opens the file of this name if it is the one that is known; -1, without an error when it is not. */
 static int open_known(const struct import *im, const char *path, const struct staged *known, struct error *e)
 {
-    CLEANUP(fd_drop) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     char mark[STAGING_MARK_MAX];
     struct error ignored;
 
@@ -487,7 +472,7 @@ static int find_known(struct import *im, const struct staged *known, struct erro
             return -1;
         fd = open_known(im, path, known, e);
         if (fd >= 0 && put_in_place(im, path, e) < 0)
-            fd_drop(&fd);
+            fd_close(&fd);
     }
     return fd;
 }
@@ -511,7 +496,7 @@ int staging_here(struct import *im, bool *ret, struct error *e)
     error_clear(e);
     fd = known ? find_known(im, known, e) : -1;
     *ret = fd >= 0;
-    fd_drop(&fd);
+    fd_close(&fd);
     return e->kind ? -1 : 0;
 }
 

@@ -30,9 +30,7 @@ PyObject *blocks_make(PyObject *type, int fd, uint64_t offset, uint64_t len, voi
 
 static void shut(struct blocks *b)
 {
-    if (b->fd >= 0)
-        close(b->fd);
-    b->fd = -1;
+    fd_close(&b->fd);
 }
 
 /* All of n bytes; 0 when the file ends before, -1 with errno set. */

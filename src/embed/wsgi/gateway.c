@@ -343,8 +343,7 @@ void gateway_complain(struct gateway *g, const char *text)
 
 void gateway_end(struct gateway *g)
 {
-    if (g->file >= 0)
-        close(g->file);
+    fd_close(&g->file);
     Py_XDECREF(g->read);
     Py_XDECREF(g->piece);
     Py_XDECREF(g->write);

@@ -152,8 +152,7 @@ void gateway_arrive(struct gateway *g, struct date *date, struct arena *a)
 void gateway_free(struct gateway *g)
 {
     body_forget(g);
-    if (g->rest.fd >= 0)
-        close(g->rest.fd);
+    fd_close(&g->rest.fd);
     arena_free(g->arena);
     str_done(&g->own);
     mem_free(g->memory);

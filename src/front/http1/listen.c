@@ -286,12 +286,6 @@ static struct listener *listener_add(struct http1 *h, enum http1_protocol p, con
     return n;
 }
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
-
 static int fail(struct error *e, const char *what, const char *name)
 {
     return error_errno(e, errno == EADDRINUSE ? ERROR_CONFLICT : ERROR_INVALID, errno, "cannot %s %s", what,
@@ -366,7 +360,7 @@ static int listen_address(struct http1 *h, enum http1_protocol p, const char *ho
         int fd = tcp_socket(a, true);
 
         if (fd < 0 || listen(fd, backlog) < 0 || getsockname(fd, (struct sockaddr *)&bound, &len) < 0) {
-            close_fd(&fd);
+            fd_close(&fd);
             return -1;
         }
         if (p == HTTP1_UWSGI)
@@ -404,7 +398,7 @@ static int resolve(const char *host, uint16_t port, struct addrinfo **ret)
     if (any) {
         fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
         hints.ai_family = fd >= 0 ? AF_INET6 : AF_INET;
-        close_fd(&fd);
+        fd_close(&fd);
     }
     return getaddrinfo(any ? NULL : host, service, &hints, ret);
 }
@@ -448,7 +442,7 @@ static int share(struct http1 *h, struct listener *from, int fd)
 /* Removes a socket file that nobody listens on. */
 static int clear_path(const struct sockaddr_un *a)
 {
-    CLEANUP(close_fd) int fd = -1;
+    CLEANUP(fd_close) int fd = -1;
     struct stat st;
 
     if (lstat(a->sun_path, &st) < 0)
@@ -471,7 +465,7 @@ int http1_listen_unix(struct http1 *h, enum http1_protocol p, const char *path, 
                       struct error *e)
 {
     struct sockaddr_un a = { .sun_family = AF_UNIX };
-    CLEANUP(close_fd) int fd = -1;
+    CLEANUP(fd_close) int fd = -1;
     struct listener *from;
     struct stat st;
 
@@ -538,7 +532,7 @@ void listeners_close(struct http1 *h)
         struct listener *n = h->listeners;
 
         h->listeners = n->next;
-        close_fd(&n->fd);
+        fd_close(&n->fd);
         mem_free(n->path);
         mem_free(n);
     }

@@ -258,12 +258,9 @@ void loop_close(struct loop *l)
     if (!l->h)
         return;
     loop_close_doors(l);
-    if (l->epoll >= 0)
-        close(l->epoll);
-    if (l->event >= 0)
-        close(l->event);
-    if (l->reserve >= 0)
-        close(l->reserve);
+    fd_close(&l->epoll);
+    fd_close(&l->event);
+    fd_close(&l->reserve);
     mem_free(l->scratch.data);
     str_done(&l->out);
     arena_free(l->arena);
