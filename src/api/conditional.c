@@ -47,10 +47,10 @@ void request_validators_add(struct request *rq, const struct http_validators *v)
     headers_add(rq->arena, &rq->headers, "Cache-Control", ask_each_time);
 }
 
-void request_version_add(struct request *rq, const char *tag)
+void request_version_add(struct request *rq, const char *etag)
 {
-    if (tag)
-        headers_add(rq->arena, &rq->headers, "ETag", tag);
+    if (etag)
+        headers_add(rq->arena, &rq->headers, "ETag", etag);
 }
 
 bool request_is_conditional(struct request *rq)
@@ -73,7 +73,7 @@ int request_conditions(struct request *rq, const struct http_validators *v, bool
     return verdict == HTTP_HOLDS || verdict == HTTP_UNCHANGED ? 0 : failed(verdict, e);
 }
 
-/* A date says nothing more to a cache that has a tag (RFC 9110 section 15.4.5). */
+/* A date says nothing more to a cache that has an ETag (RFC 9110 section 15.4.5). */
 int respond_unchanged(struct request *rq, const struct http_validators *v)
 {
     struct http_validators told = *v;
@@ -94,7 +94,7 @@ int request_conditions_on_nothing(struct request *rq, struct error *e)
 
 /* ---- documents ---- */
 
-const char *document_tag(struct request *rq, const struct str *body)
+const char *document_etag(struct request *rq, const struct str *body)
 {
     char sum[STREAM_FINGERPRINT_MAX];
 
@@ -103,9 +103,9 @@ const char *document_tag(struct request *rq, const struct str *body)
 
 /* A document's date has whole seconds, in which it may have changed twice: good enough for a client that asks
  * by date before it writes, too little for a 304. */
-static int change_conditions(struct request *rq, const char *tag, int64_t modified_us, struct error *e)
+static int change_conditions(struct request *rq, const char *etag, int64_t modified_us, struct error *e)
 {
-    struct http_validators v = { .exists = true, .etag = tag, .modified_us = modified_us };
+    struct http_validators v = { .exists = true, .etag = etag, .modified_us = modified_us };
     bool unchanged;
 
     return request_conditions(rq, &v, &unchanged, e);
@@ -114,12 +114,12 @@ static int change_conditions(struct request *rq, const char *tag, int64_t modifi
 int request_document_conditions(struct request *rq, const struct str *body, int64_t modified_us,
                                 struct error *e)
 {
-    return change_conditions(rq, document_tag(rq, body), modified_us, e);
+    return change_conditions(rq, document_etag(rq, body), modified_us, e);
 }
 
 int respond_document(struct request *rq, const struct str *body, struct error *e)
 {
-    struct http_validators v = { .exists = true, .etag = document_tag(rq, body) };
+    struct http_validators v = { .exists = true, .etag = document_etag(rq, body) };
     bool unchanged;
 
     if (request_conditions(rq, &v, &unchanged, e) < 0)
@@ -132,16 +132,16 @@ int respond_document(struct request *rq, const struct str *body, struct error *e
 
 /* ---- images ---- */
 
-const char *image_tag(struct request *rq, const struct image *im)
+const char *image_etag(struct request *rq, const struct image *im)
 {
     CLEANUP(str_done) struct str body = STR_INIT;
     struct image_doc_options doc = image_doc_options(rq, im);
 
     image_doc_write(&body, im, &doc);
-    return document_tag(rq, &body);
+    return document_etag(rq, &body);
 }
 
 int request_image_conditions(struct request *rq, const struct image *im, struct error *e)
 {
-    return request_is_conditional(rq) ? change_conditions(rq, image_tag(rq, im), im->updated_us, e) : 0;
+    return request_is_conditional(rq) ? change_conditions(rq, image_etag(rq, im), im->updated_us, e) : 0;
 }

@@ -240,17 +240,17 @@ static int changes_write(struct request *rq, struct db_conn *c, const struct pat
 
 /* Of what a read shows from now on: the rows may have another order than the patch. NULL: this caller will be
  * shown nothing. */
-static const char *saved_tag(struct request *rq)
+static const char *saved_etag(struct request *rq)
 {
     struct image *im;
     struct error e;
 
-    return request_image(rq, &im, &e) < 0 ? NULL : image_tag(rq, im);
+    return request_image(rq, &im, &e) < 0 ? NULL : image_etag(rq, im);
 }
 
 /* The image as it is now, changed and saved, or untouched. */
 static int changes_save(struct request *rq, const struct patch_change *changes, size_t n, struct image **ret,
-                        const char **ret_tag, struct error *e)
+                        const char **ret_etag, struct error *e)
 {
     struct leftovers left = { .stores = rq->api->stores };
     struct db_conn *c;
@@ -261,7 +261,7 @@ static int changes_save(struct request *rq, const struct patch_change *changes, 
         db_rollback(c);
         return -1;
     }
-    *ret_tag = saved_tag(rq);
+    *ret_etag = saved_etag(rq);
     if (db_commit(c, e) < 0)
         return -1;
     leftovers_remove(&left, c);
@@ -274,7 +274,7 @@ int image_patch(struct request *rq, struct error *e)
     struct image_doc_options doc;
     struct patch_change *changes;
     enum patch_dialect dialect = PATCH_V21;
-    const char *tag;
+    const char *etag;
     struct image *im;
     size_t n;
 
@@ -286,12 +286,12 @@ int image_patch(struct request *rq, struct error *e)
         (n == 0 && request_allowed(rq, "get_image", im, e) < 0) || changes_try(rq, im, changes, n, e) < 0)
         return -1;
     if (n == 0)
-        tag = image_tag(rq, im);
-    else if (changes_save(rq, changes, n, &im, &tag, e) < 0)
+        etag = image_etag(rq, im);
+    else if (changes_save(rq, changes, n, &im, &etag, e) < 0)
         return -1;
     request_db_release(rq);
     doc = image_doc_options(rq, im);
     image_doc_write(&body, im, &doc);
-    request_version_add(rq, tag);
+    request_version_add(rq, etag);
     return respond_json(rq, 200, &body);
 }

@@ -170,7 +170,7 @@ int image_create(struct request *rq, struct error *e)
     headers_addf(rq->arena, &rq->headers, "Location", "%s/v2/images/%s", request_base(rq), im->id);
     if (*rq->settings->import_methods)
         headers_add(rq->arena, &rq->headers, "OpenStack-image-import-methods", rq->settings->import_methods);
-    request_version_add(rq, document_tag(rq, &body));
+    request_version_add(rq, document_etag(rq, &body));
     stores_add_header(rq);
     return respond_json(rq, 201, &body);
 }

@@ -28,7 +28,7 @@ static int member_answer(struct request *rq, const struct image *im, const struc
 
     member_write(&body, im, m, as_given);
     if (str_eq(rq->http->method, "PUT")) /* a POST is to the list */
-        request_version_add(rq, document_tag(rq, &body));
+        request_version_add(rq, document_etag(rq, &body));
     return respond_json(rq, 200, &body);
 }
 

@@ -145,11 +145,11 @@ int request_document_conditions(struct request *rq, const struct str *body, int6
 int request_conditions_on_nothing(struct request *rq, struct error *e) MUST_CHECK;
 /* The ETag of a document, and of the one that the caller would be shown of the image; NULL: none could be
  * made. */
-const char *document_tag(struct request *rq, const struct str *body);
-const char *image_tag(struct request *rq, const struct image *im);
+const char *document_etag(struct request *rq, const struct str *body);
+const char *image_etag(struct request *rq, const struct image *im);
 /* For the answer to a read, and for the answer to a change: which version there is now. */
 void request_validators_add(struct request *rq, const struct http_validators *v);
-void request_version_add(struct request *rq, const char *tag);
+void request_version_add(struct request *rq, const char *etag);
 int respond_unchanged(struct request *rq, const struct http_validators *v); /* 304 */
 
 /* What stands before the routes. *ret_done: answered; a failure: nobody else may answer. */

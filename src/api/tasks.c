@@ -85,7 +85,7 @@ int task_created(struct request *rq, const struct task *t)
 
     task_write(&body, t, true);
     headers_addf(rq->arena, &rq->headers, "Location", "%s/v2/tasks/%s", request_base(rq), t->id);
-    request_version_add(rq, document_tag(rq, &body));
+    request_version_add(rq, document_etag(rq, &body));
     return respond_json(rq, 201, &body);
 }
 
