@@ -488,7 +488,7 @@ int fs_put_write(struct store_put *put, const void *buf, size_t n, struct error 
 /* ---- commit and abort ---- */
 
 /* The object's name for the file, unless it is taken. */
-static int put_link(struct fs_put *p)
+static int put_publish(struct fs_put *p)
 {
     char path[32];
 
@@ -520,7 +520,7 @@ int fs_put_commit(struct store_put *put, struct store_location *ret, struct erro
 
     POINT("store.synced");
     flock(p->dir, LOCK_EX);
-    if (put_link(p) == 0)
+    if (put_publish(p) == 0)
         p->linked = true;
     else
         err = errno;
