@@ -30,7 +30,7 @@ struct import {
     struct staging_hash expected[STAGING_EXPECTED_MAX]; /* of what is fetched; md5 and another */
     size_t n_expected;
     json_t *arguments;
-    int64_t told_us; /* monotonic; import_alive()'s */
+    int64_t told_us; /* monotonic; import_progress() told the task last */
 };
 
 /* What the image tells of its import. */
@@ -75,7 +75,7 @@ int import_step_commit(struct import *im, struct db_conn *c, const char *step, s
 int import_note_set(struct import *im, const char *name, const char *value, struct error *e) MUST_CHECK;
 /* What the task says of itself, at most once a minute; keeps the job's lease, and fails when the import is to
  * stop. To be called while bytes move. */
-int import_alive(struct import *im, const char *message, struct error *e) MUST_CHECK;
+int import_progress(struct import *im, const char *message, struct error *e) MUST_CHECK;
 
 /* What IMPORTING_TO_STORES and FAILED_IMPORT say of the store from now on. */
 void import_tell_store(struct import *im, struct image *now, const char *store, bool importing, bool failed);

@@ -38,12 +38,12 @@ int import_step_commit(struct import *im, struct db_conn *c, const char *step, s
     return 0;
 }
 
-int import_alive(struct import *im, const char *message, struct error *e)
+int import_progress(struct import *im, const char *message, struct error *e)
 {
     CLEANUP(db_release) struct db_conn *c = NULL;
     int64_t now = clock_mono_us();
 
-    if (job_alive(im->run, e) < 0)
+    if (job_lease_renew(im->run, e) < 0)
         return -1;
     if (!message || now - im->told_us < TELL_SECONDS * CLOCK_SECOND)
         return 0;

@@ -9,12 +9,12 @@
 
 #include "work/object.h"
 
-static int alive(void *arg, uint64_t bytes, struct error *e)
+static int copy_progress(void *arg, uint64_t bytes, struct error *e)
 {
     struct import *im = arg;
 
     job_fetch_moved(im->run, bytes);
-    return import_alive(arg, NULL, e);
+    return import_progress(arg, NULL, e);
 }
 
 static int data_check(const struct import *im, const struct staged *s, struct error *e)
@@ -43,7 +43,7 @@ static int copy_from(struct import *im, struct store *s, const char *url, struct
         job_fetch_begin(im->run);
     if (object_open(s, url, &object, e) < 0 || staging_begin(im, ".part", false, &f, &at, e) < 0)
         return -1;
-    if (stream_pump(&source, sinks, staging_sinks(f, sinks), alive, im, &bytes, e) < 0)
+    if (stream_pump(&source, sinks, staging_sinks(f, sinks), copy_progress, im, &bytes, e) < 0)
         return -1;
     return staging_commit(&f, e);
 }

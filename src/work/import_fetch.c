@@ -267,12 +267,12 @@ static int moved(void *arg, uint64_t bytes, struct error *e)
 
     job_fetch_moved(t->im->run, t->begun + bytes);
     snprintf(text, sizeof text, "Downloaded %llu MiB", (unsigned long long)((t->begun + bytes) >> 20));
-    return import_alive(t->im, text, e);
+    return import_progress(t->im, text, e);
 }
 
 static int waits(void *arg, struct error *e)
 {
-    return import_alive(arg, NULL, e);
+    return import_progress(arg, NULL, e);
 }
 
 static int pull(struct transfer *t, struct error *e)

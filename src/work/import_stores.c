@@ -186,13 +186,13 @@ static ssize_t staged_read(void *arg, void *buf, size_t n, struct error *e)
     return got;
 }
 
-static int storing_alive(void *arg, uint64_t bytes, struct error *e)
+static int storing_progress(void *arg, uint64_t bytes, struct error *e)
 {
     char text[64];
 
     POINT("import.moved");
     snprintf(text, sizeof text, "Copied %llu MiB", (unsigned long long)(bytes >> 20));
-    return import_alive(arg, text, e);
+    return import_progress(arg, text, e);
 }
 
 static int group_pump(struct storing *s, struct target *targets, size_t n, struct error *e)
@@ -208,7 +208,7 @@ static int group_pump(struct storing *s, struct target *targets, size_t n, struc
     if (n_sinks == 0)
         return 0;
     s->read = 0;
-    if (stream_pump(&source, sinks, n_sinks, storing_alive, s->im, &bytes, e) < 0)
+    if (stream_pump(&source, sinks, n_sinks, storing_progress, s->im, &bytes, e) < 0)
         return -1;
     if (bytes == (uint64_t)s->staged->size)
         return 0;

@@ -233,7 +233,7 @@ static int keep_alive(void *arg, uint64_t bytes, struct error *e)
     job_fetch_moved(r->run, bytes);
     job_moved(r->run, bytes - r->counted);
     r->counted = bytes;
-    return job_alive(r->run, e);
+    return job_lease_renew(r->run, e);
 }
 
 static int sums_make(struct job_run *r, const struct wanted *w, struct object_sums *ret, struct error *e)

@@ -25,7 +25,7 @@ static int condemned(struct job_run *r, struct db_conn *c, struct arena *a, stru
     return now->giving_up ? error_set(e, now->giving_up_kind, "%s", now->giving_up) : 0;
 }
 
-int job_alive(struct job_run *r, struct error *e)
+int job_lease_renew(struct job_run *r, struct error *e)
 {
     CLEANUP(db_release) struct db_conn *c = NULL;
     CLEANUP(arena_end) struct arena *a = NULL;

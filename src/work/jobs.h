@@ -43,7 +43,7 @@ extern const struct job_kind job_location, job_import, job_task;
 const struct job_kind *job_kind_find(const char *name); /* NULL: of a later release */
 
 /* To be called while bytes move: keeps the lease and says when to stop. */
-int job_alive(struct job_run *r, struct error *e) MUST_CHECK;
+int job_lease_renew(struct job_run *r, struct error *e) MUST_CHECK;
 /* What is kept of the step that goes on, as this try found it: more than an earlier one found is progress. */
 int job_reached(struct job_run *r, uint64_t at, struct error *e) MUST_CHECK;
 /* The end of the job, of its image's lock and of its task, in the transaction of the last effect. told is

@@ -169,7 +169,7 @@ static int watch(struct import *im, const struct plugin_child *child, struct run
         if (clock_mono_us() > r->until_us)
             return error_set(e, ERROR_TOO_LARGE, "The conversion takes more than %" PRId64 " seconds.",
                              child->timeout);
-        if (import_alive(im, child->message, e) < 0)
+        if (import_progress(im, child->message, e) < 0)
             return -1;
     }
 }

@@ -61,13 +61,13 @@ static ssize_t plain_read(void *arg, void *buf, size_t n, struct error *e)
     return got;
 }
 
-static int still_alive(void *arg, uint64_t bytes, struct error *e)
+static int decompress_progress(void *arg, uint64_t bytes, struct error *e)
 {
     struct decompression *d = arg;
     char message[64];
 
     snprintf(message, sizeof message, "Decompressed %" PRIu64 " MiB", bytes >> 20);
-    return import_alive(d->im, message, e);
+    return import_progress(d->im, message, e);
 }
 
 static int decompress(struct decompression *d, struct error *e)
@@ -81,7 +81,7 @@ static int decompress(struct decompression *d, struct error *e)
     if (staging_begin(d->im, ".new", false, &file, &at, e) < 0)
         return -1;
     n = staging_sinks(file, sinks);
-    if (stream_pump(&source, sinks, n, still_alive, d, &bytes, e) < 0)
+    if (stream_pump(&source, sinks, n, decompress_progress, d, &bytes, e) < 0)
         return -1;
     log_debug("image %s: %s data became %" PRIu64 " bytes", d->im->image_id, d->format, bytes);
     POINT("unpack.made");

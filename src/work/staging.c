@@ -155,9 +155,9 @@ static ssize_t file_read(void *arg, void *buf, size_t n, struct error *e)
     return got < 0 ? error_errno(e, ERROR_INTERNAL, errno, "The staged data cannot be read.") : got;
 }
 
-static int reread_alive(void *arg, uint64_t bytes UNUSED, struct error *e)
+static int reread_progress(void *arg, uint64_t bytes UNUSED, struct error *e)
 {
-    return import_alive(arg, NULL, e);
+    return import_progress(arg, NULL, e);
 }
 
 /* Bytes that are there already, for the hashes. */
@@ -174,7 +174,7 @@ static int reread(struct staging_file *f, struct error *e)
     if (lseek(f->fd, 0, SEEK_SET) < 0)
         return error_errno(e, ERROR_INTERNAL, errno, "The staged data cannot be read.");
     posix_fadvise(f->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    return stream_pump(&source, sinks, n, reread_alive, f->im, &f->bytes, e);
+    return stream_pump(&source, sinks, n, reread_progress, f->im, &f->bytes, e);
 }
 
 /* Whether the digest that every file has tells of this one. */
