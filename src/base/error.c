@@ -26,6 +26,8 @@ const struct error_kind_info error_kinds[ERROR_KINDS] = {
     [ERROR_UNAVAILABLE]     = { "unavailable",     503, LOG_ERROR   },
     [ERROR_ABORTED]         = { "aborted",         499, LOG_INFO    },
     [ERROR_WOULD_BLOCK]     = { "would-block",     503, LOG_DEBUG   },
+    [ERROR_AGAIN]           = { "again",           503, LOG_ERROR   },
+    [ERROR_UNCERTAIN]       = { "uncertain",       503, LOG_ERROR   },
 };
 /* clang-format on */
 

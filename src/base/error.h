@@ -28,6 +28,8 @@ enum error_kind {
     ERROR_UNAVAILABLE,     /* a medium or the database refuses now: 503 */
     ERROR_ABORTED,         /* the client went away; nobody reads an answer */
     ERROR_WOULD_BLOCK,     /* only under DB_NOWAIT: run the request again on a worker */
+    ERROR_AGAIN,           /* the database undid the transaction, which may succeed now: 503 (db/db.h) */
+    ERROR_UNCERTAIN,       /* no answer to a commit, so it may have gone through or not: 503 (db/db.h) */
     ERROR_KINDS
 };
 

@@ -13,15 +13,6 @@ enum {
 
 static const struct db_driver *const drivers[] = { &db_sqlite, &db_fault };
 
-enum operation {
-    OPERATION_CONNECT,
-    OPERATION_BEGIN_WRITE,
-    OPERATION_READ,
-    OPERATION_WRITE,
-    OPERATION_COMMIT,
-    OPERATIONS
-};
-
 static struct metric seconds = {
     "glint_db_seconds",
     "Time of database calls: waiting for the writer's place, statements, commits.",
@@ -33,7 +24,7 @@ struct pool {
     pthread_mutex_t lock;
     struct db_conn *idle;
     unsigned n_idle, max_idle;
-    struct metric_series *timing[OPERATIONS];
+    struct metric_series *timing[DB_OPERATIONS];
 };
 
 struct text_entry {
@@ -56,7 +47,7 @@ struct cache {
     uint64_t tick;
 };
 
-static void observe(const struct db *db, enum operation op, int64_t since_us)
+void db_observe(const struct db *db, enum db_operation op, int64_t since_us)
 {
     const struct pool *p = db->pool;
 
@@ -88,7 +79,7 @@ static const struct db_driver *driver_of(const char *url)
 
 int db_open(const char *url, bool create, unsigned pool, struct db **ret, struct error *e)
 {
-    static const char *const names[OPERATIONS] = { "connect", "begin_write", "read", "write", "commit" };
+    static const char *const names[DB_OPERATIONS] = { "connect", "begin_write", "read", "write", "commit" };
     const struct db_driver *driver = driver_of(url);
     struct pool *p;
 
@@ -99,14 +90,14 @@ int db_open(const char *url, bool create, unsigned pool, struct db **ret, struct
     p = mem_new(sizeof *p);
     pthread_mutex_init(&p->lock, NULL);
     p->max_idle = pool;
-    for (int i = 0; i < OPERATIONS; i++)
+    for (int i = 0; i < DB_OPERATIONS; i++)
         p->timing[i] = metric_series(&seconds, names[i], NULL, NULL);
     (*ret)->driver = driver;
     (*ret)->pool = p;
     return 0;
 }
 
-static void conn_free(struct db_conn *c)
+static void cache_free(struct db_conn *c)
 {
     struct cache *cache = c->cache;
     const struct db_driver *driver = c->db->driver;
@@ -120,7 +111,13 @@ static void conn_free(struct db_conn *c)
     }
     mem_free(cache->literals);
     mem_free(cache);
-    driver->disconnect(c);
+    c->cache = NULL;
+}
+
+static void conn_free(struct db_conn *c)
+{
+    cache_free(c);
+    c->db->driver->disconnect(c);
 }
 
 void db_close(struct db *db)
@@ -180,10 +177,25 @@ int db_acquire(struct db *db, enum db_wait wait, struct db_conn **ret, struct er
             return -1;
         c->db = db;
         c->cache = mem_new(sizeof(struct cache));
-        observe(db, OPERATION_CONNECT, start);
+        db_observe(db, DB_OPERATION_CONNECT, start);
     }
     db->driver->set_wait(c, wait);
     *ret = c;
+    return 0;
+}
+
+int db_revive(struct db_conn *c, struct error *e)
+{
+    int64_t start = clock_mono_us();
+
+    db_reset_all(c);
+    cache_free(c);
+    c->cache = mem_new(sizeof(struct cache));
+    c->seen = 0;
+    if (c->db->driver->reconnect(c, e) < 0)
+        return -1;
+    c->broken = false;
+    db_observe(c->db, DB_OPERATION_CONNECT, start);
     return 0;
 }
 
@@ -193,11 +205,11 @@ static void stmt_done(struct db_stmt *s)
         return;
     s->active = false;
     s->conn->active--;
-    observe(s->conn->db, s->conn->in_write ? OPERATION_WRITE : OPERATION_READ, s->started_us);
+    db_observe(s->conn->db, s->conn->in_write ? DB_OPERATION_WRITE : DB_OPERATION_READ, s->started_us);
 }
 
 /* A statement left in the middle of its rows would hold its snapshot for ever. */
-static void reset_all(struct db_conn *c)
+void db_reset_all(struct db_conn *c)
 {
     struct cache *cache = c->cache;
 
@@ -218,7 +230,7 @@ void db_release(struct db_conn **at)
         return;
     *at = NULL;
     db_rollback(c);
-    reset_all(c);
+    db_reset_all(c);
     p = c->db->pool;
     pthread_mutex_lock(&p->lock);
     if (p->n_idle < p->max_idle && !c->broken) {
@@ -237,67 +249,19 @@ enum db_dialect db_conn_dialect(const struct db_conn *c)
     return c->db->driver->dialect;
 }
 
-/* ---- transactions ---- */
+/* ---- statements that fail ---- */
 
-static int begin(struct db_conn *c, bool write, struct error *e)
+/* Within a transaction that the database undid nothing may run: it would stand outside of it. */
+static bool refused(const struct db_conn *c, struct error *e)
 {
-    if (c->in_transaction)
-        return error_set(e, ERROR_INTERNAL, "A transaction is open already");
-    reset_all(c); /* an old snapshot could not become the writer's */
-    if (c->db->driver->begin(c, write, e) < 0)
-        return -1;
-    c->in_transaction = true;
-    c->in_write = write;
-    return 0;
+    return c->undone && db_undone(e) < 0;
 }
 
-int db_begin_read(struct db_conn *c, struct error *e)
+static int failed(struct db_conn *c, const struct error *e)
 {
-    return begin(c, false, e);
-}
-
-int db_begin_write(struct db_conn *c, struct error *e)
-{
-    int64_t start = clock_mono_us();
-    int result = begin(c, true, e);
-
-    observe(c->db, OPERATION_BEGIN_WRITE, start);
-    return result;
-}
-
-int db_commit(struct db_conn *c, struct error *e)
-{
-    bool write = c->in_write;
-    int64_t start;
-    int result;
-
-    if (!c->in_transaction)
-        return error_set(e, ERROR_INTERNAL, "No transaction is open");
-    reset_all(c);
-    start = write ? clock_mono_us() : 0;
-    c->in_transaction = c->in_write = false;
-    if (write)
-        POINT("db.commit");
-    result = c->db->driver->commit(c, e);
-    if (write)
-        POINT("db.committed");
-    if (write)
-        observe(c->db, OPERATION_COMMIT, start);
-    return result;
-}
-
-void db_rollback(struct db_conn *c)
-{
-    if (!c->in_transaction)
-        return;
-    reset_all(c);
-    c->in_transaction = c->in_write = false;
-    c->db->driver->rollback(c);
-}
-
-bool db_in_transaction(const struct db_conn *c)
-{
-    return c->in_transaction;
+    if (e->kind == ERROR_AGAIN && c->in_transaction)
+        c->undone = true;
+    return -1;
 }
 
 /* ---- statements by address ---- */
@@ -343,8 +307,10 @@ int db_prepare(struct db_conn *c, const char *sql, struct db_stmt **ret, struct 
         *ret = slot->stmt;
         return 0;
     }
-    if (c->db->driver->prepare(c, sql, ret, e) < 0)
+    if (refused(c, e))
         return -1;
+    if (c->db->driver->prepare(c, sql, ret, e) < 0)
+        return failed(c, e);
     (*ret)->conn = c;
     *slot = (struct literal_entry){ sql, *ret };
     cache->n_literals++;
@@ -396,8 +362,10 @@ int db_prepare_text(struct db_conn *c, const char *sql, struct db_stmt **ret, st
             return 0;
         }
     }
-    if (c->db->driver->prepare(c, sql, &s, e) < 0)
+    if (refused(c, e))
         return -1;
+    if (c->db->driver->prepare(c, sql, &s, e) < 0)
+        return failed(c, e);
     s->conn = c;
     slot = text_slot(c);
     if (!slot) {
@@ -445,6 +413,8 @@ int db_step(struct db_stmt *s, struct error *e)
 {
     int result;
 
+    if (refused(s->conn, e))
+        return -1;
     if (!s->active) {
         s->active = true;
         s->conn->active++;
@@ -453,7 +423,7 @@ int db_step(struct db_stmt *s, struct error *e)
     result = s->conn->db->driver->step(s, e);
     if (result <= 0)
         stmt_done(s);
-    return result;
+    return result < 0 ? failed(s->conn, e) : result;
 }
 
 void db_reset(struct db_stmt *s)
@@ -476,7 +446,9 @@ int db_run(struct db_stmt *s, int64_t *ret_changed, struct error *e)
 
 int db_script(struct db_conn *c, const char *sql, struct error *e)
 {
-    return c->db->driver->script(c, sql, e);
+    if (refused(c, e))
+        return -1;
+    return c->db->driver->script(c, sql, e) < 0 ? failed(c, e) : 0;
 }
 
 bool db_is_null(struct db_stmt *s, int col)
@@ -514,7 +486,9 @@ int64_t db_last_id(struct db_conn *c)
 
 int db_has_table(struct db_conn *c, const char *name, bool *ret, struct error *e)
 {
-    return c->db->driver->has_table(c, name, ret, e);
+    if (refused(c, e))
+        return -1;
+    return c->db->driver->has_table(c, name, ret, e) < 0 ? failed(c, e) : 0;
 }
 
 int db_changed(struct db_conn *c, bool *ret, struct error *e)

@@ -5,7 +5,8 @@
  * Threads: a struct db (pool) is shared; a connection and what hangs on it belong to one thread at a time.
  * Statements are prepared once per connection and cached by the address of their text: pass string literals.
  * Error kinds: ERROR_UNAVAILABLE (cannot connect, disk full, lost connection), ERROR_CONFLICT (unique key,
- * foreign key; detail names it), ERROR_WOULD_BLOCK (DB_NOWAIT only), ERROR_INTERNAL (our SQL is wrong). */
+ * foreign key; detail names it), ERROR_WOULD_BLOCK (DB_NOWAIT only), ERROR_INTERNAL (our SQL is wrong).
+ * ERROR_AGAIN (the transaction was undone for a reason that passes) stays within units, below. */
 #ifndef DB_DB_H
 #define DB_DB_H
 
@@ -32,15 +33,60 @@ enum db_wait {
 int db_acquire(struct db *db, enum db_wait wait, struct db_conn **ret, struct error *e) MUST_CHECK;
 void db_release(struct db_conn **c); /* rolls back what was not committed; takes NULL; for CLEANUP */
 
-/* ---- transactions ---- */
+/* ---- reading ---- */
 
-/* Read: one snapshot for all that follows. Write: takes the writer's place at once (in order of
- * arrival within the process), so that nothing inside can fail for a lock. Committed means durable. */
+/* One snapshot for all that follows, until db_commit() or db_rollback(). */
 int db_begin_read(struct db_conn *c, struct error *e) MUST_CHECK;
-int db_begin_write(struct db_conn *c, struct error *e) MUST_CHECK;
 int db_commit(struct db_conn *c, struct error *e) MUST_CHECK;
 void db_rollback(struct db_conn *c); /* harmless outside a transaction */
 bool db_in_transaction(const struct db_conn *c);
+
+/* ---- writing: units of work ---- */
+
+/* All that is written is written by units: functions that db_write() runs in a transaction of their own, and
+ * runs again, whole, where the database undid them for a reason that passes: a deadlock, a serialisation or
+ * certification failure, a connection lost before COMMIT was sent (ERROR_AGAIN). It tries ten times, with
+ * random pauses, in a new session where the old one was lost; then it says ERROR_UNAVAILABLE. So run():
+ *  - can be repeated: it sets all that it hands out in arg anew, and takes nothing over from a try before;
+ *  - does nothing outside the database that cannot be done twice, or before a rollback: files, sockets and
+ *    notices come before or after the unit;
+ *  - decides by rows that it read itself, within the transaction: see "Locks".
+ * It need not hand an ERROR_AGAIN through: the connection remembers, refuses further statements, and the unit
+ * is repeated whatever run() returned. It returns 0 to commit, 1 to roll back without failing, -1 to fail.
+ *
+ * Where COMMIT was sent and not answered nobody knows whether the unit went through (ERROR_UNCERTAIN). Then
+ * went_through() is asked, in a new session and in the transaction that would repeat the unit, so that it
+ * waits for what the lost session still holds: do the rows say that an earlier run of *this* unit was
+ * committed? Telling its own rows from equal ones of others takes something of its own: an id, a holder, a
+ * time. It leaves in arg what run() hands out. db_unit_idempotent() is for units that give the same rows
+ * when they are applied twice: they are repeated. ERROR_UNCERTAIN comes back only where the question
+ * cannot be answered either.
+ *
+ * Within another unit on the same connection a unit is a part of it: run() is called, and the outer one is
+ * repeated. Threads: a unit runs on the caller's thread; a const struct db_unit is shared. */
+struct db_unit {
+    const char *name; /* "image.create": in the log, and for tests */
+    int (*run)(struct db_conn *c, void *arg, struct error *e);
+    int (*went_through)(struct db_conn *c, void *arg, bool *ret, struct error *e);
+};
+int db_write(struct db *db, const struct db_unit *unit, void *arg, struct error *e) MUST_CHECK;
+/* With a connection at hand; outside a read transaction. */
+int db_write_on(struct db_conn *c, const struct db_unit *unit, void *arg, struct error *e) MUST_CHECK;
+int db_unit_idempotent(struct db_conn *c, void *arg, bool *ret, struct error *e);
+
+/* Locks. Some databases let units run side by side; what a unit decides by must not change until it commits:
+ *  - rows that it loads are locked: model/ asks by DB_FOR_UPDATE(c, "SELECT …"), which locks inside units and
+ *    reads elsewhere, so that no caller can forget it. Lock an image before what hangs on it;
+ *  - sums, counts and maxima cannot be locked so: they need the lock of a row that all who change them take
+ *    (the members of an image: the image's), or a named one, db_lock(), until the end of the transaction;
+ *  - UPDATE … WHERE status = :from needs none: it sees the row as it is.
+ * SQLite has one writer at a time: there none of this costs a statement. sql must be a literal. */
+#define DB_FOR_UPDATE(c, sql) (db_locks_rows(c) ? sql " FOR UPDATE" : sql)
+bool db_locks_rows(const struct db_conn *c);
+int db_lock(struct db_conn *c, const char *name, struct error *e) MUST_CHECK;
+
+/* For the units of tests, and of code that is not a unit yet. */
+int db_begin_write(struct db_conn *c, struct error *e) MUST_CHECK;
 
 /* ---- statements ---- */
 

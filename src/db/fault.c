@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The misbehaving twin: passes everything to another driver, but fails the n-th call that can fail, before
- * the other driver sees it. A commit that fails has undone the transaction, as drivers must. */
+ * the other driver sees it. A commit that fails has undone the transaction, as drivers must, unless its fault is
+ * that it went through. */
 #include "db/driver.h"
 
+#include <fcntl.h>
+#include <fnmatch.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 struct fault_db {
     struct db head;
@@ -46,6 +52,139 @@ static int trip(const char *call, struct error *e)
     error_set(e, (enum error_kind)atomic_load(&kind), "The database is not available");
     return error_detail(e, "injected into %s", call);
 }
+
+/* ---- faults of units ---- */
+
+static struct {
+    pthread_mutex_t lock;
+    enum db_fault kind;
+    long n, times;
+    const char *units;
+} armed = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+void db_fault_units(enum db_fault failure, long n, long times, const char *units)
+{
+    WITH_MUTEX(&armed.lock);
+
+    atomic_store(&fired, false);
+    armed.kind = failure;
+    armed.n = n;
+    armed.times = times;
+    armed.units = units;
+}
+
+static bool concerns(enum db_fault failure, const char *units, const char *unit, bool commit)
+{
+    return (failure == DB_FAULT_AGAIN || failure == DB_FAULT_LOST || commit) && fnmatch(units, unit, 0) == 0;
+}
+
+#ifdef GLINT_POINTS
+enum { FAULT_LINE_MAX = 256 };
+
+static void hit_note(const char *control, const char *kind_name, const char *unit, const char *call)
+{
+    char path[4096], line[FAULT_LINE_MAX + 64];
+    int len = snprintf(line, sizeof line, "%s %s %s\n", kind_name, unit, call), fd;
+
+    snprintf(path, sizeof path, "%s.hits", control);
+    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, line, (size_t)len) != len)
+        log_warning("the fault in %s is not noted", unit);
+    if (fd >= 0)
+        close(fd);
+}
+
+static enum db_fault kind_named(const char *name)
+{
+    static const char *const names[] = { "none", "again", "lost", "done", "undone" };
+
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (str_eq(names[i], name))
+            return (enum db_fault)i;
+    return DB_FAULT_NONE;
+}
+
+static enum db_fault count_down(int fd, const char *control, const char *unit, const char *call, bool commit)
+{
+    char line[FAULT_LINE_MAX], name[16], units[128];
+    ssize_t got = pread(fd, line, sizeof line - 1, 0);
+    enum db_fault found;
+    long n;
+    int len;
+
+    if (got <= 0)
+        return DB_FAULT_NONE;
+    line[got] = '\0';
+    if (sscanf(line, "%15s %ld %127s", name, &n, units) != 3)
+        return DB_FAULT_NONE;
+    found = kind_named(name);
+    if (found == DB_FAULT_NONE || !concerns(found, units, unit, commit))
+        return DB_FAULT_NONE;
+    len = n <= 1 ? 0 : snprintf(line, sizeof line, "%s %ld %s\n", name, n - 1, units);
+    if (pwrite(fd, line, (size_t)len, 0) != len || ftruncate(fd, len) < 0 || n > 1)
+        return DB_FAULT_NONE;
+    hit_note(control, name, unit, call);
+    return found;
+}
+
+/* The file's line counts calls of all processes. */
+static enum db_fault told_by_file(const char *unit, const char *call, bool commit)
+{
+    const char *control = getenv("GLINT_DB_FAULT");
+    int fd = control ? open(control, O_RDWR | O_CLOEXEC) : -1;
+    enum db_fault found = DB_FAULT_NONE;
+
+    if (fd < 0)
+        return DB_FAULT_NONE;
+    if (flock(fd, LOCK_EX) == 0)
+        found = count_down(fd, control, unit, call, commit);
+    close(fd);
+    return found;
+}
+#else
+static enum db_fault told_by_file(const char *unit UNUSED, const char *call UNUSED, bool commit UNUSED)
+{
+    return DB_FAULT_NONE;
+}
+#endif
+
+/* What is to happen to this call of a unit. */
+static enum db_fault unit_fault(const struct db_conn *c, const char *call)
+{
+    bool commit = str_eq(call, "commit");
+    WITH_MUTEX(&armed.lock);
+
+    if (!c->unit)
+        return DB_FAULT_NONE;
+    if (armed.kind == DB_FAULT_NONE)
+        return told_by_file(c->unit, call, commit);
+    if (!concerns(armed.kind, armed.units, c->unit, commit) || --armed.n > 0 || armed.n + armed.times <= 0)
+        return DB_FAULT_NONE;
+    atomic_store(&fired, true);
+    return armed.kind;
+}
+
+static int unit_fail(struct db_conn *c, enum db_fault failure, const char *call, struct error *e)
+{
+    bool commit_lost = failure == DB_FAULT_DONE || failure == DB_FAULT_UNDONE;
+
+    c->broken = failure != DB_FAULT_AGAIN;
+    error_set(e, commit_lost ? ERROR_UNCERTAIN : ERROR_AGAIN, "The database is not available");
+    return error_detail(e, "injected into %s", call);
+}
+
+/* For calls other than commit. */
+static int trip_on(struct db_conn *c, const char *call, struct error *e)
+{
+    enum db_fault failure;
+
+    if (trip(call, e) < 0)
+        return -1;
+    failure = unit_fault(c, call);
+    return failure == DB_FAULT_NONE ? 0 : unit_fail(c, failure, call, e);
+}
+
+/* ---- the driver ---- */
 
 static struct db_conn *conn(struct db_conn *c)
 {
@@ -122,20 +261,34 @@ static void fault_set_wait(struct db_conn *c, enum db_wait wait)
     driver(conn(c)->db)->set_wait(conn(c), wait);
 }
 
+static int fault_reconnect(struct db_conn *c, struct error *e)
+{
+    return trip("connect", e) < 0 ? -1 : driver(conn(c)->db)->reconnect(conn(c), e);
+}
+
 static int fault_begin(struct db_conn *c, bool write, struct error *e)
 {
-    return trip("begin", e) < 0 ? -1 : driver(conn(c)->db)->begin(conn(c), write, e);
+    return trip_on(c, "begin", e) < 0 ? -1 : driver(conn(c)->db)->begin(conn(c), write, e);
 }
 
 static int fault_commit(struct db_conn *c, struct error *e)
 {
     const struct db_driver *d = driver(conn(c)->db);
 
+    enum db_fault failure = DB_FAULT_NONE;
+
     if (trip("commit", e) < 0) {
         d->rollback(conn(c));
         return -1;
     }
-    return d->commit(conn(c), e);
+    failure = unit_fault(c, "commit");
+    if (failure == DB_FAULT_NONE || failure == DB_FAULT_DONE) {
+        if (d->commit(conn(c), e) < 0)
+            return -1;
+    } else {
+        d->rollback(conn(c));
+    }
+    return failure == DB_FAULT_NONE ? 0 : unit_fail(c, failure, "commit", e);
 }
 
 static void fault_rollback(struct db_conn *c)
@@ -143,12 +296,27 @@ static void fault_rollback(struct db_conn *c)
     driver(conn(c)->db)->rollback(conn(c));
 }
 
+/* The twin claims to have row locks, so that the statements that take them run in tests, but SQLite has none. */
+static const char *without_lock(const char *sql, char *room, size_t size)
+{
+    static const char suffix[] = " FOR UPDATE";
+    size_t n = strlen(sql), cut = sizeof suffix - 1;
+
+    if (n < cut || strcmp(sql + n - cut, suffix) != 0 || n >= size)
+        return sql;
+    memcpy(room, sql, n - cut);
+    room[n - cut] = '\0';
+    return room;
+}
+
 static int fault_prepare(struct db_conn *c, const char *sql, struct db_stmt **ret, struct error *e)
 {
+    char room[4096];
     struct fault_stmt *s;
     struct db_stmt *inner;
 
-    if (trip("prepare", e) < 0 || driver(conn(c)->db)->prepare(conn(c), sql, &inner, e) < 0)
+    sql = without_lock(sql, room, sizeof room);
+    if (trip_on(c, "prepare", e) < 0 || driver(conn(c)->db)->prepare(conn(c), sql, &inner, e) < 0)
         return -1;
     inner->conn = conn(c);
     s = mem_new(sizeof *s);
@@ -185,7 +353,7 @@ static void fault_reset(struct db_stmt *s)
 
 static int fault_step(struct db_stmt *s, struct error *e)
 {
-    if (trip("step", e) < 0) {
+    if (trip_on(s->conn, "step", e) < 0) {
         fault_reset(s);
         return -1;
     }
@@ -239,10 +407,10 @@ static int fault_forget(struct db_conn *c, struct error *e)
 
 /* clang-format off */
 const struct db_driver db_fault = {
-    .scheme = "fault",            .dialect = DB_SQLITE,
+    .scheme = "fault",            .dialect = DB_SQLITE,           .row_locks = true,
     .open = fault_open,           .close = fault_close,
     .connect = fault_connect,     .disconnect = fault_disconnect,
-    .set_wait = fault_set_wait,
+    .set_wait = fault_set_wait,   .reconnect = fault_reconnect,
     .begin = fault_begin,         .commit = fault_commit,         .rollback = fault_rollback,
     .prepare = fault_prepare,     .finish = fault_finish,
     .bind_text = fault_bind_text, .bind_int = fault_bind_int,     .bind_null = fault_bind_null,
