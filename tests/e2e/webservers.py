@@ -146,18 +146,19 @@ class Nginx:
 # ---------------------------------------------------------------- Apache httpd
 
 class Apache(httpd.Httpd):
-    """httpd with a site of deploy/httpd/ before a service. backend: {its text there: ours}; tls: files of certificate and key"""
-    proxy_modules = ('proxy', 'proxy_http', 'proxy_uwsgi', 'headers', 'remoteip', 'setenvif', 'env', 'log_config')
+    """httpd with a site of deploy/httpd/ before a service. backend: {its text there: ours}; tls: files of certificate and key;
+    load: lines before the site, of modules of ours"""
+    proxy_modules = ('proxy', 'proxy_http', 'proxy_uwsgi', 'headers', 'remoteip', 'setenvif', 'env', 'log_config', 'alias')
     tls_modules = ('socache_shmcb', 'ssl')
 
-    def __init__(self, directory, site, backend, tls=None, at_root=False, trusted=False, http2=False, **kw):
+    def __init__(self, directory, site, backend, tls=None, at_root=False, trusted=False, http2=False, load='', **kw):
         self.inner = glint.free_port()
         os.makedirs(str(directory), exist_ok=True)
         wanted = self.proxy_modules + (self.tls_modules if tls else ()) + (('http2',) if http2 else ())
         modules = [name for name in wanted if os.path.exists('%s/mod_%s.so' % (httpd.MODULES, name))]
         super().__init__(directory, '', modules=modules, **kw)
         two_hops = {'127.0.0.1:9295': '127.0.0.1:%d' % self.inner} if 'uwsgi' in site and 'body' not in site else {}
-        self.configure(filled('httpd/' + site, {'*:80': '%s:%d' % (self.host, self.port), '/var/log/apache2/': self.directory + '/',
+        self.configure(load + filled('httpd/' + site, {'*:80': '%s:%d' % (self.host, self.port), '/var/log/apache2/': self.directory + '/',
                                                 **two_hops, **backend, **(self.encrypted(tls) if tls else {})}, at_root, trusted) +
                        ('Protocols h2 http/1.1\n' if http2 else ''))
 

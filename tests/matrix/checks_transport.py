@@ -10,6 +10,7 @@ import time
 
 import fronts
 import wire
+import wire_h2
 from checks import DATA, MIB, active, check, need, pattern, uploaded
 from checks_imports import staged
 
@@ -32,6 +33,26 @@ def bodies_without_a_length(front):
                 uploaded(front, answer, image, data)
             else:
                 staged(front, answer, image, data)
+
+
+RESETS = 24     # where a part is taken for the whole that happens to one in four or five
+
+
+@check
+def a_stream_that_is_reset_leaves_no_image(front):
+    """A part of an upload is never taken for all of it, whatever the client gives as its reason, with a length and without."""
+    images = []
+    for n in range(RESETS):
+        images.append(image := front.client.create())
+        framed = n % 4 == 3 or front.needs_length
+        with front.client.connect() as c:
+            c.head('PUT', '/v2/images/%s/file' % image, wire.length(len(DATA)) if framed else wire.CHUNKED)
+            c.send(DATA[:200000]) if framed else c.chunk(DATA[:200000])
+            c.abandon((wire_h2.CANCEL, wire_h2.NO_ERROR, wire_h2.STREAM_CLOSED)[n % 3])
+    time.sleep(front.slow)      # one that has not reached the service yet is queued, too
+    for n, image in enumerate(images):
+        status = front.client.wait_for(image, ['queued', 'active'])
+        need(status == 'queued', 'the image is', status, 'after reset', n)
 
 
 # ---------------------------------------------------------------- refusals
@@ -99,7 +120,7 @@ def broken_off(front, image):
 
 def half_an_upload(front, spoilt):
     with front.client.connect() as c:
-        if front.hides_resets:
+        if front.needs_length:
             c.head('PUT', '/v2/images/%s/file' % spoilt, wire.length(len(DATA)))
             c.send(DATA[:200000])
         else:

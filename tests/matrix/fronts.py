@@ -49,7 +49,6 @@ class Front:
     http2 = False           # and speak HTTP/2
     debian_modules = False  # Apache httpd has the modules that Debian enables
     keeps_uploads = True    # an upload survives a reload
-    hides_resets = False    # an upload without a length that is reset looks complete to the service
     growth = 16 << 20       # of a process's memory over a hundred requests, that is no leak
     needs_length = False    # it hides bodies without a length: 411
     drops_large_headers = False

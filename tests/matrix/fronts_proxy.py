@@ -15,6 +15,7 @@ class Behind(Served):
     refuses = ('/v2/images/%s%%00',)
     own = {'show/id:%00': 'a path with NUL is the server\'s to refuse', '*/no-body': 'no length becomes a length of 0'}
     bare_204 = True
+    load = ''               # before the site: modules of ours (httpd)
 
     @classmethod
     def missing(cls):
@@ -27,7 +28,7 @@ class Behind(Served):
     def start(self):
         os.makedirs(self.directory, exist_ok=True)
         os.chmod(self.directory, 0o755)
-        more = {'debian': self.debian_modules} if self.server_class is webservers.Apache else {}
+        more = {'debian': self.debian_modules, 'load': self.load} if self.server_class is webservers.Apache else {}
         self.server = self.server_class(os.path.join(self.directory, 'server'), self.site, self.backend(), self.tls,
                                         at_root=not self.prefix, trusted=True, http2=self.http2, **more)
         self.port = self.server.port

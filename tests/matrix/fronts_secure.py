@@ -11,6 +11,7 @@ import fronts_httpd
 import fronts_proxy
 import fronts_uwsgi
 import fronts_wsgi
+import httpd
 import wire_h2
 
 SECURE = {}
@@ -19,9 +20,11 @@ TRANSPORT = ('upload with length', 'upload chunked', 'upload of nothing', 'uploa
              'upload after 100 continue', 'refusal before a large body', 'refusals reach a client that is sending',
              'json chunked', 'download ranges', 'head of data', 'one hundred requests on one connection', 'stage chunked and import',
              'vanish within the body', 'vanish within a chunk', 'vanish from a download', 'links lead back', 'large headers',
-             'nothing outlives its request', 'reload within a chunked upload', 'killed within a download')
+             'nothing outlives its request', 'a stream that is reset leaves no image', 'reload within a chunked upload', 'killed within a download')
 # HTTP/2 has no chunks, and what a server makes of two lengths is asked in HTTP/1.1.
 NOT_HTTP2 = ('upload with chunk extensions', 'upload with trailers', 'garbage for a chunk size', 'vanish before the last chunk ends', 'smuggled requests')
+# What happens in HTTP/2 alone.
+ONLY_HTTP2 = ('a stream that is reset leaves no image',)
 FILES = []
 
 
@@ -57,27 +60,29 @@ class SecureHttp2(Secure):
     http2 = True
 
 
-HIDDEN = 'mod_wsgi hands a daemon process no body of an HTTP/2 request without Content-Length: 411'
+HIDDEN = 'a body without a length that HTTP/2 breaks off cannot be told from a whole one: 411'
 
 
 class SecureProxied(SecureHttp2):
-    """mod_http2 ends the body of a stream that was reset like any other, and who reads it is not ours."""
-    hides_resets = True
+    """With mod_glint_body, which sees a stream that was reset."""
+    load = 'LoadModule glint_body_module %s\n' % httpd.BODY_MODULE
+
+    @classmethod
+    def missing(cls):
+        return httpd.missing(httpd.BODY_MODULE) or super().missing()
 
 
-class SecureEmbedded(SecureProxied):
-    cannot = {'refusals reach a client that is sending': 'mod_http2 resets a stream whose body was not read, and mod_wsgi leaves it at that'}
+class WithoutLengths(SecureHttp2):
+    """Where nobody sees that a stream was reset, a body without a length is refused."""
+    needs_length = True
+    cannot = {title: HIDDEN for title in (
+        'upload chunked', 'upload in chunks of one byte', 'upload in a chunk of 16 MiB', 'upload of nothing chunked', 'upload slowly',
+        'upload chunked after 100 continue', 'json chunked', 'one gigabyte in bounded memory', 'stage chunked and import',
+        'reload within a chunked upload')}
 
 
 class SecureNginx(SecureHttp2):
     cannot = {title: 'nginx sends no 100 Continue by HTTP/2' for title in ('upload after 100 continue', 'upload chunked after 100 continue')}
-
-
-class SecureDaemon(SecureProxied):
-    needs_length = True
-    cannot = {title: HIDDEN for title in (
-        'upload chunked', 'upload in chunks of one byte', 'upload in a chunk of 16 MiB', 'upload of nothing chunked', 'upload slowly',
-        'upload chunked after 100 continue', 'json chunked', 'one gigabyte in bounded memory', 'stage chunked and import')}
 
 
 TLS = (fronts.Direct, fronts_httpd.Event, fronts_httpd.Worker, fronts_httpd.Prefork, fronts_httpd.Body, fronts_proxy.NginxHttp,
@@ -97,6 +102,6 @@ def add(classes, mixin, suffix):
 add(TLS, Secure, '-tls')
 add(HTTP2, SecureHttp2, '-h2')
 add(PROXIED, SecureProxied, '-h2')
-add([fronts_wsgi.Embedded], SecureEmbedded, '-h2')
+add(PROXIED, WithoutLengths, '-h2-bare')
 add(NGINX, SecureNginx, '-h2')
-add([fronts_wsgi.Daemon], SecureDaemon, '-h2')
+add([fronts_wsgi.Daemon, fronts_wsgi.Embedded], WithoutLengths, '-h2')

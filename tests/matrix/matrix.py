@@ -37,7 +37,7 @@ def checks_of(cls, chosen, full):
     """Those of the checks that this front gets."""
     if issubclass(cls, fronts_secure.Secure) and not full:
         chosen = [c for c in chosen if c.title in fronts_secure.TRANSPORT]
-    return [c for c in chosen if not (cls.http2 and c.title in fronts_secure.NOT_HTTP2)]
+    return [c for c in chosen if c.title not in (fronts_secure.NOT_HTTP2 if cls.http2 else fronts_secure.ONLY_HTTP2)]
 
 
 def run_check(check, front):

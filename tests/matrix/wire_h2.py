@@ -16,7 +16,7 @@ PREFACE = b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 END_STREAM = ACK = 1
 END_HEADERS, PADDED, PRIORITY = 4, 8, 32
-NO_ERROR, CANCEL = 0, 8
+NO_ERROR, STREAM_CLOSED, CANCEL = 0, 5, 8
 WINDOW = 1 << 20        # ours, for answers
 # Of a connection of HTTP/1.1 (RFC 9113 section 8.2.2), and what has another name here.
 LEFT_OUT = ('host', 'transfer-encoding', 'connection')
@@ -314,10 +314,10 @@ class Connection(wire.Connection):
             data = data[room:]
         return True
 
-    def abandon(self):
+    def abandon(self, reason=CANCEL):
         """Resets the stream and waits until the server has seen that."""
         self.pong = False
-        self.put(self.frame(RST_STREAM, 0, self.stream, struct.pack('>I', CANCEL)) + self.frame(PING, 0, 0, b'abandons'))
+        self.put(self.frame(RST_STREAM, 0, self.stream, struct.pack('>I', reason)) + self.frame(PING, 0, 0, b'abandons'))
         while not self.pong:
             self.buffer = b''
             self.step()

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mod_glint_body: chunked uploads through mod_proxy_uwsgi, which refuses them with 411 because CGI's
- * variables have no word for a body of unknown length.
+/* mod_glint_body: bodies of unknown length on their way to a back end.
  *
- * Where `GlintBody On` stands and the back end is uwsgi://, a chunked body is announced by the variable
- * BODY_FRAMING=chunked and sent as chunks. The variable cannot be forged: what clients send begins with
- * HTTP_. The chunks are made anew, so that the back end tells a body that was broken off (no last chunk) from
- * a complete one; nothing is kept but the piece at hand. Other bodies, other back ends and other places are
- * left as they are.
+ * Over HTTP/2 mod_http2 ends the body of a stream that its client has reset as if it were whole, and a back
+ * end would take a part of an upload for all of it. Where `GlintBody On` stands such a body ends in an error,
+ * whoever reads it (reset.h).
  *
- * Hooked in where mod_proxy calls the handler of a scheme: only there it is certain which back end will be
- * asked, also of balancer:// and of SetHandler "proxy:uwsgi://...". */
+ * mod_proxy_uwsgi refuses chunked uploads with 411 because CGI's variables have no word for a body of unknown
+ * length. Where `GlintBody On` stands and the back end is uwsgi://, a chunked body is announced by the
+ * variable BODY_FRAMING=chunked and sent as chunks. The variable cannot be forged: what clients send begins
+ * with HTTP_. The chunks are made anew, so that the back end tells a body that was broken off (no last chunk)
+ * from a complete one; nothing is kept but the piece at hand. Other bodies, other back ends and other places
+ * are left as they are. That is hooked in where mod_proxy calls the handler of a scheme: only there it is
+ * certain which back end will be asked, also of balancer:// and of SetHandler "proxy:uwsgi://...". */
 #include "embed/httpd/reset.h"
 
 #include "base/base.h"
@@ -45,9 +47,45 @@ struct framing {
     bool begun, ended;
 };
 
-static ap_filter_rec_t *frame_handle;
+static ap_filter_rec_t *frame_handle, *reset_handle;
 
-/* ---- the filter ---- */
+/* ---- the filter for streams that are reset ---- */
+
+static bool has_end(apr_bucket_brigade *bb)
+{
+    for (apr_bucket *b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = APR_BUCKET_NEXT(b))
+        if (APR_BUCKET_IS_EOS(b))
+            return true;
+    return false;
+}
+
+/* The end of the body goes no further before it is known to be one. */
+static apr_status_t check_reset(ap_filter_t *f, apr_bucket_brigade *out, ap_input_mode_t mode,
+                                apr_read_type_e block, apr_off_t n)
+{
+    apr_status_t rv = ap_get_brigade(f->next, out, mode, block, n);
+
+    if (rv != APR_SUCCESS || !has_end(out))
+        return rv;
+    if (stream_was_reset(f->c)) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, f->r, "the client has reset the stream within the body");
+        apr_brigade_cleanup(out);
+        return APR_ECONNABORTED;
+    }
+    ap_remove_input_filter(f); /* it is asked once */
+    return rv;
+}
+
+static void insert_filter(request_rec *r)
+{
+    const struct place *place = ap_get_module_config(r->per_dir_config, &glint_body_module);
+
+    if (place && place->state == PLACE_ON && r->connection->master &&
+        apr_table_get(r->headers_in, "Transfer-Encoding")) /* mod_http2's word for a body without a length */
+        ap_add_input_filter_handle(reset_handle, NULL, r, r->connection);
+}
+
+/* ---- the filter for back ends by uwsgi ---- */
 
 /* HTTP_IN decides by the headers how to read, when it is first asked: for that moment they are as they came.
  */
@@ -165,8 +203,6 @@ static apr_status_t frame(ap_filter_t *f, apr_bucket_brigade *out, ap_input_mode
     }
     if (b->left >= 0 && (b->left -= moved) < 0)
         return refuse(f, out);
-    if (b->ended && stream_was_reset(f->c))
-        return APR_ECONNABORTED; /* no last chunk: the back end sees that the rest is missing */
     put_frame(f, b, out, moved);
     return APR_SUCCESS;
 }
@@ -230,14 +266,18 @@ static const char *set_on(cmd_parms *cmd UNUSED, void *conf, int on)
 }
 
 static const command_rec directives[] = {
-    AP_INIT_FLAG("GlintBody", set_on, NULL, RSRC_CONF | ACCESS_CONF,
-                 "On: chunked bodies go through mod_proxy_uwsgi to a back end that knows BODY_FRAMING"),
+    AP_INIT_FLAG(
+        "GlintBody", set_on, NULL, RSRC_CONF | ACCESS_CONF,
+        "On: chunked bodies go through mod_proxy_uwsgi to a back end that knows BODY_FRAMING, and bodies "
+        "that HTTP/2 resets are broken off"),
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL },
 };
 
 static void hooks(apr_pool_t *p UNUSED)
 {
     frame_handle = ap_register_input_filter("GLINT_BODY", frame, NULL, AP_FTYPE_RESOURCE);
+    reset_handle = ap_register_input_filter("GLINT_RESET", check_reset, NULL, AP_FTYPE_CONTENT_SET);
+    ap_hook_insert_filter(insert_filter, NULL, NULL, APR_HOOK_MIDDLE);
     proxy_hook_scheme_handler(before_scheme, NULL, NULL,
                               APR_HOOK_REALLY_FIRST); /* its own are at APR_HOOK_FIRST */
 }

@@ -54,7 +54,7 @@ struct server {
     const char *name;
     const char *key, *value_prefix; /* in the environ; value_prefix NULL: any value */
     enum file_wrapper file_wrapper;
-    bool drains;          /* an answer reaches a client that is still sending */
+    bool drains;          /* an answer reaches a client that is still sending, by HTTP/1.1 */
     bool continues_early; /* 100 Continue is sent before the application is called */
     bool is_uwsgi;        /* chunked bodies come only by uwsgi.chunked_read() */
     bool wants_date;
@@ -96,8 +96,9 @@ struct gateway {
     enum body_way way;
     enum body_state body;
     uint64_t body_left;
-    bool lost;      /* the server did not hand on what there was of a body without a length */
+    bool lost;      /* there is a body without a length, and the server does not hand on all of it */
     bool touched;   /* a part of the body was asked for */
+    bool drains;    /* the server itself reads what is left of the body */
     bool may_drain; /* reading on after the answer cannot provoke a 100 Continue */
 
     struct embedded_answer answer;

@@ -257,7 +257,7 @@ void gateway_finish(struct gateway *g)
 {
     if (!g->answer.headed && !g->gone)
         embedded_refuse(&g->rq, g->body == BODY_GONE ? 400 : 500, "no answer was made");
-    if (g->body != BODY_OPEN || g->server->drains || embedded_answer_is_short(&g->answer))
+    if (g->body != BODY_OPEN || g->drains || embedded_answer_is_short(&g->answer))
         return;
     /* The answer goes ahead of the rest of the body, for the client may be waiting for it. */
     if (g->file < 0 && flush(g, NULL, 0) == 0)

@@ -6,7 +6,10 @@
 
 #include <string.h>
 
-enum { BLOCK = 64 * 1024 }; /* small enough that a slow upload is seen to be alive */
+enum {
+    BLOCK = 64 * 1024,     /* small enough that a slow upload is seen to be alive */
+    DRAIN_PIECE = 4 * 1024 /* the time limit is looked at between two of them */
+};
 
 static void keep_piece(struct gateway *g, PyObject *bytes)
 {
@@ -44,26 +47,38 @@ static bool is_there(const char *text)
     return text && *text;
 }
 
+static bool is_http2(const struct gateway *g)
+{
+    const char *protocol = environ_get(&g->vars, "SERVER_PROTOCOL");
+
+    return protocol && str_starts(protocol, "HTTP/") && protocol[5] >= '2';
+}
+
 /* HTTP/2 has no Transfer-Encoding to tell of a body without a length: whether there is one is seen by
  * reading. */
 static bool may_hide_body(const struct gateway *g)
 {
-    const char *protocol = environ_get(&g->vars, "SERVER_PROTOCOL"),
-               *method = environ_get(&g->vars, "REQUEST_METHOD");
+    const char *method = environ_get(&g->vars, "REQUEST_METHOD");
 
-    return protocol && str_starts(protocol, "HTTP/") && protocol[5] >= '2' &&
-           !is_there(environ_get(&g->vars, "CONTENT_LENGTH")) &&
+    return is_http2(g) && !is_there(environ_get(&g->vars, "CONTENT_LENGTH")) &&
            (str_eq(method, "POST") || str_eq(method, "PUT") || str_eq(method, "PATCH"));
 }
 
-/* Whether a first read that gives nothing leaves it open if there was a body. mod_wsgi hands a daemon process
- * no body of an HTTP/2 request without Content-Length, though wsgi.input_terminated is set (4.9.4, 5.0.2).
- * There is none in a request that neither httpd's Transfer-Encoding nor a type of data speaks of. GIL. */
-static bool may_lose_body(const struct gateway *g)
+/* A process of httpd's own rather than one of mod_wsgi's daemon processes. GIL. */
+static bool is_embedded(const struct gateway *g)
 {
     PyObject *group = PyDict_GetItemString(g->environ, "mod_wsgi.process_group");
 
-    return group && PyUnicode_Check(group) && PyUnicode_GetLength(group) > 0 &&
+    return group && PyUnicode_Check(group) && PyUnicode_GetLength(group) == 0;
+}
+
+/* mod_wsgi sets wsgi.input_terminated (4.9.4, 5.0.2), and yet the body of an HTTP/2 request without a
+ * Content-Length cannot be had: a daemon process is handed none of it, and in httpd's own processes the body
+ * of a stream that the client has reset ends like a whole one. There is a body in a request for which httpd
+ * has made up a Transfer-Encoding, or which names a type of data. GIL. */
+static bool loses_body(const struct gateway *g)
+{
+    return PyDict_GetItemString(g->environ, "mod_wsgi.process_group") &&
            (is_there(environ_get(&g->vars, "HTTP_TRANSFER_ENCODING")) ||
             is_there(environ_get(&g->vars, "CONTENT_TYPE")));
 }
@@ -104,11 +119,13 @@ void input_begin(struct gateway *g)
     PyObject *input = PyDict_GetItemString(g->environ, "wsgi.input");
 
     g->may_drain = g->server->continues_early;
+    g->drains = g->server->drains && !(is_http2(g) && is_embedded(g));
     g->read = function_of(input, "read");
     g->way = environ_is_true(g->environ, "wsgi.input_terminated") ? BODY_TERMINATED : BODY_HIDDEN;
     if (g->server->is_uwsgi && coding && *coding && (!length || !*length))
         begin_uwsgi(g);
-    if (g->way == BODY_TERMINATED && g->read && may_hide_body(g)) {
+    g->lost = may_hide_body(g) && loses_body(g);
+    if (g->way == BODY_TERMINATED && g->read && !g->lost && may_hide_body(g)) {
         PyObject *first = PyObject_CallFunction(g->read, "n", (Py_ssize_t)BLOCK);
 
         if (!first || !PyBytes_Check(first)) {
@@ -118,7 +135,6 @@ void input_begin(struct gateway *g)
             return;
         }
         keep_piece(g, first);
-        g->lost = g->piece_len == 0 && may_lose_body(g);
     }
 }
 
@@ -210,9 +226,9 @@ void input_drain(struct gateway *g)
 {
     int64_t until = clock_mono_us() + g->app->linger_us;
     const char *expect = environ_get(&g->vars, "HTTP_EXPECT");
-    char buf[16 * 1024];
+    char buf[DRAIN_PIECE];
 
-    if (g->server->drains || (!g->touched && !g->may_drain && expect && *expect))
+    if (g->drains || (!g->touched && !g->may_drain && expect && *expect))
         return;
     while (g->body == BODY_OPEN && clock_mono_us() < until)
         if (input_read(g, buf, sizeof buf) < 0)

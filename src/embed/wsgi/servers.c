@@ -6,7 +6,8 @@
 #include <sys/socket.h>
 
 static const struct server servers[] = {
-    /* httpd reads on by itself after an answer, and sends 100 when a daemon process asks for the body. */
+    /* httpd reads on by itself after an answer, but not in a stream of HTTP/2; it sends 100 when a daemon
+     * process asks for the body. */
     { .name = "mod_wsgi", .key = "mod_wsgi.version", .file_wrapper = FILE_WRAPPER_ALWAYS, .drains = true },
     /* Its file_wrapper sends the whole file whatever is asked for. */
     { .name = "uWSGI", .key = "uwsgi.version", .is_uwsgi = true, .wants_date = true },
