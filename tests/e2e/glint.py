@@ -8,9 +8,10 @@ import os
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import time
+
+import database
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -401,13 +402,12 @@ class Server:
         return {line.rsplit(' ', 1)[0]: float(line.rsplit(' ', 1)[1]) for line in answer.text.splitlines()
                 if line and not line.startswith('#')}
 
+    @property
+    def db(self):
+        return database.of_configuration(self.conf)
+
     def sql(self, statement, *values):
-        connection = sqlite3.connect(self.database, timeout=30)
-        try:
-            with connection:
-                return connection.execute(statement, values).fetchall()
-        finally:
-            connection.close()
+        return self.db.query(statement, *values)
 
     def stored(self):
         """Every file below the store's directory, relative to it."""

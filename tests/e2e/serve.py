@@ -44,7 +44,7 @@ def main():
             server = Server(directory, trusted=profile == 'trusted')
         else:
             server = ProfileServer(directory, profile)
-        told = {'{url}': server.url, '{origin}': web.url, '{database}': server.database}
+        told = {'{url}': server.url, '{origin}': web.url, '{database}': server.db.url}
         status = subprocess.run([functools.reduce(lambda text, item: text.replace(*item), told.items(), word) for word in command]).returncode
         problem = server.finish()
         if problem:

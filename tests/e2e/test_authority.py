@@ -6,11 +6,11 @@ directory as we see it), E2E_STORE_INSIDE (as it sees it) and E2E_RECORD=1."""
 import json
 import os
 import re
-import sqlite3
 import uuid
 
 import pytest
 
+from database import Database
 from glint import HERE, PATCH_21, TOP, Client, External, identity
 
 TABLE = os.path.join(HERE, 'authority.txt')
@@ -112,14 +112,14 @@ class Images:
         external = isinstance(server, External)
         if external and 'E2E_DATABASE' not in os.environ:
             pytest.skip('E2E_DATABASE and E2E_STORE say where the images go')
-        self.database = os.environ['E2E_DATABASE'] if external else server.database
+        self.database = Database(os.environ['E2E_DATABASE']) if external else server.db
         self.outside = os.environ['E2E_STORE'] if external else server.images
         self.inside = os.environ['E2E_STORE_INSIDE'] if external else server.images
 
     def make(self, wanted):
         """[(visibility, state), …] -> their ids"""
-        db, ids, now = sqlite3.connect(self.database, timeout=30), [], '2026-01-01 00:00:00.000000'
-        with db:
+        ids, now = [], '2026-01-01 00:00:00.000000'
+        with self.database.connect() as db:
             for visibility, state in wanted:
                 status, deleted, protected, hidden = STATES[state]
                 stored = status in ('active', 'deactivated')
@@ -128,21 +128,20 @@ class Images:
                 db.execute('insert into images (id, status, deleted, deleted_at, protected, os_hidden, visibility, owner, size, checksum,'
                            ' disk_format, container_format, min_disk, min_ram, created_at, updated_at) values'
                            " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'raw', 'bare', 0, 0, ?, ?)",
-                           [image_id, status, deleted, gone, protected, hidden, visibility, OWNER, len(DATA) if stored else None,
-                            '8d777f385d3dfec8815d20f7496026dc' if stored else None, now, now])
+                           image_id, status, deleted, gone, protected, hidden, visibility, OWNER, len(DATA) if stored else None,
+                           '8d777f385d3dfec8815d20f7496026dc' if stored else None, now, now)
                 for project, answer in ((ACCEPTED, 'accepted'), (PENDING, 'pending')):
                     db.execute('insert into image_members (image_id, member, status, can_share, created_at, updated_at, deleted, deleted_at)'
-                               ' values (?, ?, ?, 0, ?, ?, ?, ?)', [image_id, project, answer, now, now, deleted, gone])
+                               ' values (?, ?, ?, 0, ?, ?, ?, ?)', image_id, project, answer, now, now, deleted, gone)
                 db.execute('insert into image_tags (image_id, value, created_at, updated_at, deleted, deleted_at) values (?, ?, ?, ?, ?, ?)',
-                           [image_id, 'there', now, now, deleted, gone])
+                           image_id, 'there', now, now, deleted, gone)
                 if stored:
                     with open(os.path.join(self.outside, image_id), 'wb') as f:
                         f.write(DATA)
                     os.chmod(f.name, 0o666)
                     db.execute("insert into image_locations (image_id, value, meta_data, status, created_at, updated_at, deleted) values"
-                               " (?, ?, '{}', 'active', ?, ?, 0)", [image_id, 'file://%s/%s' % (self.inside, image_id), now, now])
+                               " (?, ?, '{}', 'active', ?, ?, 0)", image_id, 'file://%s/%s' % (self.inside, image_id), now, now)
                 ids.append(image_id)
-        db.close()
         return ids
 
 

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from database import Database
 from glint import GLINT, SLOW
 
 
@@ -237,18 +238,14 @@ def test_check_of_an_empty_database_is_3(place, manage):
 
 
 def test_manage_knows_an_older_and_an_unknown_schema(place, manage):
-    import sqlite3
     assert manage('db', 'sync').returncode == 0
-    connection = sqlite3.connect(os.path.join(place.directory, 'db.sqlite'))
-    with connection:
-        connection.execute("update alembic_version set version_num = 'train_contract01'")
+    db = Database(os.path.join(place.directory, 'db.sqlite'))
+    db.execute("update alembic_version set version_num = 'train_contract01'")
     done = manage('db', 'check')
     assert done.returncode == 3 and 'train_contract01' in done.stdout
     assert manage('db', 'sync').returncode == 1
     served = place.run('serve')
     assert served.returncode == 1 and 'is of an older Glance (train_contract01)' in served.stderr
-    with connection:
-        connection.execute("update alembic_version set version_num = '2099_1_contract01'")
-    connection.close()
+    db.execute("update alembic_version set version_num = '2099_1_contract01'")
     assert manage('db', 'check').returncode == 1
     assert 'is not known to this version' in manage('db', 'sync').stderr

@@ -4,7 +4,6 @@ import contextlib
 import datetime
 import hashlib
 import os
-import sqlite3
 import time
 
 import pytest
@@ -100,10 +99,8 @@ def clears_up(host):
 @contextlib.contextmanager
 def writing(host):
     """Nobody else writes to the database."""
-    with contextlib.closing(sqlite3.connect(host.database, timeout=30, isolation_level=None)) as connection:
-        connection.execute('BEGIN IMMEDIATE')
+    with host.db.locked():
         yield
-        connection.execute('ROLLBACK')
 
 
 def holder(host, image_id):

@@ -10,7 +10,6 @@ import hashlib
 import itertools
 import json
 import os
-import sqlite3
 import threading
 import time
 
@@ -95,18 +94,13 @@ def start(requests):
 @contextlib.contextmanager
 def locked(database):
     """Nobody can write meanwhile; everybody has time to arrive at the lock."""
-    holder = sqlite3.connect(database, timeout=60, isolation_level=None)
-    try:
-        holder.execute('begin immediate')
+    with database.locked():
         yield
         time.sleep(LOCKED_SECONDS)
-        holder.execute('commit')
-    finally:
-        holder.close()
 
 
 def run(requests, database):
-    """All at once; with a database file: while its write lock is held."""
+    """All at once; with a database: while its write lock is held."""
     with locked(database) if database else contextlib.nullcontext():
         threads = start(requests)
     for t in threads:
@@ -228,7 +222,7 @@ def test_64_clients_on_one_image(arena, pair, forced):
         image_id = member.active(FIRST_BYTES, **fields)
     requests = [Request(pair[n % 2], n // 2 if pair[0] != pair[1] else n, image_id, member) for n in range(CLIENTS)]
     try:
-        run(requests, arena.database if forced else None)
+        run(requests, arena.db if forced else None)
         check_all(arena, image_id, requests, kinds)
     finally:
         member.delete('/v2/images/' + image_id)
@@ -250,7 +244,7 @@ def test_63_clients_at_the_end_of_an_upload(arena, kind, forced):
         upload.bytes = upload.bytes[-10:]
         assert eventually(lambda: member.show(image_id)['status'] == 'saving')
         if forced:
-            run_in_order([upload], others, arena.database)
+            run_in_order([upload], others, arena.db)
         else:
             run([upload, *others], None)
         check_all(arena, image_id, [upload, *others], {'upload', kind})
@@ -399,7 +393,7 @@ def test_stages_imports_copies_and_locations(depot, web, pair, forced):
     image_id = place_image(depot, room)
     requests = [place_request(depot, web, pair[n % 2], n, image_id) for n in range(PLACE_CLIENTS)]
     try:
-        run(requests, depot.database if forced else None)
+        run(requests, depot.db if forced else None)
         told = '%s: %s' % ('+'.join(pair), collections.Counter((r.kind, r.status) for r in requests))
         for r in requests:
             assert r.problem is None, (r.kind, r.problem, told)

@@ -5,13 +5,13 @@ import datetime
 import functools
 import os
 import random
-import sqlite3
 import urllib.parse
 import uuid
 
 import pytest
 
 from chance import draw
+from database import Database
 from glint import External, WHO
 
 IMAGES = 400
@@ -56,13 +56,12 @@ def store(database, images):
         return at.strftime('%Y-%m-%d %H:%M:%S.%f')
     columns = ('id', 'name', 'status', 'visibility', 'size', 'virtual_size', 'min_disk', 'min_ram', 'protected', 'os_hidden', 'owner',
                'deleted', 'checksum', 'os_hash_algo', 'os_hash_value', 'disk_format', 'container_format')
-    db = sqlite3.connect(database, timeout=30)
-    with db:
+    with database.connect() as db:
         for i in images:
             at, now = i['created_at'], text(i['updated_at'])
             db.execute('insert into images (created_at, updated_at, deleted_at, %s) values (?, ?, ?, %s)'
                        % (', '.join(columns), ', '.join('?' * len(columns))),
-                       [text(at), now, now if i['deleted'] else None] + [i[c] for c in columns])
+                       text(at), now, now if i['deleted'] else None, *[i[c] for c in columns])
             for table, names, rows in (
                     ('image_tags', 'value', [((tag,), gone) for tag, gone in i['tags']]),
                     ('image_properties', 'name, value', [((name, value), gone) for name, (value, gone) in i['properties'].items()]),
@@ -70,8 +69,7 @@ def store(database, images):
                 for values, gone in rows:
                     db.execute('insert into %s (image_id, created_at, updated_at, deleted_at, deleted, %s) values (?, ?, ?, ?, ?, %s)'
                                % (table, names, ', '.join('?' * len(values))),
-                               [i['id'], text(at), now, now if gone else None, gone, *values])
-    db.close()
+                               i['id'], text(at), now, now if gone else None, gone, *values)
 
 
 @pytest.fixture(scope='module')
@@ -81,7 +79,7 @@ def images(trusted):
         pytest.skip('E2E_DATABASE says where the images go')
     rng = random.Random(20260101)
     made = [make_image(rng, n) for n in range(IMAGES)]
-    store(os.environ['E2E_DATABASE'] if isinstance(trusted, External) else trusted.database, made)
+    store(Database(os.environ['E2E_DATABASE']) if isinstance(trusted, External) else trusted.db, made)
     return made
 
 

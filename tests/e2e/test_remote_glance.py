@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """glance-download between Glint and the real Glance, in both directions; how the real one is found: test_swap.py."""
-import contextlib
 import os
-import sqlite3
 import struct
 import time
 import uuid
@@ -10,6 +8,7 @@ import uuid
 import pytest
 
 import test_swap
+from database import Database
 from glint import MIB, digests, eventually, pattern
 from test_download import staged
 from test_remote import fetch, kept
@@ -93,8 +92,7 @@ def started(glance):
     assert status == 0, output
     os.makedirs(glance.top + '/images', exist_ok=True)
     # Readers do not get in the way of a task that writes.
-    with contextlib.closing(sqlite3.connect(glance.top + '/glance.sqlite')) as database:
-        database.execute('PRAGMA journal_mode = WAL')
+    Database(glance.top + '/glance.sqlite').readers_never_wait()
     return glance.start()[0]
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import threading
 
 import pytest
@@ -44,10 +43,9 @@ def path(server, store, image):
 def copy(server, image, source, target, metadata='{"store": "%s"}'):
     """A second copy, as an import would make it."""
     shutil.copy(path(server, source, image), path(server, target, image))
-    with sqlite3.connect(server.database, timeout=30) as db:
-        db.execute('INSERT INTO image_locations (image_id, value, meta_data, status, created_at, updated_at, deleted) VALUES '
-                   "(?, ?, ?, 'active', datetime('now'), datetime('now'), 0)",
-                   (image, 'file://' + path(server, target, image), metadata % target if '%' in metadata else metadata))
+    server.db.execute('INSERT INTO image_locations (image_id, value, meta_data, status, created_at, updated_at, deleted) VALUES '
+                      "(?, ?, ?, 'active', datetime('now'), datetime('now'), 0)",
+                      image, 'file://' + path(server, target, image), metadata % target if '%' in metadata else metadata)
 
 
 def stored(member, where='slow'):
@@ -101,20 +99,16 @@ def test_what_cannot_be_read_is_read_elsewhere(server, member):
 
 def test_locations_from_before_there_were_several_stores(server, member):
     image = stored(member, 'fast')
-    with sqlite3.connect(server.database, timeout=30) as db:
-        db.execute("UPDATE image_locations SET meta_data = '{}' WHERE image_id = ?", (image,))
+    server.db.execute("UPDATE image_locations SET meta_data = '{}' WHERE image_id = ?", image)
     shown = member.show(image)
     assert shown['stores'] == 'fast' and shown['locations'][0]['metadata'] == {'store': 'fast'}
     assert member.download(image).body == DATA
-    with sqlite3.connect(server.database, timeout=30) as db:
-        db.execute("""UPDATE image_locations SET meta_data = '{"a": [1, "}"]}' WHERE image_id = ?""", (image,))
+    server.db.execute("""UPDATE image_locations SET meta_data = '{"a": [1, "}"]}' WHERE image_id = ?""", image)
     assert member.show(image)['locations'][0]['metadata'] == {'a': [1, '}'], 'store': 'fast'}
-    with sqlite3.connect(server.database, timeout=30) as db:
-        db.execute("""UPDATE image_locations SET meta_data = '{"store": "g\\u006fne", "x": "y"}' WHERE image_id = ?""", (image,))
+    server.db.execute("""UPDATE image_locations SET meta_data = '{"store": "g\\u006fne", "x": "y"}' WHERE image_id = ?""", image)
     assert member.show(image)['stores'] == 'fast'
     assert member.patch(image, [{'op': 'add', 'path': '/a', 'value': 'b'}]).json['stores'] == 'fast'
-    with sqlite3.connect(server.database, timeout=30) as db:
-        text, = db.execute('SELECT meta_data FROM image_locations WHERE image_id = ?', (image,)).fetchone()
+    (text,), = server.sql('SELECT meta_data FROM image_locations WHERE image_id = ?', image)
     assert json.loads(text, object_pairs_hook=list) == [('store', 'fast'), ('x', 'y')]
 
 

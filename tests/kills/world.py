@@ -8,7 +8,6 @@ import http.client
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), 'e2e'))
+import database  # noqa: E402
 import glint  # noqa: E402
 
 STORES = ('one', 'two', 'three')
@@ -149,16 +149,13 @@ class World(glint.Server):
 
     def overtake(self, child):
         """Who sleeps counts as dead, others do his work, and he wakes up and goes on."""
-        connection = sqlite3.connect(self.database, timeout=1)
         try:
-            with connection:
+            with self.db.connect(timeout=1) as connection:
                 for table in ('glint_jobs', 'glint_leases'):
-                    connection.execute("UPDATE %s SET holder = replace(holder, ?, ':999999999:')" % table, (':%d:' % child.pid,))
-        except sqlite3.OperationalError:    # another of its threads sleeps in a transaction, and nobody can write
+                    connection.execute("UPDATE %s SET holder = replace(holder, ?, ':999999999:')" % table, ':%d:' % child.pid)
+        except database.Busy:   # another of its threads sleeps in a transaction, and nobody can write
             child.send_signal(signal.SIGCONT)
             return
-        finally:
-            connection.close()
         others = [self.launch('worker', group_of(child))] if child is self.worker else []
         at_work = "SELECT (SELECT COUNT(*) FROM glint_leases) + (SELECT COUNT(*) FROM glint_jobs WHERE state IN ('waiting', 'running'))"
 

@@ -12,7 +12,6 @@ normalised (see README.md) and kept in recorded/<profile>/<file>.json.  replay e
 "N passed, N failed" and exits with 1 if a case differs in a way differences.txt does not declare.
 """
 import argparse
-import contextlib
 import difflib
 import email.utils
 import fnmatch
@@ -24,13 +23,15 @@ import json
 import os
 import re
 import socket
-import sqlite3
 import sys
 import time
 import urllib.parse
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.join(os.path.dirname(HERE), 'e2e'))
+from database import Database  # noqa: E402
+
 HOST = 'glance.test:9292'          # sent as Host, so absolute links are the same everywhere
 TIMEOUT = 60
 # Never compared: they belong to the connection or to the HTTP server in front.
@@ -387,23 +388,22 @@ def normal(answer, names):
 
 def set_property(step, names):
     """What no client may write, as a worker of the service does."""
-    with contextlib.closing(sqlite3.connect(names.database, timeout=30)) as connection, connection:
-        done = connection.execute(
-            'INSERT INTO image_properties (image_id, name, value, created_at, updated_at, deleted) SELECT id, ?, ?, created_at, updated_at, 0 '
-            'FROM images WHERE id = ? ON CONFLICT (image_id, name) DO UPDATE SET value = excluded.value, deleted = 0',
-            (step['property'], names.fill(step['value']), names.fill(step['path']).split('/')[-1]))
+    changed = Database(names.database).execute(
+        'INSERT INTO image_properties (image_id, name, value, created_at, updated_at, deleted) SELECT id, ?, ?, created_at, updated_at, 0 '
+        'FROM images WHERE id = ? ON CONFLICT (image_id, name) DO UPDATE SET value = excluded.value, deleted = 0',
+        step['property'], names.fill(step['value']), names.fill(step['path']).split('/')[-1])
     answer = Answer()
-    answer.status = 200 if done.rowcount == 1 else 404
+    answer.status = 200 if changed == 1 else 404
     return answer
 
 
 def unset_properties(case, names):
     """So that the image can be taken away here."""
-    with contextlib.closing(sqlite3.connect(names.database, timeout=30)) as connection, connection:
+    with Database(names.database).connect() as connection:
         for step in case.steps:
             if 'property' in step:
                 connection.execute('UPDATE image_properties SET deleted = 1 WHERE name = ? AND image_id = ?',
-                                   (step['property'], names.fill(step['path']).split('/')[-1]))
+                                   step['property'], names.fill(step['path']).split('/')[-1])
 
 
 def run_step(base, step, names, who_default='member'):
