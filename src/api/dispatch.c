@@ -31,6 +31,13 @@ void request_db_release(struct request *rq)
     db_release(&rq->conn);
 }
 
+int request_write(struct request *rq, const struct db_unit *unit, void *arg, struct error *e)
+{
+    struct db_conn *c;
+
+    return request_db(rq, &c, e) < 0 ? -1 : db_write_on(c, unit, arg, e);
+}
+
 /* ---- matching ---- */
 
 enum { SEGMENTS_MAX = 8 };

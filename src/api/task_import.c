@@ -217,10 +217,19 @@ static const char *hopeless(struct request *rq, const char *type, const json_t *
 
 /* ---- rows ---- */
 
+struct accepted {
+    struct request *rq;
+    struct task *task;
+    struct image *image;
+    const char *why; /* it is hopeless; NULL: it is not */
+};
+
 /* A task that is hopeless has failed when it is looked at for the first time. */
-static int rows_add(struct request *rq, struct db_conn *c, struct task *t, struct image *im, const char *why,
-                    struct error *e)
+static int rows_add(struct db_conn *c, void *arg, struct error *e)
 {
+    const struct accepted *a = arg;
+    struct request *rq = a->rq;
+    struct task *t = a->task;
     const json_t *input = json_object_get(rq->body, "input");
     struct task_import job = {
         .url = json_string_value(json_object_get(input, "import_from")),
@@ -229,26 +238,24 @@ static int rows_add(struct request *rq, struct db_conn *c, struct task *t, struc
         .storage_quota = rq->settings->storage_quota,
     };
 
-    if (why) {
+    if (a->why) {
         int64_t expires = clock_now_us() + rq->settings->task_hours * 3600 * CLOCK_SECOND;
 
-        return task_add(c, t, e) < 0 || task_end(c, t->id, false, NULL, why, expires, e) < 0 ? -1 : 0;
+        return task_add(c, t, e) < 0 || task_end(c, t->id, false, NULL, a->why, expires, e) < 0 ? -1 : 0;
     }
-    return task_import_add(c, im, t, &job, e);
+    return task_import_add(c, a->image, t, &job, e);
 }
 
-static int rows_write(struct request *rq, struct task *t, struct image *im, const char *why, struct error *e)
+static int rows_there(struct db_conn *c, void *arg, bool *ret, struct error *e)
 {
-    struct db_conn *c;
+    const struct accepted *a = arg;
+    struct task *t;
 
-    if (request_db(rq, &c, e) < 0 || db_begin_write(c, e) < 0)
-        return -1;
-    if (rows_add(rq, c, t, im, why, e) < 0) {
-        db_rollback(c);
-        return -1;
-    }
-    return db_commit(c, e);
+    *ret = task_load(c, a->rq->arena, a->task->id, &t, e) == 0;
+    return *ret || e->kind == ERROR_NOT_FOUND ? 0 : -1;
 }
+
+static const struct db_unit accept_unit = { "task.create", rows_add, rows_there };
 
 static void task_fill(struct request *rq, struct task *t)
 {
@@ -276,6 +283,7 @@ int task_create(struct request *rq, struct error *e)
 {
     struct image *im = arena_new(rq->arena, struct image);
     const json_t *input;
+    struct accepted a = { .rq = rq, .image = im };
     struct task t;
 
     if (request_allowed(rq, rq->route->rule, NULL, e) < 0 || request_json(rq, e) < 0 ||
@@ -287,7 +295,9 @@ int task_create(struct request *rq, struct error *e)
         return -1;
     if (!t.owner)
         return error_set(e, ERROR_INVALID, "A task belongs to a project, and the request names none.");
-    if (rows_write(rq, &t, im, hopeless(rq, t.type, input, im), e) < 0)
+    a.task = &t;
+    a.why = hopeless(rq, t.type, input, im);
+    if (request_write(rq, &accept_unit, &a, e) < 0)
         return -1;
     return task_created(rq, &t);
 }

@@ -210,10 +210,10 @@ struct location_request {
     const json_t *proof;           /* what the client said of the hash, as a document; NULL: nothing */
     const char *owner, *user_id, *request_id; /* of the task; owner not NULL */
 };
-/* Locks the image and writes task and job, within the caller's transaction; ERROR_CONFLICT when a task works
- * on it. */
+/* Locks the image and writes task and job, whose id it gives, within the caller's unit; ERROR_CONFLICT when a
+ * task works on it. */
 int location_job_add(struct db_conn *c, const struct image *im, const struct location_request *l,
-                     struct error *e) MUST_CHECK;
+                     char id[UUID_TEXT_MAX], struct error *e) MUST_CHECK;
 
 /* What "method" of a web-download asks for: ERROR_INVALID in Glance's words, or in ours for what is beyond it
  * (mirrors, checksum, os_hash_algo, os_hash_value). Waits for the resolver. */
@@ -241,8 +241,9 @@ struct import_request {
     const char *endpoint;  /* of the service that it asks; NULL: none */
     int64_t storage_quota; /* bytes; 0: none */
 };
-/* Task, lock and job, within the caller's transaction; ERROR_CONFLICT: another task has the lock. */
-int import_job_add(struct db_conn *c, struct arena *a, const struct import_request *q,
+/* Task, lock and job, whose id it gives, within the caller's unit; ERROR_CONFLICT: another task has the
+ * lock. */
+int import_job_add(struct db_conn *c, struct arena *a, const struct import_request *q, char id[UUID_TEXT_MAX],
                    struct error *e) MUST_CHECK;
 
 /* What a task of type import brings, beside its own row. */
