@@ -60,6 +60,8 @@ int upload_quota_check(struct db_conn *c, const struct upload_options *o, const 
  * quota the announced size is the image's from then on, so that others count it. */
 int upload_begin(struct arena *a, const struct image *im, const struct upload_options *o, struct upload **ret,
                  struct error *e) MUST_CHECK;
+/* The most bytes that it can take, and what upload_pump() says of more. */
+uint64_t upload_room(const struct upload *up, const char **ret_message);
 /* Moves the body: limit, quota, digests, inspection, store. */
 int upload_pump(struct upload *up, const struct stream_source *body, struct error *e) MUST_CHECK;
 /* Verdict, store commit, then in one transaction location, size, hashes, saving -> active and the lease gone.

@@ -371,8 +371,10 @@ static void hand_over(struct conn *c, struct input *in, const char *head, size_t
         return;
     }
     c->job = g;
-    if (is_document(g) && !body_here(g))
+    if (is_document(g) && !body_here(g)) {
+        g->rq.body_max = HTTP_JSON_BODY_MAX;
         conn_collect_begin(c);
+    }
     else
         conn_submit(c);
 }
