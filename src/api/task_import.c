@@ -161,19 +161,51 @@ static int image_allowed(struct request *rq, const struct image *im, struct erro
     policy_target_proposed(im->owner, image_visibility_name(im->visibility), &target);
     if (!policy_allows(rq->rules, &rq->identity, "add_image", &target))
         return error_set(e, ERROR_FORBIDDEN, "You are not authorized to complete add_image action.");
+    if (im->owner && !str_eq(im->owner, rq->identity.project) && !rq->identity.is_admin &&
+        !rq->settings->enforce_new_defaults)
+        return error_set(e, ERROR_FORBIDDEN, "You are not permitted to create images owned by '%s'.",
+                         im->owner);
     return image_visibility_allowed(rq, &target, im->visibility, e);
 }
 
-static int formats_check(const struct image *im, struct error *e)
+/* What fails in Glance's database. */
+static int columns_check(const struct image *im, struct error *e)
 {
-    enum { FORMAT_MAX = 20 }; /* the column's */
+    enum { FORMAT_MAX = 20, TEXT_MAX = 255 };
 
     if (!im->disk_format || !im->container_format || strlen(im->disk_format) > FORMAT_MAX ||
         strlen(im->container_format) > FORMAT_MAX)
         return error_set(e, ERROR_INVALID, "The image has no formats, or such as cannot be.");
-    if (im->name && str_utf8_len(im->name, strlen(im->name)) > 255)
-        return error_set(e, ERROR_INVALID, "The image's name is too long.");
+    if ((im->name && str_utf8_len(im->name, strlen(im->name)) > TEXT_MAX) ||
+        (im->owner && str_utf8_len(im->owner, strlen(im->owner)) > TEXT_MAX))
+        return error_set(e, ERROR_INVALID, "The image's name or owner is too long.");
     return 0;
+}
+
+/* The values as texts, which is how they are stored. */
+static json_t *values_as_text(const struct image *im)
+{
+    json_t *ret = json_pack("{s:s?, s:s?, s:s?, s:s?, s:[]}", "name", im->name, "owner", im->owner,
+                            "disk_format", im->disk_format, "container_format", im->container_format, "tags");
+
+    for (size_t i = 0; i < im->n_tags; i++)
+        json_array_append_new(json_object_get(ret, "tags"), json_string(im->tags[i]));
+    for (size_t i = 0; i < im->n_properties; i++)
+        json_object_set_new(ret, im->properties[i].name, json_string(im->properties[i].value));
+    return ret;
+}
+
+/* Against the schema that a body of POST /v2/images has to match. Tasks also take numbers and booleans for
+ * texts, so values may match as they were sent or as they are stored. */
+static int values_check(const struct request *rq, const json_t *properties, const struct image *im,
+                        struct error *e)
+{
+    CLEANUP(json_drop) json_t *texts = values_as_text(im);
+    struct error ignored;
+
+    if (schema_check_image(rq->settings->schema, properties, &ignored) == 0)
+        return 0;
+    return schema_check_image(rq->settings->schema, texts, e);
 }
 
 static int image_describe(struct request *rq, const json_t *properties, struct image *im, struct error *e)
@@ -192,7 +224,7 @@ static int image_describe(struct request *rq, const json_t *properties, struct i
             0)
             return -1;
     }
-    if (formats_check(im, e) < 0 || image_allowed(rq, im, e) < 0)
+    if (columns_check(im, e) < 0 || image_allowed(rq, im, e) < 0)
         return -1;
     return quota_check(rq->settings->property_quota, image_properties_counted(im), "properties", e);
 }
@@ -201,6 +233,7 @@ static int image_describe(struct request *rq, const json_t *properties, struct i
 static const char *hopeless(struct request *rq, const char *type, const json_t *input, struct image *im)
 {
     static const char *const needed[] = { "import_from", "import_from_format", "image_properties" };
+    const json_t *properties = json_object_get(input, "image_properties");
     struct error e;
 
     if (!str_eq(type, "import"))
@@ -209,10 +242,11 @@ static const char *hopeless(struct request *rq, const char *type, const json_t *
     for (size_t i = 0; i < COUNT(needed); i++)
         if (!json_object_get(input, needed[i]))
             return arena_printf(rq->arena, "Input does not contain '%s' field", needed[i]);
-    if (image_describe(rq, json_object_get(input, "image_properties"), im, &e) == 0)
-        return NULL;
-    log_info("%s: a task that cannot be done: %s", rq->request_id, e.message);
-    return "Task failed due to Internal Error";
+    if (image_describe(rq, properties, im, &e) < 0) {
+        log_info("%s: a task that cannot be done: %s", rq->request_id, e.message);
+        return "Task failed due to Internal Error";
+    }
+    return values_check(rq, properties, im, &e) < 0 ? arena_str(rq->arena, e.message) : NULL;
 }
 
 /* ---- rows ---- */

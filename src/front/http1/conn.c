@@ -374,8 +374,7 @@ static void hand_over(struct conn *c, struct input *in, const char *head, size_t
     if (is_document(g) && !body_here(g)) {
         g->rq.body_max = HTTP_JSON_BODY_MAX;
         conn_collect_begin(c);
-    }
-    else
+    } else
         conn_submit(c);
 }
 

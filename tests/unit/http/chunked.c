@@ -129,7 +129,8 @@ static void in_place(void **state)
 
 static void sizes_are_added_up(void **state)
 {
-    static const char *const texts[] = { "5\r\nhello\r\n7FFFFFFFFFFFFFFF\r\n", "4\r\nhell\r\n2\r\n", "6\r\n" };
+    static const char *const texts[] = { "5\r\nhello\r\n7FFFFFFFFFFFFFFF\r\n", "4\r\nhell\r\n2\r\n",
+                                         "6\r\n" };
 
     (void)state;
     for (size_t i = 0; i < COUNT(texts); i++) {
@@ -188,11 +189,8 @@ static void limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_split),
-        cmocka_unit_test(in_place),
-        cmocka_unit_test(sizes_are_added_up),
-        cmocka_unit_test(sizes_never_wrap),
-        cmocka_unit_test(limits),
+        cmocka_unit_test(every_split),      cmocka_unit_test(in_place), cmocka_unit_test(sizes_are_added_up),
+        cmocka_unit_test(sizes_never_wrap), cmocka_unit_test(limits),
     };
 
     return cmocka_run_group_tests_name("http-chunked", tests, NULL, NULL);
