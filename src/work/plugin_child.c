@@ -183,7 +183,7 @@ static int ended_by(int sig, const struct plugin_child *child, struct error *e)
         return error_set(e, ERROR_TOO_LARGE, "The conversion takes more than %" PRId64 " seconds of work.",
                          child->cpu);
     case SIGXFSZ:
-        return error_set(e, ERROR_TOO_LARGE, "The converted image would be larger than image_size_cap.");
+        return error_set(e, ERROR_TOO_LARGE, "%s", child->larger);
     case SIGKILL:
         return error_set(e, ERROR_UNAVAILABLE, "qemu-img was killed.");
     default:
@@ -201,6 +201,8 @@ static int judge(int status, const struct plugin_child *child, struct running *r
         ended_by(WTERMSIG(status), child, e);
     else if (WEXITSTATUS(status) >= EXIT_HELPER)
         error_set(e, ERROR_INTERNAL, "qemu-img cannot be run.");
+    else if (strstr(complaint, "File too large")) /* its threads do not take the signal, and write() fails */
+        error_set(e, ERROR_TOO_LARGE, "%s", child->larger);
     else if (strstr(complaint, "No space left on device") || strstr(complaint, "Disk quota exceeded"))
         error_set(e, ERROR_TOO_LARGE, "There is not enough room to convert the image.");
     else

@@ -11,6 +11,7 @@ struct plugin_child {
     const char *read;        /* whole path of the file that it may read */
     const char *write;       /* of the one that it may write, which exists; NULL: none */
     uint64_t file_size;      /* bytes of that at most */
+    const char *larger;      /* the error when it would be more */
     int64_t cpu, timeout;    /* seconds */
     const char *message;     /* what the task says meanwhile */
 };

@@ -22,6 +22,8 @@ enum { INFO_CPU = 2, INFO_TIMEOUT = 60, PIECE = 256 * 1024 };
 
 static const char note_name[] = "plugin:image_conversion";
 
+static const char over_cap[] = "The converted image would be larger than image_size_cap.";
+
 struct conversion {
     struct import *im;
     const struct staged *staged;
@@ -169,7 +171,7 @@ static int check_info(struct conversion *c, const json_t *info, struct error *e)
     if (str_eq(c->from, "vmdk") && check_vmdk(c->im, info, e) < 0)
         return -1;
     if (size < 0 || (str_eq(s->plugin.output_format, "raw") && (uint64_t)size > s->size_cap))
-        return error_set(e, ERROR_TOO_LARGE, "The converted image would be larger than image_size_cap.");
+        return error_set(e, ERROR_TOO_LARGE, "%s", over_cap);
     c->virtual_size = size;
     return 0;
 }
@@ -247,15 +249,13 @@ static int convert(struct conversion *c, struct error *e)
 {
     CLEANUP(staging_abort) struct staging_file *file = NULL;
     CLEANUP(str_done) struct str out = STR_INIT;
-    const struct import_settings *s = c->im->settings;
-    const struct plugin_settings *o = &s->plugin;
+    const struct plugin_settings *o = &c->im->settings->plugin;
     const char *argv[] = {
         o->qemu_img, "convert", "-f", c->from, "-O", o->output_format, c->input, NULL, NULL
     };
     struct plugin_child child = {
         .argv = argv,
         .read = c->input,
-        .file_size = s->size_cap,
         .cpu = o->convert_cpu,
         .timeout = o->convert_timeout,
         .message = arena_printf(c->im->run->arena, "Converting to %s", o->output_format),
@@ -264,6 +264,11 @@ static int convert(struct conversion *c, struct error *e)
 
     if (staging_begin(c->im, ".new", false, &file, &at, e) < 0)
         return -1;
+    if (str_eq(o->output_format, "raw") && staging_fits(file, (uint64_t)c->virtual_size, e) < 0)
+        return -1;
+    child.file_size = staging_most(file, &child.larger);
+    if (child.file_size == c->im->settings->size_cap)
+        child.larger = over_cap;
     child.write = argv[COUNT(argv) - 2] = staging_file_path(file);
     if (plugin_child_run(c->im, &child, &out, e) < 0 || check_result(c, child.write, e) < 0)
         return -1;

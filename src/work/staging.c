@@ -20,6 +20,9 @@
 
 static const uint64_t flush_step = 8 * 1024 * 1024;
 
+static const char over_quota[] =
+    "Image exceeds the storage quota: The size of the data will exceed the limit.";
+
 static const char *const suffixes[] = { ".part", ".new" };
 
 struct staging_file {
@@ -32,6 +35,7 @@ struct staging_file {
     uint64_t flushed; /* sent to the medium so far */
     int fd;
     bool direct; /* past the page cache */
+    bool counts; /* against user_storage_quota */
     char path[PATH_MAX];
 };
 
@@ -250,12 +254,34 @@ static int part_open(struct import *im, const char *suffix, bool keep, struct st
     return 0;
 }
 
+/* What a plugin makes counts against the quota, as what was staged does: asked when it begins and when it is
+ * whole. What is fetched is asked when it is stored. */
+static int quota_look(struct staging_file *f, struct db_conn *c, struct error *e)
+{
+    const struct import *im = f->im;
+    int64_t left;
+
+    if (storage_left(c, im->storage_quota, im->owner, im->image_id, &left, e) < 0)
+        return -1;
+    if ((uint64_t)left < f->cap.max)
+        f->cap = (struct stream_limit){ (uint64_t)left, 0, over_quota };
+    return 0;
+}
+
+static int quota_bound(struct staging_file *f, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+
+    f->counts = f->im->storage_quota > 0 && str_ends(f->path, ".new");
+    return !f->counts ? 0 : db_acquire(f->im->run->o->db, DB_WAIT, &c, e) < 0 ? -1 : quota_look(f, c, e);
+}
+
 int staging_begin(struct import *im, const char *suffix, bool keep, struct staging_file **ret,
                   uint64_t *ret_at, struct error *e)
 {
-    CLEANUP(file_free) struct staging_file *f = NULL;
+    CLEANUP(staging_abort) struct staging_file *f = NULL;
 
-    if (part_open(im, suffix, keep && !im->run->doubted, &f, e) < 0)
+    if (part_open(im, suffix, keep && !im->run->doubted, &f, e) < 0 || quota_bound(f, e) < 0)
         return -1;
     POINT("staging.begun");
     f->cap.seen = f->flushed = *ret_at = f->bytes;
@@ -300,6 +326,17 @@ size_t staging_sinks(struct staging_file *f, struct stream_sink ret[STAGING_SINK
 const char *staging_file_path(const struct staging_file *f)
 {
     return f->path;
+}
+
+int staging_fits(const struct staging_file *f, uint64_t bytes, struct error *e)
+{
+    return bytes <= f->cap.max ? 0 : error_set(e, ERROR_TOO_LARGE, "%s", f->cap.message);
+}
+
+uint64_t staging_most(const struct staging_file *f, const char **ret_larger)
+{
+    *ret_larger = f->cap.message;
+    return f->cap.max;
 }
 
 /* ---- what is known of a file ---- */
@@ -369,8 +406,10 @@ static int facts_make(struct staging_file *f, struct facts *ret, struct error *e
     return 0;
 }
 
-/* In one transaction with the end of the step, or with another sign of life where none ends. */
-static int facts_write(struct import *im, const struct facts *f, const char *step, struct error *e)
+/* In one transaction with the end of the step, or with another sign of life where none ends. made: NULL where
+ * the file was there. */
+static int facts_write(struct import *im, struct staging_file *made, const struct facts *f, const char *step,
+                       struct error *e)
 {
     CLEANUP(db_release) struct db_conn *c = NULL;
     const struct job_run *r = im->run;
@@ -378,6 +417,7 @@ static int facts_write(struct import *im, const struct facts *f, const char *ste
     if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
         (step ? job_step(c, r->job->id, r->holder, step, e)
               : job_renew(c, r->job->id, r->holder, lease_expiry(), e)) < 0 ||
+        (made && made->counts && (quota_look(made, c, e) < 0 || staging_fits(made, made->bytes, e) < 0)) ||
         staged_set(c, &f->row, e) < 0)
         return -1;
     return import_step_commit(im, c, step, e);
@@ -404,12 +444,12 @@ int staging_commit(struct staging_file **fp, struct error *e)
 
     if (f->bytes == 0 && reread(f, e) < 0)
         return -1;
-    if (f->bytes > f->cap.max)
-        return error_set(e, ERROR_TOO_LARGE, "%s", f->cap.message);
+    if (staging_fits(f, f->bytes, e) < 0)
+        return -1;
     if (fsync(f->fd) < 0)
         return write_failed(e, errno, f->path);
     POINT("staging.synced");
-    if (facts_make(f, &facts, e) < 0 || facts_write(f->im, &facts, f->im->step, e) < 0)
+    if (facts_make(f, &facts, e) < 0 || facts_write(f->im, f, &facts, f->im->step, e) < 0)
         return -1;
     POINT("staging.known");
     if (!still_named(f))
@@ -521,7 +561,7 @@ static int find_out(struct import *im, const struct staged *known, int *ret_fd, 
 
     if (file_open(im, "", O_RDONLY, &f, e) < 0 || reread(f, e) < 0 || facts_make(f, &facts, e) < 0 ||
         (known ? same_data(known, &facts, e) : row_check(f, facts.md5, facts.hash, e)) < 0 ||
-        facts_write(im, &facts, NULL, e) < 0 || known_load(im, ret, e) < 0)
+        facts_write(im, NULL, &facts, NULL, e) < 0 || known_load(im, ret, e) < 0)
         return -1;
     *ret_fd = fd_take(&f->fd);
     return *ret ? 0 : error_set(e, ERROR_NOT_FOUND, "There is no staged data of image %s.", im->image_id);

@@ -32,11 +32,15 @@ int staging_path(const struct import_settings *o, const char *image_id, char *re
 int staging_begin(struct import *im, const char *suffix, bool keep, struct staging_file **ret,
                   uint64_t *ret_at, struct error *e) MUST_CHECK;
 /* For a pump, whose next buffer fills while one is hashed; returns how many there are. They refuse what is
- * above image_size_cap, and what a full medium does not take, with ERROR_TOO_LARGE. */
+ * above image_size_cap or the quota, and what a full medium does not take, with ERROR_TOO_LARGE. */
 enum { STAGING_SINKS = 4 };
 size_t staging_sinks(struct staging_file *f, struct stream_sink ret[STAGING_SINKS]);
 /* For programs that write it by themselves: its path. What they wrote is read at commit. */
 const char *staging_file_path(const struct staging_file *f);
+/* How many bytes it may have: image_size_cap, and for ".new" no more than what is left of the project's
+ * user_storage_quota; *ret_larger (static) says which. Sinks and commit ask by themselves. */
+uint64_t staging_most(const struct staging_file *f, const char **ret_larger);
+int staging_fits(const struct staging_file *f, uint64_t bytes, struct error *e) MUST_CHECK;
 /* Durable, known, and in place of the whole file, in one with the end of the running step; frees. What was
  * fetched (".part") has to have the hashes that the import expects, else ERROR_PRECONDITION. */
 int staging_commit(struct staging_file **f, struct error *e) MUST_CHECK;

@@ -113,6 +113,29 @@ def test_image_size_cap_bounds_what_comes_out(glint_server):
     assert (image['status'], data_of(server, image)) == ('active', packed)
 
 
+def test_the_storage_quota_bounds_what_comes_out(glint_server):
+    """What does not fit is not made: the data that were staged stay, and count as they did."""
+    server = glint_server(trusted=True, config={**plugins('image_decompression'), 'DEFAULT': {'user_storage_quota': 200000}})
+    member = server.client('member')
+    packed = gzip.compress(bytes(200001))
+    image, message = imported(server, packed)
+    assert image['status'] == 'uploading' and 'exceeds the storage quota' in message
+    assert image['size'] == len(packed) == os.path.getsize(os.path.join(server.staging, image['id'])) and rest(server) == [image['id']]
+    member.active(bytes(200000 - len(packed)))                                         # nobody else is kept from anything
+    assert member.delete('/v2/images/' + image['id']).status == 204
+
+
+def test_what_several_imports_make_stays_within_the_storage_quota(glint_server):
+    server = glint_server(trusted=True, config={**plugins('image_decompression'), 'DEFAULT': {'user_storage_quota': 200000}})
+    member = server.client('member')
+    images = [staged(member, gzip.compress(bytes(90000))) for _ in range(4)]
+    assert [bring(member, image).status for image in images] == [202] * 4
+    shown = [settled(member, image, 60) for image in images]
+    assert sum(image['size'] for image in shown) <= 200000
+    assert sorted(image['status'] for image in shown) == ['active', 'active', 'uploading', 'uploading']
+    assert {image['size'] for image in shown if image['status'] == 'active'} == {90000}
+
+
 def test_properties_are_injected_unless_a_role_spares_the_image(unpacks):
     image, _ = imported(unpacks, b'x', hw_disk_bus='ide')
     assert (image['from_import'], image['hw_disk_bus']) == ('yes', 'virtio')
@@ -255,6 +278,27 @@ def test_converted_data_that_stay_keep_their_format(converts, tmp_path):
     assert bring(member, image).status == 202
     assert settled(member, image)['status'] == 'active'
     assert member.download(image).body == DISK
+
+
+@needs_qemu
+def test_image_size_cap_bounds_what_qemu_img_writes(glint_server, tmp_path):
+    """It is told by a write that fails, not by a signal; the client's data are not what is wrong."""
+    server = glint_server(trusted=True, config={
+        **plugins('image_conversion', qemu_img=QEMU), 'image_conversion': {'output_format': 'vmdk'}, 'DEFAULT': {'image_size_cap': 700000}})
+    image, message = imported(server, qemu_image(tmp_path, 'qcow2', '-c', data=b'x' * 900000), disk_format='qcow2')
+    assert (image['status'], image['disk_format']) == ('uploading', 'qcow2') and 'larger than image_size_cap' in message, message
+    assert rest(server) == [image['id']]
+
+
+@needs_qemu
+@pytest.mark.parametrize('target', ['raw', 'vmdk'])
+def test_the_storage_quota_bounds_a_conversion(glint_server, tmp_path, target):
+    server = glint_server(trusted=True, config={
+        **plugins('image_conversion', qemu_img=QEMU), 'image_conversion': {'output_format': target}, 'DEFAULT': {'user_storage_quota': 700000}})
+    data = qemu_image(tmp_path, 'qcow2', '-c', data=b'x' * 900000)
+    image, message = imported(server, data, disk_format='qcow2')
+    assert (image['status'], image['disk_format'], image['size']) == ('uploading', 'qcow2', len(data)) and 'exceeds the storage quota' in message, message
+    assert rest(server) == [image['id']] and os.path.getsize(os.path.join(server.staging, image['id'])) == len(data)
 
 
 def test_without_qemu_img(glint_server):
