@@ -6,7 +6,7 @@ SHELL     := /bin/bash
 PREFIX    ?= /usr/local
 POINTS    := -Dpoints=true -Dtests=false -Dhttpd=disabled -Duwsgi=disabled -Dwsgi=disabled
 
-.PHONY: help run build gateways test check check-all bench fuzz fuzz-inspect asan tsan oracle e2e matrix pages kills lint format clean install deps
+.PHONY: help run build gateways test quick check check-all durations bench fuzz fuzz-inspect asan tsan oracle e2e matrix pages kills lint format clean install deps
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -35,13 +35,20 @@ run: build ## start the service with no configuration, on 127.0.0.1:9292
 test: deps build/build.ninja ## unit tests, plain build
 	@meson test -C build --print-errorlogs
 
-check: ## everything that must pass before a change goes in; ends with "N passed, N failed"
+quick: ## under a minute: the lints, and the unit tests of the rooms that changed since main; BASE=commit compares with another
+	@tools/deps build check
+	@tools/quick $(BASE)
+
+check: ## what must pass before a change goes in, half an hour on two cores; ends with "N passed, N failed"
 	@tools/deps build check
 	@tools/check
 
-check-all: ## all there is, hours: the checks for longer, every web server by TLS and HTTP/2, the pages, every misconfiguration
+check-all: ## all there is, hours: every test plain and with sanitizers, every web server, fuzzing, the pages, every misconfiguration
 	@tools/deps build check
 	@KILLS=$${KILLS:-500} FUZZ_SECONDS=$${FUZZ_SECONDS:-60} tools/check --all
+
+durations: ## take over how long end-to-end files took in the last check, so that its two processes are balanced
+	@tools/durations
 
 e2e: gateways ## end-to-end tests of build/glint; ARGS="-k name" chooses
 	@tools/deps check
@@ -68,7 +75,7 @@ asan: ## unit and end-to-end tests under AddressSanitizer and UBSan
 
 tsan: ## threads under ThreadSanitizer
 	@tools/deps build check
-	@tools/check unit-tsan e2e-tsan
+	@tools/check unit-tsan-all e2e-tsan-all
 
 fuzz: ## libFuzzer, FUZZ_SECONDS=60 for each target
 	@tools/deps build check
@@ -81,9 +88,9 @@ oracle: build ## compare build/glint with the recorded answers of the real Glanc
 	@tools/deps check
 	@tools/check oracle
 
-lint: ## layers, banned functions, lengths, routes, clang-tidy, cppcheck, format
+lint: ## layers, banned functions, lengths, routes, clang-tidy with its analyzer, cppcheck, format
 	@tools/deps build check
-	@tools/check lint
+	@tools/check lint-all
 
 format: ## clang-format over the sources
 	@tools/deps check

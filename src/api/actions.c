@@ -21,24 +21,30 @@ static int load(struct request *rq, const struct action *action, struct image **
                      image_status_name((*ret)->status));
 }
 
+struct moving {
+    struct request *rq;
+    const struct action *action;
+};
+
 /* Of several callers at once one moves it, and the others find it moved. */
+static int move_row(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct moving *m = arg;
+    struct image *im;
+
+    if (load(m->rq, m->action, &im, e) < 0)
+        return -1;
+    return im->status == m->action->from ? image_status_set(c, im->id, m->action->from, m->action->to, e) : 0;
+}
+
 static int move(struct request *rq, const struct action *action, struct error *e)
 {
+    static const struct db_unit unit = { "image.action", move_row, db_unit_idempotent };
     struct image *im;
-    struct db_conn *c;
 
     if (request_writes(rq, e) < 0 || load(rq, action, &im, e) < 0)
         return -1;
-    if (im->status == action->to)
-        return respond_empty(rq, 204, "text/html; charset=UTF-8");
-    if (request_db(rq, &c, e) < 0 || db_begin_write(c, e) < 0)
-        return -1;
-    if (load(rq, action, &im, e) < 0 ||
-        (im->status == action->from && image_status_set(c, im->id, action->from, action->to, e) < 0)) {
-        db_rollback(c);
-        return -1;
-    }
-    if (db_commit(c, e) < 0)
+    if (im->status == action->from && request_write(rq, &unit, &(struct moving){ rq, action }, e) < 0)
         return -1;
     return respond_empty(rq, 204, "text/html; charset=UTF-8");
 }

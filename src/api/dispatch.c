@@ -31,6 +31,13 @@ void request_db_release(struct request *rq)
     db_release(&rq->conn);
 }
 
+int request_write(struct request *rq, const struct db_unit *unit, void *arg, struct error *e)
+{
+    struct db_conn *c;
+
+    return request_db(rq, &c, e) < 0 ? -1 : db_write_on(c, unit, arg, e);
+}
+
 /* ---- matching ---- */
 
 enum { SEGMENTS_MAX = 8 };
@@ -219,8 +226,9 @@ static bool has_body(const struct http_request *http)
 
 static int body_read(struct request *rq, struct str *text, struct error *e)
 {
-    if (rq->http->content_length > HTTP_JSON_BODY_MAX)
+    if (rq->http->content_length > HTTP_JSON_BODY_MAX || rq->http->body_over)
         return error_set(e, ERROR_TOO_LARGE, "%s", "");
+    rq->http->body_max = HTTP_JSON_BODY_MAX;
     for (;;) {
         ssize_t got;
 
@@ -228,6 +236,8 @@ static int body_read(struct request *rq, struct str *text, struct error *e)
         got = http_read(rq->http, text->data + text->len, text->cap - text->len - 1);
         if (got == 0)
             return 0;
+        if (got < 0 && rq->http->body_over)
+            return error_set(e, ERROR_TOO_LARGE, "%s", "");
         if (got < 0)
             return error_set(e, ERROR_ABORTED, "The request body could not be read to its end.");
         text->len += (size_t)got;

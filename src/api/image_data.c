@@ -57,10 +57,18 @@ int upload_quota_read(struct request *rq, const struct image *im, struct upload_
     return request_db(rq, &c, e) < 0 ? -1 : upload_quota_check(c, o, im->id, e);
 }
 
+struct body {
+    struct http_request *http;
+    const char *too_large;
+};
+
 static ssize_t body_read(void *arg, void *buf, size_t n, struct error *e)
 {
-    ssize_t got = http_read(arg, buf, n);
+    const struct body *b = arg;
+    ssize_t got = http_read(b->http, buf, n);
 
+    if (got < 0 && b->http->body_over)
+        return error_set(e, ERROR_TOO_LARGE, "%s", b->too_large);
     if (got < 0)
         return error_set(e, ERROR_ABORTED, "The request body could not be read to its end.");
     return got;
@@ -75,8 +83,15 @@ static int media_in_detail(struct error *e)
 
 int upload_body(struct request *rq, struct upload **up, struct error *e)
 {
-    const struct stream_source body = { body_read, rq->http };
+    struct body b = { .http = rq->http };
+    const struct stream_source body = { body_read, &b };
+    uint64_t room = upload_room(*up, &b.too_large);
 
+    if (!http_header(rq->http, "x-openstack-image-size")) { /* else that size refuses it first */
+        rq->http->body_max = room;
+        if (rq->http->content_length > 0 && (uint64_t)rq->http->content_length > room)
+            return error_set(e, ERROR_TOO_LARGE, "%s", b.too_large);
+    }
     if (upload_pump(*up, &body, e) < 0 || upload_commit(up, e) < 0)
         return media_in_detail(e);
     return respond_empty(rq, 204, "text/html; charset=UTF-8");

@@ -218,26 +218,6 @@ static int note_removed(struct request *rq, struct db_conn *c, const struct imag
     return 0;
 }
 
-static int changes_write(struct request *rq, struct db_conn *c, const struct patch_change *changes, size_t n,
-                         struct image **ret, struct leftovers *ret_left, struct error *e)
-{
-    struct image *im, before;
-
-    if (request_image(rq, &im, e) < 0 || request_image_conditions(rq, im, e) < 0)
-        return -1;
-    before = *im;
-    before.locations = arena_array(rq->arena, struct image_location, im->n_locations);
-    for (size_t i = 0; i < im->n_locations; i++)
-        before.locations[i] = im->locations[i];
-    *ret = im;
-    if (changes_apply(rq, im, changes, n, e) < 0)
-        return -1;
-    locations_place(rq, im);
-    if (image_save(c, im, before.status, e) < 0)
-        return -1;
-    return note_removed(rq, c, &before, im, ret_left, e);
-}
-
 /* Of what a read shows from now on: the rows may have another order than the patch. NULL: this caller will be
  * shown nothing. */
 static const char *saved_etag(struct request *rq)
@@ -248,23 +228,62 @@ static const char *saved_etag(struct request *rq)
     return request_image(rq, &im, &e) < 0 ? NULL : image_etag(rq, im);
 }
 
-/* The image as it is now, changed and saved, or untouched. */
-static int changes_save(struct request *rq, const struct patch_change *changes, size_t n, struct image **ret,
-                        const char **ret_etag, struct error *e)
-{
-    struct leftovers left = { .stores = rq->api->stores };
-    struct db_conn *c;
+struct saving {
+    struct request *rq;
+    const struct patch_change *changes;
+    size_t n;
+    struct leftovers left;
+    struct image *image; /* as saved */
+    const char *etag;
+};
 
-    if (request_db(rq, &c, e) < 0 || db_begin_write(c, e) < 0)
+/* The image as it is now, changed and saved. */
+static int changes_write(struct db_conn *c, void *arg, struct error *e)
+{
+    struct saving *v = arg;
+    struct request *rq = v->rq;
+    struct image *im, before;
+
+    v->left.n = 0;
+    if (request_image(rq, &im, e) < 0 || request_image_conditions(rq, im, e) < 0)
         return -1;
-    if (changes_write(rq, c, changes, n, ret, &left, e) < 0) {
-        db_rollback(c);
+    before = *im;
+    before.locations = arena_array(rq->arena, struct image_location, im->n_locations);
+    for (size_t i = 0; i < im->n_locations; i++)
+        before.locations[i] = im->locations[i];
+    v->image = im;
+    if (changes_apply(rq, im, v->changes, v->n, e) < 0)
         return -1;
+    locations_place(rq, im);
+    if (image_save(c, im, before.status, e) < 0 || note_removed(rq, c, &before, im, &v->left, e) < 0)
+        return -1;
+    v->etag = saved_etag(rq);
+    return 0;
+}
+
+/* An image with this ETag shows what the unit left, even if another left the same. */
+static int changes_written(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    const struct saving *v = arg;
+    struct image *now;
+
+    if (v->etag) {
+        *ret = str_eq(saved_etag(v->rq), v->etag);
+        return 0;
     }
-    *ret_etag = saved_etag(rq);
-    if (db_commit(c, e) < 0)
+    if (image_load_any(c, v->rq->arena, v->rq->args[0], &now, e) < 0)
         return -1;
-    leftovers_remove(&left, c);
+    *ret = now->updated_us == v->image->updated_us;
+    return 0;
+}
+
+static int changes_save(struct saving *v, struct error *e)
+{
+    static const struct db_unit unit = { "image.patch", changes_write, changes_written };
+
+    if (request_write(v->rq, &unit, v, e) < 0)
+        return -1;
+    leftovers_remove(&v->left, v->rq->conn);
     return 0;
 }
 
@@ -273,8 +292,8 @@ int image_patch(struct request *rq, struct error *e)
     CLEANUP(str_done) struct str body = STR_INIT;
     struct image_doc_options doc;
     struct patch_change *changes;
+    struct saving v = { .rq = rq, .left = { .stores = rq->api->stores } };
     enum patch_dialect dialect = PATCH_V21;
-    const char *etag;
     struct image *im;
     size_t n;
 
@@ -285,13 +304,16 @@ int image_patch(struct request *rq, struct error *e)
     if (request_writes(rq, e) < 0 || request_image(rq, &im, e) < 0 ||
         (n == 0 && request_allowed(rq, "get_image", im, e) < 0) || changes_try(rq, im, changes, n, e) < 0)
         return -1;
+    v.image = im;
+    v.changes = changes;
+    v.n = n;
     if (n == 0)
-        etag = image_etag(rq, im);
-    else if (changes_save(rq, changes, n, &im, &etag, e) < 0)
+        v.etag = image_etag(rq, im);
+    else if (changes_save(&v, e) < 0)
         return -1;
     request_db_release(rq);
-    doc = image_doc_options(rq, im);
-    image_doc_write(&body, im, &doc);
-    request_version_add(rq, etag);
+    doc = image_doc_options(rq, v.image);
+    image_doc_write(&body, v.image, &doc);
+    request_version_add(rq, v.etag);
     return respond_json(rq, 200, &body);
 }

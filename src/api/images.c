@@ -126,19 +126,33 @@ static int create_fill(struct request *rq, struct image *im, struct error *e)
     return image_storable_check(im, e);
 }
 
+static int insert_run(struct db_conn *c, void *im, struct error *e)
+{
+    return image_insert(c, im, e);
+}
+
+/* An image of this id may be another's, where the client chose the id. */
+static int insert_went_through(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    CLEANUP(arena_end) struct arena *a = arena_make(4096);
+    const struct image *im = arg;
+    struct image *now;
+
+    *ret = image_load_any(c, a, im->id, &now, e) == 0;
+    if (*ret)
+        *ret = now->created_us == im->created_us && str_eq(now->owner, im->owner);
+    else if (e->kind != ERROR_NOT_FOUND)
+        return -1;
+    return 0;
+}
+
 static int create_store(struct request *rq, struct image *im, struct error *e)
 {
-    struct db_conn *c;
+    static const struct db_unit unit = { "image.create", insert_run, insert_went_through };
 
-    if (request_db(rq, &c, e) < 0 || db_begin_write(c, e) < 0)
-        return -1;
-    if (image_insert(c, im, e) < 0) {
-        db_rollback(c);
-        if (e->kind == ERROR_CONFLICT)
-            error_as(e, 409, "Image ID %s already exists!", im->id);
-        return -1;
-    }
-    return db_commit(c, e);
+    if (request_write(rq, &unit, im, e) == 0)
+        return 0;
+    return e->kind == ERROR_CONFLICT ? error_as(e, 409, "Image ID %s already exists!", im->id) : -1;
 }
 
 int image_create(struct request *rq, struct error *e)

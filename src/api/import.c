@@ -311,8 +311,18 @@ static int source_check(struct request *rq, struct asked *q, struct error *e)
 
 /* ---- accepting ---- */
 
-static int rows_write(struct request *rq, struct db_conn *c, const struct asked *q, struct error *e)
+struct accepting {
+    struct request *rq;
+    const struct asked *asked;
+    char id[UUID_TEXT_MAX]; /* of the job */
+};
+
+/* The image as it is now; its lock, its task and the job are there together, or none of them. */
+static int rows_write(struct db_conn *c, void *arg, struct error *e)
 {
+    struct accepting *a = arg;
+    struct request *rq = a->rq;
+    const struct asked *q = a->asked;
     struct import_request r = {
         .method = q->method,
         .body = rq->body,
@@ -339,21 +349,21 @@ static int rows_write(struct request *rq, struct db_conn *c, const struct asked 
     r.endpoint = q->endpoint;
     if (is(q, "glance-direct") && *rq->settings->hosts.place)
         r.place = rq->settings->hosts.place;
-    return import_job_add(c, rq->arena, &r, e);
+    return import_job_add(c, rq->arena, &r, a->id, e);
 }
 
-/* The image as it is now; its lock, its task and the job are there together, or none of them. */
+static int rows_written(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    const struct accepting *a = arg;
+
+    return job_exists(c, a->id, ret, e);
+}
+
 static int job_write(struct request *rq, const struct asked *q, struct error *e)
 {
-    struct db_conn *c;
+    static const struct db_unit unit = { "import.accept", rows_write, rows_written };
 
-    if (request_db(rq, &c, e) < 0 || db_begin_write(c, e) < 0)
-        return -1;
-    if (rows_write(rq, c, q, e) < 0) {
-        db_rollback(c);
-        return -1;
-    }
-    if (db_commit(c, e) < 0)
+    if (request_write(rq, &unit, &(struct accepting){ .rq = rq, .asked = q }, e) < 0)
         return -1;
     POINT("import.accepted");
     return 0;

@@ -103,30 +103,41 @@ static int request_read(struct request *rq, struct location_request *ret, struct
     return source_check(rq, ret->url, e);
 }
 
+struct asked {
+    struct request *rq;
+    struct location_request location;
+    char id[UUID_TEXT_MAX]; /* of the job */
+};
+
 /* The image as it is now; its lock and the job are there together, or neither. */
-static int job_write(struct request *rq, const struct location_request *l, struct error *e)
+static int job_write(struct db_conn *c, void *arg, struct error *e)
 {
-    struct db_conn *c;
+    struct asked *a = arg;
+    struct request *rq = a->rq;
     struct image *im;
 
-    if (request_db(rq, &c, e) < 0 || db_begin_write(c, e) < 0)
-        return -1;
     if (request_image(rq, &im, e) < 0 || status_check(im, e) < 0 ||
-        request_allowed(rq, rq->route->rule, im, e) < 0 || location_job_add(c, im, l, e) < 0) {
-        db_rollback(c);
+        request_allowed(rq, rq->route->rule, im, e) < 0)
         return -1;
-    }
-    return db_commit(c, e);
+    return location_job_add(c, im, &a->location, a->id, e);
+}
+
+static int job_written(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    const struct asked *a = arg;
+
+    return job_exists(c, a->id, ret, e);
 }
 
 int location_add(struct request *rq, struct error *e)
 {
-    struct location_request l;
+    static const struct db_unit unit = { "location.add", job_write, job_written };
+    struct asked a = { .rq = rq };
     struct image *im;
 
     if (schema_check_location(rq->body, e) < 0 || request_image(rq, &im, e) < 0 || status_check(im, e) < 0 ||
-        request_allowed(rq, rq->route->rule, im, e) < 0 || request_read(rq, &l, e) < 0 ||
-        job_write(rq, &l, e) < 0)
+        request_allowed(rq, rq->route->rule, im, e) < 0 || request_read(rq, &a.location, e) < 0 ||
+        request_write(rq, &unit, &a, e) < 0)
         return -1;
     return respond_empty(rq, 202, "text/html; charset=UTF-8");
 }

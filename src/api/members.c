@@ -195,36 +195,56 @@ static int quota_member_check(struct request *rq, const struct image *im, int64_
                      im->id, (long long)n, (long long)quota);
 }
 
-/* To the image as it is now: what was deleted, or is not shared any more, gets no members. */
-static int add(struct request *rq, struct db_conn *c, const char *project, struct member **ret,
-               struct error *e)
+struct change {
+    struct request *rq;
+    const char *project, *status;
+    struct member *member; /* as the unit left it */
+};
+
+/* To the image as it is now: what was deleted, or is not shared any more, gets no members. The image's row,
+ * which is locked, stands for the number of its members. */
+static int add(struct db_conn *c, void *arg, struct error *e)
 {
+    struct change *ch = arg;
+    struct request *rq = ch->rq;
     struct image *im;
     int64_t n;
 
-    if (db_begin_write(c, e) < 0 || load_shared(rq, SHARING_CREATE, &im, e) < 0 ||
-        request_allowed(rq, rq->route->rule, im, e) < 0 || member_count(c, im->id, &n, e) < 0 ||
-        quota_member_check(rq, im, n + 1, e) < 0 || member_add(c, rq->arena, im->id, project, e) < 0 ||
-        member_load(c, rq->arena, im->id, project, ret, e) < 0) {
-        db_rollback(c);
+    ch->member = NULL;
+    if (load_shared(rq, SHARING_CREATE, &im, e) < 0 || request_allowed(rq, rq->route->rule, im, e) < 0 ||
+        member_count(c, im->id, &n, e) < 0 || quota_member_check(rq, im, n + 1, e) < 0 ||
+        member_add(c, rq->arena, im->id, ch->project, e) < 0)
         return -1;
-    }
-    return db_commit(c, e);
+    return member_load(c, rq->arena, im->id, ch->project, &ch->member, e);
+}
+
+/* The time of the change tells it from another's. */
+static int changed(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    const struct change *ch = arg;
+    struct member *now;
+
+    *ret = member_load(c, ch->rq->arena, ch->rq->args[0], ch->project, &now, e) == 0;
+    if (*ret)
+        *ret = ch->member && now->updated_us == ch->member->updated_us &&
+               str_eq(now->status, ch->member->status);
+    else if (e->kind != ERROR_NOT_FOUND)
+        return -1;
+    return 0;
 }
 
 int member_create(struct request *rq, struct error *e)
 {
     const json_t *given = NULL;
-    const char *project = NULL;
-    struct member *m = NULL;
+    static const struct db_unit unit = { "member.add", add, changed };
+    struct change ch = { .rq = rq };
     struct image *im;
-    struct db_conn *c;
 
-    if (project_read(rq, &given, &project, e) < 0 || request_writes(rq, e) < 0 ||
+    if (project_read(rq, &given, &ch.project, e) < 0 || request_writes(rq, e) < 0 ||
         load_shared(rq, SHARING_CREATE, &im, e) < 0 || request_allowed(rq, rq->route->rule, im, e) < 0 ||
-        request_db(rq, &c, e) < 0 || add(rq, c, project, &m, e) < 0)
+        request_write(rq, &unit, &ch, e) < 0)
         return -1;
-    return member_answer(rq, im, m, json_is_string(given) ? NULL : given);
+    return member_answer(rq, im, ch.member, json_is_string(given) ? NULL : given);
 }
 
 /* The image and the member as they are, and whether the caller may change this membership. */
@@ -238,24 +258,24 @@ static int load_to_change(struct request *rq, struct db_conn *c, enum sharing wh
     return request_allowed(rq, rq->route->rule, *ret, e);
 }
 
-static int set_status(struct request *rq, struct db_conn *c, const char *status, struct member **ret,
-                      struct error *e)
+static int set_status(struct db_conn *c, void *arg, struct error *e)
 {
+    struct change *ch = arg;
+    struct request *rq = ch->rq;
     struct image *im;
 
-    if (db_begin_write(c, e) < 0 || load_to_change(rq, c, SHARING_UPDATE, &im, e) < 0 ||
-        member_conditions(rq, c, im, e) < 0 || member_status_set(c, im->id, rq->args[1], status, e) < 0 ||
-        member_load(c, rq->arena, im->id, rq->args[1], ret, e) < 0) {
-        db_rollback(c);
+    ch->member = NULL;
+    if (load_to_change(rq, c, SHARING_UPDATE, &im, e) < 0 || member_conditions(rq, c, im, e) < 0 ||
+        member_status_set(c, im->id, ch->project, ch->status, e) < 0)
         return -1;
-    }
-    return db_commit(c, e);
+    return member_load(c, rq->arena, im->id, ch->project, &ch->member, e);
 }
 
 int member_update(struct request *rq, struct error *e)
 {
+    static const struct db_unit unit = { "member.status", set_status, changed };
     const json_t *status = json_object_get(rq->body, "status");
-    struct member *m = NULL;
+    struct change ch = { .rq = rq, .project = rq->args[1], .status = json_string_value(status) };
     struct image *im;
     struct db_conn *c;
 
@@ -269,30 +289,42 @@ int member_update(struct request *rq, struct error *e)
     if (!json_is_string(status) || !member_status_valid(json_string_value(status)))
         return error_set(e, ERROR_INVALID,
                          "Incorrect request: Status must be \"pending\", \"accepted\" or \"rejected\".");
-    if (set_status(rq, c, json_string_value(status), &m, e) < 0)
+    if (request_write(rq, &unit, &ch, e) < 0)
         return -1;
-    return member_answer(rq, im, m, NULL);
+    return member_answer(rq, im, ch.member, NULL);
 }
 
-static int drop(struct request *rq, struct db_conn *c, struct error *e)
+static int drop(struct db_conn *c, void *arg, struct error *e)
 {
+    struct request *rq = arg;
     struct image *im;
 
-    if (db_begin_write(c, e) < 0 || load_to_change(rq, c, SHARING_DELETE, &im, e) < 0 ||
-        member_conditions(rq, c, im, e) < 0 || member_remove(c, im->id, rq->args[1], e) < 0) {
-        db_rollback(c);
+    if (load_to_change(rq, c, SHARING_DELETE, &im, e) < 0 || member_conditions(rq, c, im, e) < 0)
         return -1;
-    }
-    return db_commit(c, e);
+    return member_remove(c, im->id, rq->args[1], e);
+}
+
+/* The member was there when the unit ran, and is not any more: as asked, by whomever. */
+static int dropped(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    struct request *rq = arg;
+    struct member *m;
+
+    *ret = false;
+    if (member_load(c, rq->arena, rq->args[0], rq->args[1], &m, e) == 0)
+        return 0;
+    *ret = e->kind == ERROR_NOT_FOUND;
+    return *ret ? 0 : -1;
 }
 
 int member_delete(struct request *rq, struct error *e)
 {
+    static const struct db_unit unit = { "member.delete", drop, dropped };
     struct image *im;
     struct db_conn *c;
 
     if (request_writes(rq, e) < 0 || request_db(rq, &c, e) < 0 ||
-        load_to_change(rq, c, SHARING_DELETE, &im, e) < 0 || drop(rq, c, e) < 0)
+        load_to_change(rq, c, SHARING_DELETE, &im, e) < 0 || request_write(rq, &unit, rq, e) < 0)
         return -1;
     return respond_empty(rq, 204, NULL);
 }

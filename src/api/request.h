@@ -86,6 +86,10 @@ int request_json(struct request *rq, struct error *e) MUST_CHECK;
  */
 int request_db(struct request *rq, struct db_conn **ret, struct error *e) MUST_CHECK;
 void request_db_release(struct request *rq);
+/* A unit of work (db/db.h) with that connection. What the unit reads through the request, it reads within its
+ * transaction. */
+struct db_unit;
+int request_write(struct request *rq, const struct db_unit *unit, void *arg, struct error *e) MUST_CHECK;
 
 /* The image of the route's {image_id} as this caller may see it, in Glance's words when it is not there for
  * him. */

@@ -301,38 +301,54 @@ static int drop_allowed(struct request *rq, const struct image *im, size_t *ret,
     return drop_find(rq, im, ret, e);
 }
 
+struct dropping {
+    struct request *rq;
+    struct leftovers left;
+};
+
 /* The image as it is now, without that copy. */
-static int drop_row(struct request *rq, struct db_conn *c, struct leftovers *left, struct error *e)
+static int drop_row(struct db_conn *c, void *arg, struct error *e)
 {
+    struct dropping *d = arg;
+    struct request *rq = d->rq;
     struct image *im;
     size_t at;
 
+    d->left.n = 0;
     if (drop_image(rq, &im, e) < 0 || drop_allowed(rq, im, &at, e) < 0 ||
         request_conditions_on_nothing(rq, e) < 0 ||
-        leftovers_note(left, c, rq->arena, &im->locations[at], e) < 0)
+        leftovers_note(&d->left, c, rq->arena, &im->locations[at], e) < 0)
         return -1;
     memmove(im->locations + at, im->locations + at + 1, (--im->n_locations - at) * sizeof *im->locations);
     return image_save(c, im, IMAGE_ACTIVE, e);
 }
 
+/* The copy was there when the unit ran, and is not any more: as asked, by whomever. */
+static int dropped(struct db_conn *c UNUSED, void *arg, bool *ret, struct error *e)
+{
+    const struct dropping *d = arg;
+    struct image *im;
+
+    if (drop_image(d->rq, &im, e) < 0)
+        return -1;
+    *ret = true;
+    for (size_t i = 0; i < im->n_locations; i++)
+        *ret &= !str_eq(im->locations[i].store, d->rq->args[0]);
+    return 0;
+}
+
 int store_image_delete(struct request *rq, struct error *e)
 {
-    struct leftovers left = { .stores = rq->api->stores };
-    struct db_conn *c;
+    static const struct db_unit unit = { "store.image_delete", drop_row, dropped };
+    struct dropping d = { rq, { .stores = rq->api->stores } };
     struct image *im;
     size_t at;
 
     if (request_writes(rq, e) < 0 || drop_image(rq, &im, e) < 0 || drop_allowed(rq, im, &at, e) < 0 ||
         leftovers_check(rq->api->stores, &im->locations[at], e) < 0)
         return -1;
-    if (request_db(rq, &c, e) < 0 || db_begin_write(c, e) < 0)
+    if (request_write(rq, &unit, &d, e) < 0)
         return -1;
-    if (drop_row(rq, c, &left, e) < 0) {
-        db_rollback(c);
-        return -1;
-    }
-    if (db_commit(c, e) < 0)
-        return -1;
-    leftovers_remove(&left, c);
+    leftovers_remove(&d.left, rq->conn);
     return respond_empty(rq, 204, "text/html; charset=UTF-8");
 }

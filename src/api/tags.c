@@ -76,31 +76,52 @@ static int drop(struct request *rq, struct image *im, struct error *e)
     return 0;
 }
 
-/* On the image as it is now, in one transaction. */
-static int change(struct request *rq, int (*apply)(struct request *, struct image *, struct error *),
-                  struct error *e)
+static int add_run(struct db_conn *c, void *rq, struct error *e)
 {
     struct image *im;
-    struct db_conn *c;
 
-    if (request_writes(rq, e) < 0 || load(rq, &im, e) < 0 || request_db(rq, &c, e) < 0 ||
-        db_begin_write(c, e) < 0)
+    return load(rq, &im, e) < 0 || add(rq, im, e) < 0 ? -1 : image_save(c, im, im->status, e);
+}
+
+static int drop_run(struct db_conn *c, void *rq, struct error *e)
+{
+    struct image *im;
+
+    return load(rq, &im, e) < 0 || drop(rq, im, e) < 0 ? -1 : image_save(c, im, im->status, e);
+}
+
+/* The tag was there when the unit ran, and is not any more: as asked, by whomever. */
+static int dropped(struct db_conn *c UNUSED, void *arg, bool *ret, struct error *e)
+{
+    struct request *rq = arg;
+    struct image *im;
+
+    if (load(rq, &im, e) < 0)
         return -1;
-    if (load(rq, &im, e) < 0 || apply(rq, im, e) < 0 || image_save(c, im, im->status, e) < 0) {
-        db_rollback(c);
-        return -1;
-    }
-    if (db_commit(c, e) < 0)
+    *ret = find(im, rq->args[1]) == im->n_tags;
+    return 0;
+}
+
+/* On the image as it is now. */
+static int change(struct request *rq, const struct db_unit *unit, struct error *e)
+{
+    struct image *im;
+
+    if (request_writes(rq, e) < 0 || load(rq, &im, e) < 0 || request_write(rq, unit, rq, e) < 0)
         return -1;
     return respond_empty(rq, 204, "text/html; charset=UTF-8");
 }
 
 int tag_add(struct request *rq, struct error *e)
 {
-    return change(rq, add, e);
+    static const struct db_unit unit = { "tag.add", add_run, db_unit_idempotent };
+
+    return change(rq, &unit, e);
 }
 
 int tag_delete(struct request *rq, struct error *e)
 {
-    return change(rq, drop, e);
+    static const struct db_unit unit = { "tag.delete", drop_run, dropped };
+
+    return change(rq, &unit, e);
 }

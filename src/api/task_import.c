@@ -161,19 +161,51 @@ static int image_allowed(struct request *rq, const struct image *im, struct erro
     policy_target_proposed(im->owner, image_visibility_name(im->visibility), &target);
     if (!policy_allows(rq->rules, &rq->identity, "add_image", &target))
         return error_set(e, ERROR_FORBIDDEN, "You are not authorized to complete add_image action.");
+    if (im->owner && !str_eq(im->owner, rq->identity.project) && !rq->identity.is_admin &&
+        !rq->settings->enforce_new_defaults)
+        return error_set(e, ERROR_FORBIDDEN, "You are not permitted to create images owned by '%s'.",
+                         im->owner);
     return image_visibility_allowed(rq, &target, im->visibility, e);
 }
 
-static int formats_check(const struct image *im, struct error *e)
+/* What fails in Glance's database. */
+static int columns_check(const struct image *im, struct error *e)
 {
-    enum { FORMAT_MAX = 20 }; /* the column's */
+    enum { FORMAT_MAX = 20, TEXT_MAX = 255 };
 
     if (!im->disk_format || !im->container_format || strlen(im->disk_format) > FORMAT_MAX ||
         strlen(im->container_format) > FORMAT_MAX)
         return error_set(e, ERROR_INVALID, "The image has no formats, or such as cannot be.");
-    if (im->name && str_utf8_len(im->name, strlen(im->name)) > 255)
-        return error_set(e, ERROR_INVALID, "The image's name is too long.");
+    if ((im->name && str_utf8_len(im->name, strlen(im->name)) > TEXT_MAX) ||
+        (im->owner && str_utf8_len(im->owner, strlen(im->owner)) > TEXT_MAX))
+        return error_set(e, ERROR_INVALID, "The image's name or owner is too long.");
     return 0;
+}
+
+/* The values as texts, which is how they are stored. */
+static json_t *values_as_text(const struct image *im)
+{
+    json_t *ret = json_pack("{s:s?, s:s?, s:s?, s:s?, s:[]}", "name", im->name, "owner", im->owner,
+                            "disk_format", im->disk_format, "container_format", im->container_format, "tags");
+
+    for (size_t i = 0; i < im->n_tags; i++)
+        json_array_append_new(json_object_get(ret, "tags"), json_string(im->tags[i]));
+    for (size_t i = 0; i < im->n_properties; i++)
+        json_object_set_new(ret, im->properties[i].name, json_string(im->properties[i].value));
+    return ret;
+}
+
+/* Against the schema that a body of POST /v2/images has to match. Tasks also take numbers and booleans for
+ * texts, so values may match as they were sent or as they are stored. */
+static int values_check(const struct request *rq, const json_t *properties, const struct image *im,
+                        struct error *e)
+{
+    CLEANUP(json_drop) json_t *texts = values_as_text(im);
+    struct error ignored;
+
+    if (schema_check_image(rq->settings->schema, properties, &ignored) == 0)
+        return 0;
+    return schema_check_image(rq->settings->schema, texts, e);
 }
 
 static int image_describe(struct request *rq, const json_t *properties, struct image *im, struct error *e)
@@ -192,7 +224,7 @@ static int image_describe(struct request *rq, const json_t *properties, struct i
             0)
             return -1;
     }
-    if (formats_check(im, e) < 0 || image_allowed(rq, im, e) < 0)
+    if (columns_check(im, e) < 0 || image_allowed(rq, im, e) < 0)
         return -1;
     return quota_check(rq->settings->property_quota, image_properties_counted(im), "properties", e);
 }
@@ -201,6 +233,7 @@ static int image_describe(struct request *rq, const json_t *properties, struct i
 static const char *hopeless(struct request *rq, const char *type, const json_t *input, struct image *im)
 {
     static const char *const needed[] = { "import_from", "import_from_format", "image_properties" };
+    const json_t *properties = json_object_get(input, "image_properties");
     struct error e;
 
     if (!str_eq(type, "import"))
@@ -209,18 +242,28 @@ static const char *hopeless(struct request *rq, const char *type, const json_t *
     for (size_t i = 0; i < COUNT(needed); i++)
         if (!json_object_get(input, needed[i]))
             return arena_printf(rq->arena, "Input does not contain '%s' field", needed[i]);
-    if (image_describe(rq, json_object_get(input, "image_properties"), im, &e) == 0)
-        return NULL;
-    log_info("%s: a task that cannot be done: %s", rq->request_id, e.message);
-    return "Task failed due to Internal Error";
+    if (image_describe(rq, properties, im, &e) < 0) {
+        log_info("%s: a task that cannot be done: %s", rq->request_id, e.message);
+        return "Task failed due to Internal Error";
+    }
+    return values_check(rq, properties, im, &e) < 0 ? arena_str(rq->arena, e.message) : NULL;
 }
 
 /* ---- rows ---- */
 
+struct accepted {
+    struct request *rq;
+    struct task *task;
+    struct image *image;
+    const char *why; /* it is hopeless; NULL: it is not */
+};
+
 /* A task that is hopeless has failed when it is looked at for the first time. */
-static int rows_add(struct request *rq, struct db_conn *c, struct task *t, struct image *im, const char *why,
-                    struct error *e)
+static int rows_add(struct db_conn *c, void *arg, struct error *e)
 {
+    const struct accepted *a = arg;
+    struct request *rq = a->rq;
+    struct task *t = a->task;
     const json_t *input = json_object_get(rq->body, "input");
     struct task_import job = {
         .url = json_string_value(json_object_get(input, "import_from")),
@@ -229,26 +272,24 @@ static int rows_add(struct request *rq, struct db_conn *c, struct task *t, struc
         .storage_quota = rq->settings->storage_quota,
     };
 
-    if (why) {
+    if (a->why) {
         int64_t expires = clock_now_us() + rq->settings->task_hours * 3600 * CLOCK_SECOND;
 
-        return task_add(c, t, e) < 0 || task_end(c, t->id, false, NULL, why, expires, e) < 0 ? -1 : 0;
+        return task_add(c, t, e) < 0 || task_end(c, t->id, false, NULL, a->why, expires, e) < 0 ? -1 : 0;
     }
-    return task_import_add(c, im, t, &job, e);
+    return task_import_add(c, a->image, t, &job, e);
 }
 
-static int rows_write(struct request *rq, struct task *t, struct image *im, const char *why, struct error *e)
+static int rows_there(struct db_conn *c, void *arg, bool *ret, struct error *e)
 {
-    struct db_conn *c;
+    const struct accepted *a = arg;
+    struct task *t;
 
-    if (request_db(rq, &c, e) < 0 || db_begin_write(c, e) < 0)
-        return -1;
-    if (rows_add(rq, c, t, im, why, e) < 0) {
-        db_rollback(c);
-        return -1;
-    }
-    return db_commit(c, e);
+    *ret = task_load(c, a->rq->arena, a->task->id, &t, e) == 0;
+    return *ret || e->kind == ERROR_NOT_FOUND ? 0 : -1;
 }
+
+static const struct db_unit accept_unit = { "task.create", rows_add, rows_there };
 
 static void task_fill(struct request *rq, struct task *t)
 {
@@ -276,6 +317,7 @@ int task_create(struct request *rq, struct error *e)
 {
     struct image *im = arena_new(rq->arena, struct image);
     const json_t *input;
+    struct accepted a = { .rq = rq, .image = im };
     struct task t;
 
     if (request_allowed(rq, rq->route->rule, NULL, e) < 0 || request_json(rq, e) < 0 ||
@@ -287,7 +329,9 @@ int task_create(struct request *rq, struct error *e)
         return -1;
     if (!t.owner)
         return error_set(e, ERROR_INVALID, "A task belongs to a project, and the request names none.");
-    if (rows_write(rq, &t, im, hopeless(rq, t.type, input, im), e) < 0)
+    a.task = &t;
+    a.why = hopeless(rq, t.type, input, im);
+    if (request_write(rq, &accept_unit, &a, e) < 0)
         return -1;
     return task_created(rq, &t);
 }

@@ -81,7 +81,9 @@ int policy_open(const struct policy_options *o, struct policy **ret, struct erro
     struct policy_files files;
 
     p->options = *o;
+    policy_watch_start(&p->watch, &p->options); /* before the reading: what changes then is a change */
     if (rules_load(o, &files, &p->rules, e) < 0) {
+        policy_watch_stop(&p->watch);
         mem_free(p);
         return -1;
     }

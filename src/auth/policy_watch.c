@@ -55,16 +55,21 @@ static int add(struct policy_watch *w, const char *path, uint32_t events)
     return wd;
 }
 
+/* The directory that path is in, or the nearest one above it that exists. */
 static void add_parent(struct policy_watch *w, const char *path)
 {
     char parent[PATH_MAX];
-    const char *slash = strrchr(path, '/');
+    int wd = -1;
 
-    if (!slash || (size_t)(slash - path) >= sizeof parent)
+    if (strlen(path) >= sizeof parent)
         return;
     str_copy(parent, sizeof parent, path);
-    parent[slash == path ? 1 : slash - path] = '\0';
-    add(w, parent, PARENT_EVENTS);
+    while (wd < 0 && parent[0] == '/' && parent[1]) {
+        char *slash = strrchr(parent, '/');
+
+        slash[slash == parent ? 1 : 0] = '\0';
+        wd = add(w, parent, PARENT_EVENTS);
+    }
 }
 
 /* The name in each place where it is looked for, and what it may appear in. */
@@ -162,6 +167,21 @@ static bool is_base(const char *path, const char *name)
     return path && str_eq(slash ? slash + 1 : path, name);
 }
 
+static bool is_policy_dir(const struct policy_options *o, const char *name)
+{
+    for (size_t i = 0; i < o->n_dirs; i++)
+        if (is_base(o->dirs[i], name))
+            return true;
+    return false;
+}
+
+/* A directory or a link to one, which is made whole; it may be one of policy_dirs, or above one. */
+static bool is_new_dir(const struct policy_options *o, const struct inotify_event *ev)
+{
+    return ev->len > 0 && ev->mask & (IN_CREATE | IN_MOVED_TO) &&
+           (ev->mask & IN_ISDIR || is_policy_dir(o, ev->name));
+}
+
 /* In the directories where names are looked for others write files too. "..data" is what a volume of
  * Kubernetes replaces. */
 static bool concerns(const struct policy_watch *w, const struct policy_options *o,
@@ -174,10 +194,7 @@ static bool concerns(const struct policy_watch *w, const struct policy_options *
     for (size_t i = 0; i < w->n_dirs; i++)
         if (w->dirs[i] == ev->wd)
             return *name != '.';
-    for (size_t i = 0; i < o->n_dirs; i++)
-        if (is_base(o->dirs[i], name))
-            return true;
-    return false;
+    return is_policy_dir(o, name) || is_new_dir(o, ev);
 }
 
 /* Notes which files are being written: a modification begins it, everything else ends it. */
@@ -202,6 +219,7 @@ enum policy_news policy_watch_ask(struct policy_watch *w, const struct policy_op
 {
     char events[EVENTS_SIZE] __attribute__((aligned(__alignof__(struct inotify_event))));
     bool any = false, made = false; /* what was only made may be about to be written */
+    bool dirs = false;
     ssize_t n;
 
     while (w->fd >= 0 && (n = read(w->fd, events, sizeof events)) > 0) {
@@ -213,9 +231,12 @@ enum policy_news policy_watch_ask(struct policy_watch *w, const struct policy_op
                 continue;
             note(w, ev);
             any = any || !(ev->mask & IN_IGNORED);
-            made = ev->mask & IN_CREATE;
+            made = ev->mask & IN_CREATE && !is_new_dir(o, ev);
+            dirs = dirs || is_new_dir(o, ev);
         }
     }
+    if (dirs) /* before anybody looks what is in them */
+        arm(w, o, NULL);
     if (any)
         return w->n_written > 0 || made ? POLICY_UNFINISHED : POLICY_CHANGED;
     return w->blind && policy_watch_sum(w) != w->known_sum ? POLICY_UNFINISHED : POLICY_SAME;

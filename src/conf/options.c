@@ -404,7 +404,7 @@ const struct option conf_options[] = {
               "whole body. The connection ends earlier when nothing comes for body_timeout." },
     { "glint", "shutdown_timeout", OPTION_FLOAT, "60", .min = 0, .max = 86400,
       .help = "Seconds that requests may take to finish after SIGTERM; a second SIGTERM breaks them "
-              "off." },
+              "off. A download of which nothing arrives for 5 seconds is broken off earlier." },
     { "glint", "supervise_worker", OPTION_BOOL, "true", .flags = OPTION_RESTART,
       .help = "Let glint serve start glint worker and restart it, and a service inside a web server start "
               "one where none runs on its machine. Turn it off where the worker is a unit of its own." },

@@ -94,6 +94,7 @@ static int step(struct http_chunked *c, unsigned char b)
         return take_extension(c, b);
     case SIZE_LF:
         c->line = 0;
+        c->announced = c->left > UINT64_MAX - c->announced ? UINT64_MAX : c->announced + c->left;
         return b != '\n' ? BAD : c->left > 0 ? DATA : TRAILER;
     case DATA_CR:
         return b == '\r' ? DATA_LF : BAD;
@@ -139,4 +140,10 @@ int http_chunked_decode(struct http_chunked *c, const char *in, size_t *in_len, 
     *in_len = used;
     *out_len = made;
     return c->state == DONE ? 1 : c->state == BAD ? -1 : 0;
+}
+
+bool http_chunked_over(const struct http_chunked *c, struct http_request *rq)
+{
+    rq->body_over = rq->body_max > 0 && c->announced > rq->body_max;
+    return rq->body_over;
 }

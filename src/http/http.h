@@ -84,6 +84,8 @@ struct http_request {
     int64_t content_length; /* or HTTP_BODY_NONE, HTTP_BODY_UNKNOWN */
     int64_t started_us;     /* monotonic: when the head was complete */
     bool inline_only;       /* on an event loop: must not wait for anything */
+    uint64_t body_max;      /* the service refuses a longer body; 0: it has not said so */
+    bool body_over;         /* a read failed as the sizes of the chunks add up to more than body_max */
 
     /* The front end goes on sending a file after serve() has returned: no thread waits for a slow reader.
      * A service that wants to know how that ended sets `ended`, which is called once, on any thread, and must
@@ -149,14 +151,17 @@ bool http_host_valid(const char *host, size_t n);
 /* Decoding as a state machine over whatever bytes arrive. */
 struct http_chunked {
     int state;
-    uint64_t left; /* of the current chunk */
-    size_t line;   /* bytes of the current line or trailer section */
+    uint64_t left;      /* of the current chunk */
+    uint64_t announced; /* sizes of all chunks so far; UINT64_MAX: that or more */
+    size_t line;        /* bytes of the current line or trailer section */
 };
 void http_chunked_init(struct http_chunked *c);
 /* Consumes from in[0..*in_len), writes decoded bytes to out[0..*out_len) (may be the same memory); both
  * lengths are updated to what was used and produced. It stops when the room in out is used up. 1: the body is
  * complete (trailers included), 0: more input is needed, -1: malformed. */
 int http_chunked_decode(struct http_chunked *c, const char *in, size_t *in_len, char *out, size_t *out_len);
+/* Whether the sizes of the chunks seen so far add up to more than the service takes; notes it in *rq. */
+bool http_chunked_over(const struct http_chunked *c, struct http_request *rq);
 
 /* ---- requests that come as CGI variables (RFC 3875, PEP 3333, the uwsgi protocol) ---- */
 

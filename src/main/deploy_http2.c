@@ -6,17 +6,29 @@
 
 #include "fetch/fetch.h"
 
-enum { LENGTHLESS = 300 * 1024, REFUSED = 24 * 1024 * 1024, WAIT_MS = 15000 };
+enum {
+    LENGTHLESS = 300 * 1024,
+    REFUSED = 24 * 1024 * 1024,
+    WAIT_MS = 15000,
+    RESET_MARK_US = 50 * 1000, /* as long wait mod_glint and mod_glint_body at the end of such a body */
+    SMALL = 1000,
+    SMALL_TRIES = 10 /* one of them is quick even on a busy machine */
+};
 
-static const char advice_length[] = "Protocols http/1.1 for this virtual host (httpd), or mod_glint or "
-                                    "mod_proxy_http in place of mod_wsgi, whose daemon gets no "
-                                    "body over HTTP/2 that has no Content-Length.";
+static const char advice_length[] =
+    "Protocols http/1.1 for this virtual host (httpd); or mod_glint, or mod_proxy_http with GlintBody On "
+    "(mod_glint_body) in place of mod_wsgi, which gets no whole body over HTTP/2 that has no Content-Length.";
+static const char advice_reset[] =
+    "httpd hands a body that a client of HTTP/2 breaks off to the back end as if it were whole, and nothing "
+    "here tells the two apart: GlintBody On (mod_glint_body) for this location, or 411 for such requests as "
+    "in the shipped sites, or Protocols http/1.1.";
 static const char advice_refusal[] = "Over HTTP/2 a refusal arrives only where the rest of the body is read: "
                                      "[glint] drain_timeout; else Protocols http/1.1.";
 
 struct body {
     const char *data;
     size_t left, window; /* data is repeated from its begin */
+    int64_t ended;       /* when the last byte was taken, or before */
 };
 
 static size_t read_body(char *to, size_t size, size_t n, void *arg)
@@ -28,6 +40,8 @@ static size_t read_body(char *to, size_t size, size_t n, void *arg)
         want = b->window;
     memcpy(to, b->data, want);
     b->left -= want;
+    if (want > 0)
+        b->ended = clock_mono_us();
     return want;
 }
 
@@ -90,7 +104,7 @@ static long request(const struct fetch_lib *l, struct deploy *d, const char *pat
 
 static bool lengthless(const struct fetch_lib *l, struct deploy *d, const char *image)
 {
-    struct body body = { d->data, LENGTHLESS, DEPLOY_DATA };
+    struct body body = { d->data, LENGTHLESS, DEPLOY_DATA, 0 };
     const char *why, *size;
     long status = request(l, d, deploy_path(d, image, "/file"), &body, WAIT_MS, &why);
 
@@ -105,10 +119,33 @@ static bool lengthless(const struct fetch_lib *l, struct deploy *d, const char *
                LENGTHLESS, size ? size : "no size");
 }
 
+/* Whether somebody waits at the end of a body to see if httpd has made that end up: its answer is late. */
+static bool resets(const struct fetch_lib *l, struct deploy *d)
+{
+    if (!str_starts(d->server, "Apache"))
+        return true;
+    for (int i = 0; i < SMALL_TRIES; i++) {
+        struct body body = { d->data, SMALL, SMALL, 0 };
+        const char *image = deploy_image_make(d), *why;
+        long status = image ? request(l, d, deploy_path(d, image, "/file"), &body, WAIT_MS, &why) : 0;
+        int64_t took = clock_mono_us() - body.ended;
+
+        deploy_image_drop(d, image);
+        if (!image)
+            return false;
+        if (status == 204 && took < RESET_MARK_US)
+            return deploy_blame(
+                d, advice_reset,
+                "an upload over HTTP/2 without a length that its client breaks off may become an "
+                "image of a part of the data");
+    }
+    return true;
+}
+
 bool deploy_http2(struct deploy *d)
 {
     const struct fetch_lib *l = fetch_lib();
-    struct body body = { d->data, REFUSED, DEPLOY_CHUNK_LARGE };
+    struct body body = { d->data, REFUSED, DEPLOY_CHUNK_LARGE, 0 };
     const char *why = "", *image;
     long status;
     bool good;
@@ -116,7 +153,7 @@ bool deploy_http2(struct deploy *d)
     if (!l || request(l, d, "/versions", NULL, 3000, &why) != 200)
         return deploy_note(d, "not offered here");
     image = deploy_image_make(d);
-    good = image && lengthless(l, d, image);
+    good = image && lengthless(l, d, image) && resets(l, d);
     if (good) {
         status = request(l, d, deploy_path(d, image, "/file"), &body, WAIT_MS, &why);
         good = status == 409 ||

@@ -90,11 +90,23 @@ static bool wait_for(const struct probe *p, short events)
     return poll(&fd, 1, (int)(p->place->timeout_us / 1000)) > 0;
 }
 
-bool probe_stirs(const struct probe *p, int64_t wait_us)
+/* What comes may be TLS's alone, such as the tickets after a handshake. */
+bool probe_stirs(struct probe *p, int64_t wait_us)
 {
     struct pollfd fd = { .fd = p->fd, .events = POLLIN };
+    int64_t until = clock_mono_us() + wait_us;
 
-    return poll(&fd, 1, (int)(wait_us / 1000)) > 0;
+    while (p->off == p->len && wait_us >= 0 && poll(&fd, 1, (int)(wait_us / 1000)) > 0) {
+        size_t n = 0;
+        CURLcode code = p->lib->easy_recv(p->easy, p->in, sizeof p->in, &n);
+
+        if (code != CURLE_AGAIN && (code != CURLE_OK || n == 0))
+            return true;
+        p->off = 0;
+        p->len = n;
+        wait_us = until - clock_mono_us();
+    }
+    return p->off < p->len;
 }
 
 bool probe_send(struct probe *p, const void *bytes, size_t n)

@@ -38,7 +38,7 @@ int probe_head(struct probe *p, const char *method, const char *path, const char
 /* False when the other side takes no more; an answer may be there all the same. */
 bool probe_send(struct probe *p, const void *bytes, size_t n);
 /* Whether an answer or the end of the connection is there, or comes within so many us. */
-bool probe_stirs(const struct probe *p, int64_t wait_us);
+bool probe_stirs(struct probe *p, int64_t wait_us);
 /* The next answer with its body; interim ones (1xx) only when wanted, as they come. -1: none came in time, or
  * the connection ended; ret->status says whether a head was there. Its memory is the arena's and ret->body's.
  */

@@ -277,7 +277,7 @@ static int load_row(struct db_conn *c, struct arena *a, const char *id, struct i
     CLEANUP(stmt_reset) struct db_stmt *s = NULL;
     int row;
 
-    if (db_prepare(c, "SELECT " IMAGE_COLUMNS " FROM images WHERE id = ?1", &s, e) < 0)
+    if (db_prepare(c, DB_FOR_UPDATE(c, "SELECT " IMAGE_COLUMNS " FROM images WHERE id = ?1"), &s, e) < 0)
         return -1;
     db_bind_text(s, 1, id);
     row = db_step(s, e);

@@ -54,21 +54,6 @@ static int run_one(struct db_stmt *s, const char *id, struct error *e)
     return changed ? 0 : lost(id, e);
 }
 
-/* Brings a transaction where none is open. */
-static int within(struct db_conn *c, int (*fn)(struct db_conn *c, void *arg, struct error *e), void *arg,
-                  struct error *e)
-{
-    if (db_in_transaction(c))
-        return fn(c, arg, e);
-    if (db_begin_write(c, e) < 0)
-        return -1;
-    if (fn(c, arg, e) < 0) {
-        db_rollback(c);
-        return -1;
-    }
-    return db_commit(c, e);
-}
-
 /* What a call below writes. */
 struct change {
     const char *id, *holder, *text;
@@ -78,12 +63,28 @@ struct change {
     bool anywhere;
 };
 
+/* Whether a statement with up to three texts finds a row; those that are NULL are not bound. */
+static int found(struct db_conn *c, const char *sql, const char *const texts[3], bool *ret, struct error *e)
+{
+    CLEANUP(stmt_reset) struct db_stmt *s = NULL;
+    int row;
+
+    if (db_prepare(c, sql, &s, e) < 0)
+        return -1;
+    for (int i = 0; i < 3 && texts[i]; i++)
+        db_bind_text(s, i + 1, texts[i]);
+    row = db_step(s, e);
+    *ret = row > 0;
+    return row < 0 ? -1 : 0;
+}
+
 /* The project has had its turn. */
 static int turn(struct db_conn *c, const char *owner, struct error *e)
 {
     struct db_stmt *s;
 
-    if (db_prepare(c, "DELETE FROM glint_job_turns WHERE owner = ?1", &s, e) < 0)
+    if (db_lock(c, "job turns", e) < 0 ||
+        db_prepare(c, "DELETE FROM glint_job_turns WHERE owner = ?1", &s, e) < 0)
         return -1;
     db_bind_text(s, 1, owner);
     if (db_run(s, NULL, e) < 0 ||
@@ -94,6 +95,34 @@ static int turn(struct db_conn *c, const char *owner, struct error *e)
         return -1;
     db_bind_text(s, 1, owner);
     return db_run(s, NULL, e);
+}
+
+int job_held(struct db_conn *c, const char *id, const char *holder, bool *ret, struct error *e)
+{
+    static const char sql[] = "SELECT 1 FROM glint_jobs WHERE id = ?1 AND holder = ?2 AND state = 'running'";
+
+    return found(c, sql, (const char *[]){ id, holder, NULL }, ret, e);
+}
+
+int job_at(struct db_conn *c, const char *id, const char *holder, const char *step, bool *ret,
+           struct error *e)
+{
+    static const char sql[] =
+        "SELECT 1 FROM glint_jobs WHERE id = ?1 AND holder = ?2 AND step = ?3 AND state = 'running'";
+
+    return found(c, sql, (const char *[]){ id, holder, step }, ret, e);
+}
+
+int job_ended(struct db_conn *c, const char *id, enum job_state state, bool *ret, struct error *e)
+{
+    static const char sql[] = "SELECT 1 FROM glint_jobs WHERE id = ?1 AND state = ?2";
+
+    return found(c, sql, (const char *[]){ id, job_state_name(state), NULL }, ret, e);
+}
+
+int job_exists(struct db_conn *c, const char *id, bool *ret, struct error *e)
+{
+    return found(c, "SELECT 1 FROM glint_jobs WHERE id = ?1", (const char *[]){ id, NULL, NULL }, ret, e);
 }
 
 static int take(struct db_conn *c, void *arg, struct error *e)
@@ -122,10 +151,20 @@ static int take(struct db_conn *c, void *arg, struct error *e)
     return job_note_set(c, ch->seen->id, "takeovers", takeovers, e);
 }
 
+static int took(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    const struct change *ch = arg;
+
+    return job_held(c, ch->seen->id, ch->holder, ret, e);
+}
+
+static const struct db_unit take_unit = { "job.take", take, took };
+
 int job_take(struct db_conn *c, const struct job *seen, const char *holder, int64_t expires_us,
              struct error *e)
 {
-    return within(c, take, &(struct change){ .seen = seen, .holder = holder, .time_us = expires_us }, e);
+    return db_write_on(c, &take_unit,
+                       &(struct change){ .seen = seen, .holder = holder, .time_us = expires_us }, e);
 }
 
 static int renew(struct db_conn *c, void *arg, struct error *e)
@@ -143,9 +182,12 @@ static int renew(struct db_conn *c, void *arg, struct error *e)
     return run_one(s, ch->id, e);
 }
 
+static const struct db_unit renew_unit = { "job.renew", renew, db_unit_idempotent };
+
 int job_renew(struct db_conn *c, const char *id, const char *holder, int64_t expires_us, struct error *e)
 {
-    return within(c, renew, &(struct change){ .id = id, .holder = holder, .time_us = expires_us }, e);
+    return db_write_on(c, &renew_unit, &(struct change){ .id = id, .holder = holder, .time_us = expires_us },
+                       e);
 }
 
 /* text NULL: the step goes on. */
@@ -168,14 +210,16 @@ static int step(struct db_conn *c, void *arg, struct error *e)
     return job_note_drop(c, ch->id, "takeovers", e);
 }
 
+static const struct db_unit step_unit = { "job.step", step, db_unit_idempotent };
+
 int job_step(struct db_conn *c, const char *id, const char *holder, const char *name, struct error *e)
 {
-    return within(c, step, &(struct change){ .id = id, .holder = holder, .text = name }, e);
+    return db_write_on(c, &step_unit, &(struct change){ .id = id, .holder = holder, .text = name }, e);
 }
 
 int job_progress(struct db_conn *c, const char *id, const char *holder, struct error *e)
 {
-    return within(c, step, &(struct change){ .id = id, .holder = holder }, e);
+    return db_write_on(c, &step_unit, &(struct change){ .id = id, .holder = holder }, e);
 }
 
 static int put_back(struct db_conn *c, void *arg, struct error *e)
@@ -198,6 +242,20 @@ static int put_back(struct db_conn *c, void *arg, struct error *e)
     return run_one(s, ch->id, e);
 }
 
+/* Whoever took it from there has begun another try. */
+static int was_put_back(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    const struct change *ch = arg;
+    bool held;
+
+    if (job_held(c, ch->id, ch->holder, &held, e) < 0)
+        return -1;
+    *ret = !held;
+    return 0;
+}
+
+static const struct db_unit put_back_unit = { "job.put_back", put_back, was_put_back };
+
 int job_put_back(struct db_conn *c, const char *id, const char *holder, int64_t attempt, int64_t next_us,
                  const char *message, struct error *e)
 {
@@ -205,7 +263,7 @@ int job_put_back(struct db_conn *c, const char *id, const char *holder, int64_t 
         .id = id, .holder = holder, .attempt = attempt, .time_us = next_us, .text = message
     };
 
-    return within(c, put_back, &ch, e);
+    return db_write_on(c, &put_back_unit, &ch, e);
 }
 
 static int condemn(struct db_conn *c, void *arg, struct error *e)
@@ -232,12 +290,14 @@ static int condemn(struct db_conn *c, void *arg, struct error *e)
     return job_note_set(c, ch->id, "giving_up", ch->text, e);
 }
 
+static const struct db_unit condemn_unit = { "job.condemn", condemn, db_unit_idempotent };
+
 int job_condemn(struct db_conn *c, const char *id, const struct error *why, bool anywhere, struct error *e)
 {
     char text[ERROR_MESSAGE_MAX + 64];
 
     snprintf(text, sizeof text, "%s %s", error_kinds[why->kind].name, why->message);
-    return within(c, condemn, &(struct change){ .id = id, .text = text, .anywhere = anywhere }, e);
+    return db_write_on(c, &condemn_unit, &(struct change){ .id = id, .text = text, .anywhere = anywhere }, e);
 }
 
 static int end(struct db_conn *c, void *arg, struct error *e)
@@ -267,12 +327,21 @@ static int end(struct db_conn *c, void *arg, struct error *e)
     return db_run(s, NULL, e);
 }
 
+static int ended(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    const struct change *ch = arg;
+
+    return job_ended(c, ch->id, ch->state, ret, e);
+}
+
+static const struct db_unit end_unit = { "job.end", end, ended };
+
 int job_end(struct db_conn *c, const char *id, const char *holder, enum job_state state, const char *message,
             struct error *e)
 {
     struct change ch = { .id = id, .holder = holder, .state = state, .text = message };
 
-    return within(c, end, &ch, e);
+    return db_write_on(c, &end_unit, &ch, e);
 }
 
 int job_anywhere(struct db_conn *c, const char *image_id, struct error *e)
@@ -309,9 +378,11 @@ static int prune(struct db_conn *c, void *arg, struct error *e)
     return db_run(s, NULL, e);
 }
 
+static const struct db_unit prune_unit = { "job.prune", prune, db_unit_idempotent };
+
 int job_prune(struct db_conn *c, int64_t before_us, struct error *e)
 {
-    return within(c, prune, &(struct change){ .time_us = before_us }, e);
+    return db_write_on(c, &prune_unit, &(struct change){ .time_us = before_us }, e);
 }
 
 /* What is told of a task whose lock was taken from it stands for so long. */

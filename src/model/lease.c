@@ -174,33 +174,34 @@ static int lost(const char *image_id, struct error *e)
     return error_set(e, ERROR_CONFLICT, "The upload of image %s was given up meanwhile", image_id);
 }
 
-static int renew(struct db_conn *c, const char *image_id, const char *holder, int64_t expires_us,
-                 struct error *e)
+struct renewal {
+    const char *image_id, *holder;
+    int64_t expires_us;
+};
+
+static int renew(struct db_conn *c, void *arg, struct error *e)
 {
+    const struct renewal *r = arg;
     struct db_stmt *s;
     int64_t changed;
 
-    if (db_prepare(c, "UPDATE glint_leases SET expires_at = ?3 WHERE image_id = ?1 AND holder = ?2", &s, e) <
+    if (db_prepare(c, "UPDATE glint_leases SET expires_at = ?1 WHERE image_id = ?2 AND holder = ?3", &s, e) <
         0)
         return -1;
-    db_bind_text(s, 1, image_id);
-    db_bind_text(s, 2, holder);
-    db_bind_int(s, 3, expires_us);
+    db_bind_int(s, 1, r->expires_us);
+    db_bind_text(s, 2, r->image_id);
+    db_bind_text(s, 3, r->holder);
     if (db_run(s, &changed, e) < 0)
         return -1;
-    return changed ? 0 : lost(image_id, e);
+    return changed ? 0 : lost(r->image_id, e);
 }
 
 int lease_renew(struct db_conn *c, const char *image_id, const char *holder, int64_t expires_us,
                 struct error *e)
 {
-    if (db_begin_write(c, e) < 0)
-        return -1;
-    if (renew(c, image_id, holder, expires_us, e) < 0) {
-        db_rollback(c);
-        return -1;
-    }
-    return db_commit(c, e);
+    static const struct db_unit unit = { "lease.renew", renew, db_unit_idempotent };
+
+    return db_write_on(c, &unit, &(struct renewal){ image_id, holder, expires_us }, e);
 }
 
 int lease_drop(struct db_conn *c, const char *image_id, const char *holder, struct error *e)

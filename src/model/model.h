@@ -3,9 +3,10 @@
  * (schema of release 2024_1), so that the real Glance opens the same database; what Glint keeps beside them
  * has its own tables, named glint_*.
  *
- * Every function takes a connection; those that write must be inside db_begin_write(), unless their comment
- * says that they bring their own transaction. Memory of what is loaded is the given arena's.
- * Error kinds: as db.h, and ERROR_NOT_FOUND, ERROR_CONFLICT where named. */
+ * Every function takes a connection; those that write must be inside a unit (db/db.h), unless their comment
+ * says that they bring their own. Images that are loaded inside a unit stay as they are until it ends.
+ * Memory of what is loaded is the given arena's. Error kinds: as db.h, and ERROR_NOT_FOUND, ERROR_CONFLICT
+ * where named. */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 
@@ -330,6 +331,13 @@ int job_list(struct db_conn *c, struct arena *a, bool ended, struct job **ret, s
              struct error *e) MUST_CHECK;
 int job_load(struct db_conn *c, struct arena *a, const char *id, struct job **ret,
              struct error *e) MUST_CHECK;
+/* What a unit asks that has to know whether it went through (db/db.h): does the job run under this holder;
+ * and has it reached this step; has it ended in this state; is there such a job. */
+int job_held(struct db_conn *c, const char *id, const char *holder, bool *ret, struct error *e) MUST_CHECK;
+int job_at(struct db_conn *c, const char *id, const char *holder, const char *step, bool *ret,
+           struct error *e) MUST_CHECK;
+int job_ended(struct db_conn *c, const char *id, enum job_state state, bool *ret, struct error *e) MUST_CHECK;
+int job_exists(struct db_conn *c, const char *id, bool *ret, struct error *e) MUST_CHECK;
 /* A running one is taken over, which is counted; not if its lease was renewed since it was seen. */
 int job_take(struct db_conn *c, const struct job *seen, const char *holder, int64_t expires_us,
              struct error *e) MUST_CHECK;

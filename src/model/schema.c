@@ -93,7 +93,7 @@ int schema_check(struct db_conn *c, struct schema_info *ret, struct error *e)
     return 0;
 }
 
-static int sync_all(struct db_conn *c, struct error *e)
+static int sync_all(struct db_conn *c, void *arg UNUSED, struct error *e)
 {
     const char *const own[] = { schema_0002, schema_0003, schema_0004, schema_0005,
                                 schema_0006, schema_0007, schema_0008 };
@@ -126,11 +126,7 @@ static int sync_all(struct db_conn *c, struct error *e)
 
 int schema_sync(struct db_conn *c, struct error *e)
 {
-    if (db_begin_write(c, e) < 0)
-        return -1;
-    if (sync_all(c, e) < 0) {
-        db_rollback(c);
-        return -1;
-    }
-    return db_commit(c, e);
+    static const struct db_unit unit = { "schema.sync", sync_all, db_unit_idempotent };
+
+    return db_write_on(c, &unit, NULL, e);
 }

@@ -416,30 +416,29 @@ static int expired_exist(struct db_conn *c, int64_t now, bool *ret, struct error
     return row < 0 ? -1 : 0;
 }
 
-int task_expire(struct db_conn *c, int64_t *ret_n, struct error *e)
+static int expire(struct db_conn *c, void *ret_n, struct error *e)
 {
-    int64_t now = clock_now_us(), n = 0;
+    int64_t now = clock_now_us();
     struct db_stmt *s;
-    bool exist;
 
-    if (expired_exist(c, now, &exist, e) < 0)
-        return -1;
-    *ret_n = 0;
-    if (!exist)
-        return 0;
-    if (db_begin_write(c, e) < 0)
-        return -1;
     if (db_prepare(
             c,
-            "UPDATE tasks SET deleted = TRUE, deleted_at = ?1, updated_at = ?1 WHERE deleted = FALSE AND "
-            "expires_at <= ?1",
-            &s, e) == 0) {
-        db_bind_time(s, 1, now);
-        if (db_run(s, &n, e) == 0 && db_commit(c, e) == 0) {
-            *ret_n = n;
-            return 0;
-        }
-    }
-    db_rollback(c);
-    return -1;
+            "UPDATE tasks SET deleted = TRUE, deleted_at = ?1, updated_at = ?2 WHERE deleted = FALSE AND "
+            "expires_at <= ?3",
+            &s, e) < 0)
+        return -1;
+    for (int i = 1; i <= 3; i++)
+        db_bind_time(s, i, now);
+    return db_run(s, ret_n, e);
+}
+
+int task_expire(struct db_conn *c, int64_t *ret_n, struct error *e)
+{
+    static const struct db_unit unit = { "task.expire", expire, db_unit_idempotent };
+    bool exist;
+
+    *ret_n = 0;
+    if (expired_exist(c, clock_now_us(), &exist, e) < 0)
+        return -1;
+    return exist ? db_write_on(c, &unit, ret_n, e) : 0;
 }

@@ -44,37 +44,35 @@ int trash_list(struct db_conn *c, struct arena *a, int64_t limit, struct trash *
     return 0;
 }
 
-static int change(struct db_conn *c, const char *sql, int64_t id, struct error *e)
+struct change {
+    const char *sql;
+    int64_t id;
+};
+
+static int change(struct db_conn *c, void *arg, struct error *e)
 {
+    const struct change *ch = arg;
     struct db_stmt *s;
 
-    if (db_prepare(c, sql, &s, e) < 0)
+    if (db_prepare(c, ch->sql, &s, e) < 0)
         return -1;
-    db_bind_int(s, 1, id);
+    db_bind_int(s, 1, ch->id);
     return db_run(s, NULL, e);
 }
 
-static int change_one(struct db_conn *c, const char *sql, int64_t id, struct error *e)
-{
-    if (db_in_transaction(c))
-        return change(c, sql, id, e);
-    if (db_begin_write(c, e) < 0)
-        return -1;
-    if (change(c, sql, id, e) < 0) {
-        db_rollback(c);
-        return -1;
-    }
-    return db_commit(c, e);
-}
+/* A try that is counted twice makes the next pause longer, and harms nothing. */
+static const struct db_unit change_unit = { "trash.change", change, db_unit_idempotent };
 
 int trash_drop(struct db_conn *c, int64_t id, struct error *e)
 {
-    return change_one(c, "DELETE FROM glint_trash WHERE id = ?1", id, e);
+    return db_write_on(c, &change_unit, &(struct change){ "DELETE FROM glint_trash WHERE id = ?1", id }, e);
 }
 
 int trash_failed(struct db_conn *c, int64_t id, struct error *e)
 {
-    return change_one(c, "UPDATE glint_trash SET attempts = attempts + 1 WHERE id = ?1", id, e);
+    static const char sql[] = "UPDATE glint_trash SET attempts = attempts + 1 WHERE id = ?1";
+
+    return db_write_on(c, &change_unit, &(struct change){ sql, id }, e);
 }
 
 int location_in_use(struct db_conn *c, const char *url, bool *ret, struct error *e)

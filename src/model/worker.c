@@ -88,12 +88,18 @@ static int drop(struct db_conn *c, const char *holder, struct error *e)
     return db_run(s, NULL, e);
 }
 
-static int leave(struct db_conn *c, struct arena *a, const char *holder, struct error *e)
+struct leaving {
+    struct arena *arena;
+    const char *holder;
+};
+
+static int leave(struct db_conn *c, void *arg, struct error *e)
 {
+    const struct leaving *l = arg;
     struct worker_row *list;
     size_t n;
 
-    if (drop(c, holder, e) < 0 || list_all(c, a, &list, &n, e) < 0)
+    if (drop(c, l->holder, e) < 0 || list_all(c, l->arena, &list, &n, e) < 0)
         return -1;
     for (size_t i = 0; i < n; i++)
         if ((lease_holder_dead(list[i].holder) || clock_now_us() - list[i].seen_us > DAY_US) &&
@@ -104,11 +110,7 @@ static int leave(struct db_conn *c, struct arena *a, const char *holder, struct 
 
 int worker_leave(struct db_conn *c, struct arena *a, const char *holder, struct error *e)
 {
-    if (db_begin_write(c, e) < 0)
-        return -1;
-    if (leave(c, a, holder, e) < 0) {
-        db_rollback(c);
-        return -1;
-    }
-    return db_commit(c, e);
+    static const struct db_unit unit = { "worker.leave", leave, db_unit_idempotent };
+
+    return db_write_on(c, &unit, &(struct leaving){ a, holder }, e);
 }

@@ -2,6 +2,8 @@
 /* What a request or a job decided before its bytes moved, asked once more in the transaction that writes. */
 #include "work/work.h"
 
+#include <stdio.h>
+
 int image_formats_check(const struct image *im, struct error *e)
 {
     if (!im->disk_format && !im->container_format)
@@ -16,11 +18,15 @@ int image_formats_check(const struct image *im, struct error *e)
 int storage_left(struct db_conn *c, int64_t quota, const char *project, const char *image_id, int64_t *ret,
                  struct error *e)
 {
+    char lock[320];
     int64_t used;
 
     *ret = INT64_MAX;
     if (quota <= 0)
         return 0;
+    snprintf(lock, sizeof lock, "storage of %.255s", project ? project : "");
+    if (db_lock(c, lock, e) < 0)
+        return -1;
     if (image_storage_used(c, project, image_id, &used, e) < 0)
         return -1;
     *ret = used < quota ? quota - used : 0;

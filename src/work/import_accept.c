@@ -41,8 +41,8 @@ static const char *names_join(struct arena *a, const char *const *names, size_t 
     return arena_str(a, str_text(&out));
 }
 
-static int add(struct db_conn *c, struct arena *a, const struct import_request *q, char id[UUID_TEXT_MAX],
-               struct error *e)
+int import_job_add(struct db_conn *c, struct arena *a, const struct import_request *q, char id[UUID_TEXT_MAX],
+                   struct error *e)
 {
     CLEANUP(json_drop)
     json_t *arguments =
@@ -79,13 +79,6 @@ static int add(struct db_conn *c, struct arena *a, const struct import_request *
     return q->token ? job_note_set(c, id, "token", q->token, e) : 0;
 }
 
-int import_job_add(struct db_conn *c, struct arena *a, const struct import_request *q, struct error *e)
-{
-    char id[UUID_TEXT_MAX];
-
-    return add(c, a, q, id, e);
-}
-
 /* ---- once more ---- */
 
 static int may_again(struct import *im, struct db_conn *c, struct image **ret, struct error *e)
@@ -115,24 +108,24 @@ static int add_again(struct import *im, struct db_conn *c, const struct job *fai
     if (may_again(im, c, &now, e) < 0 ||
         (task_load(c, im->run->arena, failed->id, &task, e) < 0 && e->kind != ERROR_NOT_FOUND))
         return -1;
-    return add(c, im->run->arena,
-               &(struct import_request){
-                   .image = now,
-                   .method = im->method,
-                   .body = json_object_get(im->arguments, "request"),
-                   .stores = im->stores,
-                   .n_stores = im->n_stores,
-                   .several = im->several,
-                   .must_succeed = im->must_succeed,
-                   .owner = failed->owner,
-                   .user_id = task ? task->user_id : NULL,
-                   .request_id = task ? task->request_id : NULL,
-                   .roles = im->roles,
-                   .n_roles = im->n_roles,
-                   .place = failed->place,
-                   .storage_quota = im->storage_quota,
-               },
-               id, e);
+    return import_job_add(c, im->run->arena,
+                          &(struct import_request){
+                              .image = now,
+                              .method = im->method,
+                              .body = json_object_get(im->arguments, "request"),
+                              .stores = im->stores,
+                              .n_stores = im->n_stores,
+                              .several = im->several,
+                              .must_succeed = im->must_succeed,
+                              .owner = failed->owner,
+                              .user_id = task ? task->user_id : NULL,
+                              .request_id = task ? task->request_id : NULL,
+                              .roles = im->roles,
+                              .n_roles = im->n_roles,
+                              .place = failed->place,
+                              .storage_quota = im->storage_quota,
+                          },
+                          id, e);
 }
 
 int import_again(struct db_conn *c, struct arena *a, const struct job *failed, const char **ret_id,

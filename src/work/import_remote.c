@@ -257,6 +257,7 @@ static int describe(struct import *im, struct db_conn *c, struct image *now, voi
     const struct description *d = arg;
     json_t *document = d->document, *value;
     const char *name;
+    int64_t n = 0;
 
     if (before_write(im, c, now, document, e) < 0 || remote_write(im, c, document, e) < 0)
         return -1;
@@ -271,7 +272,9 @@ static int describe(struct import *im, struct db_conn *c, struct image *now, voi
         image_property_set(im->run->arena, now, arena_str(im->run->arena, name),
                            arena_str(im->run->arena, json_string_value(value)));
     }
-    if (quota >= 0 && (int64_t)now->n_properties > quota)
+    for (size_t i = 0; i < now->n_properties; i++)
+        n += !image_name_reserved(now->properties[i].name);
+    if (quota >= 0 && n > quota)
         return fails(e, "The image would have too many properties.");
     return 0;
 }

@@ -104,7 +104,7 @@ static int task_write(struct db_conn *c, const char *id, const struct image *im,
 }
 
 int location_job_add(struct db_conn *c, const struct image *im, const struct location_request *l,
-                     struct error *e)
+                     char id[UUID_TEXT_MAX], struct error *e)
 {
     CLEANUP(json_drop)
     json_t *arguments =
@@ -112,7 +112,6 @@ int location_job_add(struct db_conn *c, const struct image *im, const struct loc
                   l->value, "hash", l->hash, "location_quota", (json_int_t)l->location_quota, "storage_quota",
                   (json_int_t)l->storage_quota);
     CLEANUP(str_done) struct str text = STR_INIT;
-    char id[UUID_TEXT_MAX];
 
     uuid_make(id);
     json_add_value(&text, arguments, true);

@@ -320,6 +320,15 @@ static int store_write(void *arg, const void *buf, size_t n, struct error *e)
     return store_put_write(arg, buf, n, e);
 }
 
+uint64_t upload_room(const struct upload *up, const char **ret_message)
+{
+    bool by_quota = up->o.storage_quota > 0 && up->quota.max < up->cap.max;
+    const struct stream_limit *l = by_quota ? &up->quota : &up->cap;
+
+    *ret_message = l->message;
+    return l->max;
+}
+
 int upload_pump(struct upload *up, const struct stream_source *body, struct error *e)
 {
     struct stream_sink sinks[5];

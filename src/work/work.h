@@ -60,6 +60,8 @@ int upload_quota_check(struct db_conn *c, const struct upload_options *o, const 
  * quota the announced size is the image's from then on, so that others count it. */
 int upload_begin(struct arena *a, const struct image *im, const struct upload_options *o, struct upload **ret,
                  struct error *e) MUST_CHECK;
+/* The most bytes that it can take, and what upload_pump() says of more. */
+uint64_t upload_room(const struct upload *up, const char **ret_message);
 /* Moves the body: limit, quota, digests, inspection, store. */
 int upload_pump(struct upload *up, const struct stream_source *body, struct error *e) MUST_CHECK;
 /* Verdict, store commit, then in one transaction location, size, hashes, saving -> active and the lease gone.
@@ -210,10 +212,10 @@ struct location_request {
     const json_t *proof;           /* what the client said of the hash, as a document; NULL: nothing */
     const char *owner, *user_id, *request_id; /* of the task; owner not NULL */
 };
-/* Locks the image and writes task and job, within the caller's transaction; ERROR_CONFLICT when a task works
- * on it. */
+/* Locks the image and writes task and job, whose id it gives, within the caller's unit; ERROR_CONFLICT when a
+ * task works on it. */
 int location_job_add(struct db_conn *c, const struct image *im, const struct location_request *l,
-                     struct error *e) MUST_CHECK;
+                     char id[UUID_TEXT_MAX], struct error *e) MUST_CHECK;
 
 /* What "method" of a web-download asks for: ERROR_INVALID in Glance's words, or in ours for what is beyond it
  * (mirrors, checksum, os_hash_algo, os_hash_value). Waits for the resolver. */
@@ -241,8 +243,9 @@ struct import_request {
     const char *endpoint;  /* of the service that it asks; NULL: none */
     int64_t storage_quota; /* bytes; 0: none */
 };
-/* Task, lock and job, within the caller's transaction; ERROR_CONFLICT: another task has the lock. */
-int import_job_add(struct db_conn *c, struct arena *a, const struct import_request *q,
+/* Task, lock and job, whose id it gives, within the caller's unit; ERROR_CONFLICT: another task has the
+ * lock. */
+int import_job_add(struct db_conn *c, struct arena *a, const struct import_request *q, char id[UUID_TEXT_MAX],
                    struct error *e) MUST_CHECK;
 
 /* What a task of type import brings, beside its own row. */

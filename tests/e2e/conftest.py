@@ -8,6 +8,8 @@
 
 With E2E_TRUSTED_URL and E2E_SERVER_URL set, `trusted` and `server` are those running servers instead, so that
 the tests themselves can be held against the real Glance."""
+import collections
+import json
 import os
 import sys
 
@@ -71,6 +73,20 @@ def client_of(who):
     def fixture(trusted):
         return trusted.client(who)
     return fixture
+
+
+SECONDS = collections.Counter()
+
+
+def pytest_runtest_logreport(report):
+    SECONDS[os.path.basename(report.nodeid.split('::')[0])] += report.duration
+
+
+def pytest_sessionfinish():
+    """How long each file took, for tools/durations."""
+    if os.environ.get('GLINT_DURATIONS'):
+        with open(os.environ['GLINT_DURATIONS'], 'w') as f:
+            json.dump(SECONDS, f)
 
 
 for _who in WHO:

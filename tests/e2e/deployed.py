@@ -145,7 +145,8 @@ class NginxUwsgi(Nginx):
 
 
 class Apache(Proxied):
-    modules = ('proxy', 'proxy_http', 'proxy_uwsgi', 'headers', 'remoteip', 'setenvif', 'env', 'log_config', 'reqtimeout', 'filter', 'deflate')
+    modules = ('proxy', 'proxy_http', 'proxy_uwsgi', 'headers', 'remoteip', 'setenvif', 'env', 'log_config', 'reqtimeout', 'filter', 'deflate',
+               'alias', 'http2')
     load = ''
     uwsgi = False
 
@@ -175,6 +176,10 @@ class Apache(Proxied):
 
 class ApacheHttp(Apache):
     shipped = 'httpd/glint-proxy-http.conf'
+
+
+class ApacheHttp2(ApacheHttp):
+    load = 'LoadModule glint_body_module %s\nProtocols h2c http/1.1\n' % httpd.BODY_MODULE
 
 
 class ApacheUwsgi(Apache):
@@ -344,6 +349,6 @@ class UwsgiApache(UwsgiBehind):
         self.running.callback(self.end, server.process)
 
 
-KINDS = {'nginx-http': NginxHttp, 'nginx-uwsgi': NginxUwsgi, 'apache-http': ApacheHttp, 'apache-uwsgi': ApacheUwsgi, 'apache-body': ApacheBody,
+KINDS = {'nginx-http': NginxHttp, 'nginx-uwsgi': NginxUwsgi, 'apache-http': ApacheHttp, 'apache-http2': ApacheHttp2, 'apache-uwsgi': ApacheUwsgi, 'apache-body': ApacheBody,
          'mod-glint': ModGlint, 'mod-wsgi': ModWsgi, 'gunicorn': Gunicorn, 'uwsgi-http': UwsgiRouter, 'uwsgi-socket': UwsgiSocket,
          'uwsgi-python': UwsgiPython, 'uwsgi-nginx': UwsgiNginx, 'uwsgi-apache': UwsgiApache}

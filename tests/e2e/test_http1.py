@@ -107,6 +107,32 @@ def test_malformed_chunks(server, name):
     assert len(server.client().listed('?name=framed')) == before
 
 
+@pytest.mark.parametrize('sizes', [[1 << 22 | 1], [(1 << 63) - 1], [18, 1 << 22], [18, (1 << 63) - 1]])
+def test_a_chunk_that_goes_beyond_the_limit_is_refused_by_its_size(server, sizes):
+    """Also when not a byte of it comes."""
+    data = b''.join(b'%x\r\n' % size + (BODY + b'\r\n' if size == 18 else b'') for size in sizes)
+    with dial(server) as s:
+        s.sendall(POST + b'Transfer-Encoding: chunked\r\n\r\n' + data)
+        assert read_answer(s).status == 413
+
+
+@pytest.mark.parametrize('framing', ['length', 'chunked'])
+@pytest.mark.parametrize('way', ['file', 'stage'])
+def test_an_upload_that_announces_more_than_the_cap_is_refused_at_once(server, framing, way):
+    """image_size_cap is 1 TiB unless configured."""
+    member = server.client()
+    image = member.create()['id']
+    size = 1 << 62
+    with dial(server) as s:
+        s.sendall(b'PUT /v2/images/%s/%s HTTP/1.1\r\n' % (image.encode(), way.encode()) + HOST +
+                  b'Content-Type: application/octet-stream\r\n')
+        s.sendall(b'Content-Length: %d\r\n\r\n' % size if framing == 'length' else
+                  b'Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n%x\r\n' % size)
+        answer = read_answer(s)
+        assert answer.status == 413 and ('too large' in answer.text or framing == 'length'), answer     # or the disk is too small
+    assert eventually(lambda: member.show(image)['status'] == 'queued')
+
+
 # ---------------------------------------------------------------- odd but right
 
 ACCEPTED = {

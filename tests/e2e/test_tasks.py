@@ -206,6 +206,36 @@ def clean(server):
     assert eventually(lambda: not any(leftovers(server).values())), leftovers(server)
 
 
+def test_a_task_may_set_what_a_create_may_set(importing, web, tmp_path):
+    """Of each pair of values the first is one that POST /v2/images takes and the second one that it refuses."""
+    server = importing(image_format={'disk_formats': 'raw', 'container_formats': 'bare,ova'})
+    server.stop()
+    with open(os.path.join(server.directory, 'schema-image.json'), 'w') as f:
+        json.dump({'arch': {'type': 'string', 'enum': ['arm', '386']}, 'level': {'type': 'string', 'maxLength': 3, 'pattern': '^[0-9]*$'}}, f)
+    server.start()
+    admin = server.client('admin')
+    for name, good, bad in (('disk_format', 'raw', 'iso'), ('container_format', 'ova', 'docker'), ('arch', 'arm', 'mips'), ('level', '123', '1234'),
+                            ('level', '12', 'ab'), ('name', 'a' * 255, 'a' * 256), ('tags', ['a' * 255], ['a' * 256]), ('owner', 'a' * 255, 'a' * 256),
+                            ('arch', 386, 385), ('min_disk', 1 << 30, 1 << 31), ('b' * 255, 'x', None), ('visibility', 'shared', 'secret')):
+        values = [{**RAW, name: good}, {**RAW, name: bad} if bad is not None else {**RAW, name + 'b': good}]
+        tasks = [ended(admin, posted(admin, web.url + '/ok/10', v)) for v in values]
+        assert [t['status'] for t in tasks] == ['success', 'failure'], (name, tasks)
+        if name in ('disk_format', 'container_format', 'arch'):
+            assert tasks[1]['message'].startswith("Provided object does not match schema 'image': '%s' is not one of [" % bad), tasks
+    clean(server)
+
+
+def test_a_member_gives_no_image_to_another_project_by_a_task(glint_server, web, tmp_path):
+    policy = tmp_path / 'policy.yaml'
+    policy.write_text('tasks_api_access: role:member\nadd_image: role:member\n')
+    server = glint_server(trusted=True, config={**LOCATED, 'oslo_policy': {
+        'policy_file': str(policy), 'enforce_new_defaults': 'false', 'enforce_scope': 'false'}})
+    member = server.client()
+    for owner, status in (('project-1', 'success'), ('project-2', 'failure')):
+        assert member.post('/v2/images', {'owner': owner}).status == (201 if status == 'success' else 403)
+        assert ended(member, posted(member, web.url + '/ok/10', {**RAW, 'owner': owner}))['status'] == status
+
+
 def test_a_task_makes_an_image(importing, web):
     server = importing()
     admin = server.client('admin')

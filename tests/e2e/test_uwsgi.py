@@ -3,6 +3,7 @@
 import contextlib
 import os
 import select
+import signal
 import socket
 import stat
 import struct
@@ -391,6 +392,29 @@ def test_stopped_within_a_download(glint_server):
         assert len(s.recv(100)) > 0
         server.stop()
         assert was_reset(s)
+
+
+def test_a_reader_who_does_not_read_holds_up_no_stop(glint_server):
+    """Not for shutdown_timeout, 60 s; one who reads has that."""
+    port = free_port()
+    server = glint_server(trusted=True, config={'glint': {'bind_uwsgi': '127.0.0.1:%d' % port}})
+    client, size = server.client(), 24 * MIB
+    path = '/v2/images/%s/file' % client.active(bytes(size))
+    with client.connect() as quiet, Speaker(port).begin('GET', path), client.connect() as reader:
+        for s in (quiet, reader):
+            s.sendall(client.head('GET', path))
+        got, end = len(reader.recv(1)), time.monotonic() + 7    # longer than a quiet one has
+        time.sleep(0.5 * SLOW)
+        server.process.send_signal(signal.SIGTERM)
+        while time.monotonic() < end:
+            got += len(reader.recv(65536))
+            time.sleep(0.2)
+        while piece := reader.recv(MIB):
+            got += len(piece)
+        assert got > size
+        assert server.process.wait(40 * SLOW) == 0
+    assert '2 requests were broken off' in server.log()
+    server.process, server.exit_status = None, 0
 
 
 def test_many_at_once(uwsgi):

@@ -111,11 +111,12 @@ static void accept_import(const char *id, bool must_succeed)
                                 .several = true,
                                 .must_succeed = must_succeed,
                                 .owner = "project" };
+    char job_id[UUID_TEXT_MAX];
     struct error e;
 
     MUST(db_acquire(w.db, DB_WAIT, &c, &e));
     MUST(db_begin_write(c, &e));
-    MUST(import_job_add(c, w.arena, &q, &e));
+    MUST(import_job_add(c, w.arena, &q, job_id, &e));
     MUST(db_commit(c, &e));
 }
 

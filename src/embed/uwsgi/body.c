@@ -104,7 +104,7 @@ static ssize_t read_chunked(struct gateway *g, char *buf, size_t n)
     size_t made = 0;
 
     while (made == 0 && g->body == BODY_OPEN) {
-        ssize_t got = take_raw(g, buf, n);
+        ssize_t got = http_chunked_over(&g->chunks, &g->rq) ? -1 : take_raw(g, buf, n);
         size_t used = made = got > 0 ? (size_t)got : 0;
         int result;
 
@@ -152,6 +152,7 @@ void body_drain(struct gateway *g)
 
     if (g->continue_due)
         return; /* nothing comes before our 100 */
+    g->rq.body_max = 0;
     while ((raw || g->body == BODY_OPEN) && (g->wait_us = until - clock_mono_us()) > 0)
         if ((raw ? take_raw(g, buf, sizeof buf) : body_read(g, buf, sizeof buf)) < 0)
             return;

@@ -118,6 +118,8 @@ static ssize_t read_chunked(struct gateway *g, char *buf, size_t n, bool patient
     ssize_t got = 0;
 
     while (got == 0 && g->body == BODY_OPEN) {
+        if (http_chunked_over(&g->chunks, &g->rq))
+            return -1; /* it stays open: what follows may still be read and dropped */
         if (g->c->in.len > g->c->in.off) {
             got = decode_input(g, buf, n);
         } else if (n >= DIRECT_MIN) {
@@ -243,6 +245,7 @@ bool body_drain(struct gateway *g)
 
     if (g->continue_due || (g->rq.content_length != HTTP_BODY_UNKNOWN && g->body_left > DRAIN_MAX))
         return g->body == BODY_COMPLETE;
+    g->rq.body_max = 0;
     while (g->body == BODY_OPEN && total < DRAIN_MAX) {
         ssize_t got = g->rq.content_length == HTTP_BODY_UNKNOWN ? read_chunked(g, buf, sizeof buf, false)
                                                                 : read_length(g, buf, sizeof buf, false);

@@ -234,6 +234,7 @@ void conn_answer(struct conn *c, enum verdict v)
     if (result == WIRE_WAIT) {
         str_addn(&c->out, l->out.data + sent, l->out.len - sent);
         c->out_sent = 0;
+        c->queued = 0;
         c->verdict = (uint8_t)v;
         conn_arm(c);
         conn_to(c, CONN_SEND);
@@ -254,8 +255,10 @@ static void conn_send(struct conn *c)
     if (result == WIRE_GONE) {
         conn_close(c);
     } else if (result == WIRE_WAIT) {
-        if (c->out_sent > before)
+        if (c->out_sent > before) {
+            c->queued = 0;
             conn_to(c, CONN_SEND);
+        }
         conn_watch(c, c->wire.want);
     } else {
         str_done(&c->out);
@@ -371,9 +374,10 @@ static void hand_over(struct conn *c, struct input *in, const char *head, size_t
         return;
     }
     c->job = g;
-    if (is_document(g) && !body_here(g))
+    if (is_document(g) && !body_here(g)) {
+        g->rq.body_max = HTTP_JSON_BODY_MAX;
         conn_collect_begin(c);
-    else
+    } else
         conn_submit(c);
 }
 
@@ -549,6 +553,18 @@ void conn_resume(struct conn *c)
         conn_read(c);
 }
 
+/* Whether some of an answer has arrived since a stopping server looked last. Without a stop the time that a
+ * reader has is long enough for the socket to tell. */
+static bool conn_still_reads(struct conn *c)
+{
+    uint64_t before = c->queued;
+
+    if (!c->loop->stopping)
+        return false;
+    c->queued = wire_queued(&c->wire) + 1;
+    return before == 0 || c->queued < before;
+}
+
 void conn_expire(struct conn *c)
 {
     if (c->state == CONN_HEAD) {
@@ -564,7 +580,13 @@ void conn_expire(struct conn *c)
         conn_park_expire(c);
         return;
     }
-    if (c->state == CONN_SEND)
+    if (c->state == CONN_SEND && conn_still_reads(c)) {
+        conn_to(c, CONN_SEND);
+        return;
+    }
+    if (c->state == CONN_SEND) {
+        c->loop->broken += c->loop->stopping;
         wire_reset(&c->wire);
+    }
     conn_close(c);
 }

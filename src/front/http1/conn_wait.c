@@ -100,6 +100,8 @@ void conn_park_expire(struct conn *c)
 
     r->quiet = acknowledged > r->seen ? 0 : r->quiet + 1;
     r->seen = acknowledged;
+    if (r->quiet >= PARKED_LOOKS)
+        c->loop->broken += c->loop->stopping;
     if (r->quiet < PARKED_LOOKS && answer_moves(c->job, c->loop->now)) {
         conn_to(c, CONN_PARKED);
         return;

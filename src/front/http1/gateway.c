@@ -202,12 +202,18 @@ bool gateway_wait(struct gateway *g, bool for_body)
     uint64_t queued = for_body ? 0 : wire_queued(&g->c->wire);
     struct pollfd p = { .fd = g->c->wire.fd, .events = g->c->wire.want };
     int64_t limit = g->h->body_us, began = clock_mono_us(), now = began;
-    int64_t until = limit > 0 ? began + limit : INT64_MAX;
+    int64_t until = limit > 0 ? began + limit : INT64_MAX, look;
     unsigned min_rate = g->h->min_rate;
+    bool hurried = for_body;
     int moved;
 
     do {
-        moved = poll(&p, 1, poll_ms(until, now));
+        if (!hurried && g->h->stopping) {
+            hurried = true;
+            until = until < now + STOP_QUIET_US ? until : now + STOP_QUIET_US;
+        }
+        look = hurried || until < now + STOP_QUIET_US / 2 ? until : now + STOP_QUIET_US / 2;
+        moved = poll(&p, 1, poll_ms(look, now));
         now = clock_mono_us();
     } while (moved < 0 ? errno == EINTR : moved == 0 && now < until);
     if ((moved <= 0 && !(moved == 0 && arrives(g, queued))) || !gateway_in_time(g, now)) {

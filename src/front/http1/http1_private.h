@@ -59,6 +59,9 @@ struct loop;
 struct gateway;
 
 enum { PARKED_LOOKS = 8 }; /* at a reader who takes nothing, in the time that he has */
+/* A stopping server waits so long for a reader of whom nothing is heard. Those who read have the time that
+ * the stop has. */
+#define STOP_QUIET_US (5 * CLOCK_SECOND)
 
 enum source { SOURCE_WAKE, SOURCE_DOOR, SOURCE_CONN }; /* first member of what epoll hands back */
 
@@ -107,6 +110,7 @@ struct conn {
     uint32_t scanned; /* of in, for the parser */
     struct str out;   /* the rest of an answer while SEND */
     size_t out_sent;
+    uint64_t queued;     /* of it in the kernel, when a stopping server last looked; 0: it has not */
     struct gateway *job; /* while BODY, BUSY and PARKED */
     struct share *who;   /* in a pool: whose request it is */
     struct share *place; /* whose connection it is; NULL: not counted */
@@ -325,6 +329,7 @@ struct loop {
     bool crowded;        /* an idle connection is to go, after the events that may be about it */
     int reserve;         /* a descriptor that is given up to tell somebody that there is none; -1: gone */
     bool stopping, killed;
+    int64_t stopping_us; /* since when */
     struct conn_list lists[CONN_STATES];
     unsigned conns;
     unsigned broken;               /* requests broken off at the end */

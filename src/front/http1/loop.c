@@ -71,7 +71,7 @@ static int64_t drain_limit(const struct http1 *h)
 }
 
 /* How long a connection may be in a state; 0: as long as it likes. */
-static int64_t limit_of(const struct http1 *h, enum conn_state state)
+static int64_t usual_limit(const struct http1 *h, enum conn_state state)
 {
     switch (state) {
     case CONN_HANDSHAKE:
@@ -93,14 +93,28 @@ static int64_t limit_of(const struct http1 *h, enum conn_state state)
     }
 }
 
+/* When the first of a list has been there too long. A stop gives no more time than there is, nor less to who
+ * was quiet before it began. */
+static int64_t due(const struct loop *l, enum conn_state state)
+{
+    const struct conn *c = l->lists[state].first;
+    int64_t limit = usual_limit(l->h, state), since = c ? c->since : 0, usual, stop;
+
+    if (!c)
+        return INT64_MAX;
+    usual = limit > 0 ? since + limit : INT64_MAX;
+    if (!l->stopping || (state != CONN_SEND && state != CONN_PARKED && state != CONN_DRAIN))
+        return usual;
+    stop = (since > l->stopping_us ? since : l->stopping_us) +
+           (state == CONN_PARKED ? STOP_QUIET_US / PARKED_LOOKS : STOP_QUIET_US);
+    return stop < usual ? stop : usual;
+}
+
 static void expire(struct loop *l)
 {
     for (enum conn_state s = 0; s < CONN_STATES; s++) {
-        int64_t limit = limit_of(l->h, s);
-        struct conn *c;
-
-        while (limit > 0 && (c = l->lists[s].first) && c->since + limit <= l->now)
-            conn_expire(c);
+        while (due(l, s) <= l->now)
+            conn_expire(l->lists[s].first);
     }
 }
 
@@ -110,13 +124,9 @@ static int wait_ms(struct loop *l)
 
     if (l->lists[CONN_READY].first)
         return 0;
-    for (enum conn_state s = 0; s < CONN_STATES; s++) {
-        int64_t limit = limit_of(l->h, s);
-        struct conn *c = l->lists[s].first;
-
-        if (limit > 0 && c && c->since + limit < until)
-            until = c->since + limit;
-    }
+    for (enum conn_state s = 0; s < CONN_STATES; s++)
+        if (due(l, s) < until)
+            until = due(l, s);
     if (l->h->workers.n_waiting + l->h->transfers.n_waiting > 0 && l->queues_us < until)
         until = l->queues_us;
     if (until == INT64_MAX)
@@ -133,6 +143,7 @@ static void begin_stop(struct loop *l)
     struct conn *last, *c = NULL;
 
     l->stopping = true;
+    l->stopping_us = l->now;
     for (struct door *d = l->doors; d; d = d->next)
         loop_accept(l, d); /* who waits already was promised to be heard */
     loop_close_doors(l);

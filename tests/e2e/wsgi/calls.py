@@ -168,7 +168,7 @@ def bodies():
     assert put(**http2, **{'wsgi.input': Pieces(7777, 0, OSError('gone'))})[:3] == (400, 'queued', None)
     image = active(b'x')
     assert call('POST', '/v2/images/%s/actions/deactivate' % image, **http2).status == 204
-    # mod_wsgi hands a daemon process nothing of such a body
+    # mod_wsgi hands a daemon process nothing of such a body, and ends it in httpd's processes when its stream is reset
     daemon = {**http2, 'mod_wsgi.version': (4, 9, 4), 'mod_wsgi.process_group': 'glint'}
     coded = {**daemon, 'HTTP_TRANSFER_ENCODING': 'chunked'}
     status, image, size, said = put(**coded, **{'wsgi.input': Pieces(7777, 0), 'wsgi.errors': io.StringIO()})
@@ -176,9 +176,16 @@ def bodies():
     assert put(**daemon, **{'wsgi.input': Pieces(7777, 0)})[:3] == (411, 'queued', None)
     assert put(**coded, CONTENT_LENGTH=length, **{'wsgi.input': Pieces(7777)})[:3] == (204, 'active', whole)
     assert put(**coded, CONTENT_LENGTH='0', **{'wsgi.input': Pieces(7777, 0)})[:3] == (204, 'active', 0)
-    assert put(**coded, **{'wsgi.input': Pieces(7777)})[:3] == (204, 'active', whole)   # a mod_wsgi that has learnt it
-    assert put(**{**coded, 'mod_wsgi.process_group': ''}, **{'wsgi.input': Pieces(7777, 0)})[:3] == (204, 'active', 0)   # embedded
+    assert put(**coded, **{'wsgi.input': Pieces(7777)})[:3] == (411, 'queued', None)
+    embedded = {**coded, 'mod_wsgi.process_group': ''}
+    assert put(**embedded, **{'wsgi.input': Pieces(7777)})[:3] == (411, 'queued', None)
+    assert put(**embedded, CONTENT_LENGTH=length, **{'wsgi.input': Pieces(7777)})[:3] == (204, 'active', whole)
+    # and resets a stream whose refused body nobody has read there
     image = active(b'x')
+    for variables, rest in (embedded, 0), (daemon, whole), ({**embedded, 'SERVER_PROTOCOL': 'HTTP/1.1'}, whole):
+        body = Pieces(7777)
+        assert call('PUT', '/v2/images/%s/file' % image, CONTENT_TYPE='application/octet-stream', **{**variables, 'CONTENT_LENGTH': length, 'wsgi.input': body}).status == 409
+        assert len(data) - body.at == rest
     assert call('POST', '/v2/images/%s/actions/deactivate' % image, **daemon).status == 204
     assert call('POST', '/v2/images', CONTENT_TYPE='application/json', **coded, **{'wsgi.input': Pieces(7777, 0)}).status == 411
 

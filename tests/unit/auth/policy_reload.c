@@ -162,6 +162,78 @@ static void the_next_request_goes_by_new_rules(void **state)
     policy_close(p);
 }
 
+/* A policy directory that is not there at the start, made in each way: the request after it honours it. */
+static void a_new_directory_counts_at_once(void **state)
+{
+    struct place *place = *state;
+    char aside[sizeof place->dir + 8], aside_file[sizeof aside + 32];
+    struct policy *p;
+    struct error e;
+
+    put(place->main, "get_images: '@'\n");
+    snprintf(aside, sizeof aside, "%s/aside", place->dir);
+    snprintf(aside_file, sizeof aside_file, "%s%s", aside, strrchr(place->extra, '/'));
+    assert_int_equal(policy_open(&place->options, &p, &e), 0);
+    for (int i = 0; i < 30; i++) {
+        assert_true(may(p));
+        mkdir(i % 3 == 0 ? place->extra_dir : aside, 0700);
+        put_in_place(i % 3 == 0 ? place->extra : aside_file, "get_images: '!'\n");
+        if (i % 3 == 1)
+            assert_int_equal(rename(aside, place->extra_dir), 0);
+        if (i % 3 == 2)
+            assert_int_equal(symlink(aside, place->extra_dir), 0);
+        assert_false(may(p));
+        put_in_place(place->extra, "get_images: '@'\n");
+        assert_true(may(p));
+        put(place->extra, "get_images: '!'\n");
+        assert_false(may(p));
+        unlink(place->extra);
+        unlink(place->extra_dir);
+        rmdir(place->extra_dir);
+        rmdir(aside);
+    }
+    assert_int_equal(atomic_load(&said_errors), 0);
+    policy_close(p);
+}
+
+/* Also when what the directory is in is made with it. */
+static void a_new_directory_in_a_new_directory_counts_at_once(void **state)
+{
+    struct place *place = *state;
+    char above[sizeof place->dir + 8], dir[sizeof above + 8], file[sizeof dir + 16];
+    const char *dirs[] = { dir };
+    struct policy *p;
+    struct error e;
+
+    snprintf(above, sizeof above, "%s/a", place->dir);
+    snprintf(dir, sizeof dir, "%s/b/c", above);
+    snprintf(file, sizeof file, "%s/x.yaml", dir);
+    place->options.dirs = dirs;
+    place->options.n_dirs = 1;
+    assert_int_equal(policy_open(&place->options, &p, &e), 0);
+    for (int i = 0; i < 2; i++) {
+        bool before = may(p);
+
+        assert_int_equal(mkdir(above, 0700), 0);
+        *strrchr(dir, '/') = '\0';
+        assert_int_equal(mkdir(dir, 0700), 0);
+        if (i == 1)
+            assert_true(may(p) == before);
+        dir[strlen(dir)] = '/';
+        assert_int_equal(mkdir(dir, 0700), 0);
+        put_in_place(file, "get_images: '@'\n");
+        assert_true(may(p));
+        unlink(file);
+        rmdir(dir);
+        *strrchr(dir, '/') = '\0';
+        rmdir(dir);
+        dir[strlen(dir)] = '/';
+        rmdir(above);
+        assert_true(may(p) == before);
+    }
+    policy_close(p);
+}
+
 /* A child that is forked has a watch of its own. */
 static void a_forked_process_follows_too(void **state)
 {
@@ -339,6 +411,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(changes_are_followed, make_place, drop_place),
         cmocka_unit_test_setup_teardown(the_next_request_goes_by_new_rules, make_place, drop_place),
+        cmocka_unit_test_setup_teardown(a_new_directory_counts_at_once, make_place, drop_place),
+        cmocka_unit_test_setup_teardown(a_new_directory_in_a_new_directory_counts_at_once, make_place,
+                                        drop_place),
         cmocka_unit_test_setup_teardown(a_forked_process_follows_too, make_place, drop_place),
         cmocka_unit_test_setup_teardown(what_is_wrong_or_gone_leaves_the_old_rules, make_place, drop_place),
         cmocka_unit_test_setup_teardown(added_rules_need_what_they_name, make_place, drop_place),

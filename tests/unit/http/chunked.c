@@ -127,6 +127,40 @@ static void in_place(void **state)
     assert_int_equal(in, 0);
 }
 
+static void sizes_are_added_up(void **state)
+{
+    static const char *const texts[] = { "5\r\nhello\r\n7FFFFFFFFFFFFFFF\r\n", "4\r\nhell\r\n2\r\n",
+                                         "6\r\n" };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        struct http_request rq = { .body_max = 5 };
+        size_t used = strlen(texts[i]), made = used;
+        struct http_chunked c;
+        char out[64];
+
+        http_chunked_init(&c);
+        assert_int_equal(http_chunked_decode(&c, texts[i], &used, out, &made), 0);
+        CHECK_CASE(texts[i], http_chunked_over(&c, &rq) && rq.body_over);
+        rq.body_max = c.announced;
+        CHECK_CASE(texts[i], !http_chunked_over(&c, &rq) && !rq.body_over);
+        rq.body_max = 0;
+        CHECK_CASE(texts[i], !http_chunked_over(&c, &rq));
+    }
+}
+
+/* A sum that does not wrap: the third chunk would make it small again. */
+static void sizes_never_wrap(void **state)
+{
+    struct http_chunked c = { .announced = UINT64_MAX - 1 };
+    size_t used = 3, made = 3;
+    char out[8];
+
+    (void)state;
+    assert_int_equal(http_chunked_decode(&c, "5\r\n", &used, out, &made), 0);
+    assert_true(c.announced == UINT64_MAX);
+}
+
 /* n times `text` between a start and an end. */
 static int decode_long(const char *start, const char *text, size_t n, const char *end)
 {
@@ -155,9 +189,8 @@ static void limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_split),
-        cmocka_unit_test(in_place),
-        cmocka_unit_test(limits),
+        cmocka_unit_test(every_split),      cmocka_unit_test(in_place), cmocka_unit_test(sizes_are_added_up),
+        cmocka_unit_test(sizes_never_wrap), cmocka_unit_test(limits),
     };
 
     return cmocka_run_group_tests_name("http-chunked", tests, NULL, NULL);

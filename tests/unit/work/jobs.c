@@ -59,11 +59,12 @@ static const char *add(const char *url, const char *value, bool hash)
     const struct location_request l = {
         .url = url, .algorithm = "sha512", .value = value, .hash = hash, .location_quota = 10, .owner = "p"
     };
+    char job_id[UUID_TEXT_MAX];
     struct error e;
 
     MUST(db_acquire(w.db, DB_WAIT, &c, &e));
     MUST(db_begin_write(c, &e));
-    MUST(location_job_add(c, im, &l, &e));
+    MUST(location_job_add(c, im, &l, job_id, &e));
     MUST(db_commit(c, &e));
     arena_free(a);
     return id;
@@ -203,11 +204,12 @@ static void one_image_one_job(void **state UNUSED)
     const char *id = add(object(ID_A, "some data"), NULL, true);
     const struct location_request l = { .url = "file:///x", .algorithm = "md5", .owner = "p" };
     CLEANUP(db_release) struct db_conn *c = NULL;
+    char job_id[UUID_TEXT_MAX];
     struct error e;
 
     MUST(db_acquire(w.db, DB_WAIT, &c, &e));
     MUST(db_begin_write(c, &e));
-    assert_int_equal(location_job_add(c, world_load(&w, w.arena, id), &l, &e), -1);
+    assert_int_equal(location_job_add(c, world_load(&w, w.arena, id), &l, job_id, &e), -1);
     assert_int_equal(e.kind, ERROR_CONFLICT);
     db_rollback(c);
 }
