@@ -270,6 +270,9 @@ int location_in_use(struct db_conn *c, const char *url, bool *ret, struct error 
 /* The URLs of live rows that may be another spelling of a plain file:///path: they are few. */
 int location_odd_list(struct db_conn *c, struct arena *a, const char ***ret, size_t *ret_n,
                       struct error *e) MUST_CHECK;
+/* The URLs of live rows of files that are called so, in whatever directory. */
+int location_name_list(struct db_conn *c, struct arena *a, const char *name, const char ***ret, size_t *ret_n,
+                       struct error *e) MUST_CHECK;
 
 /* ---- jobs (glint_jobs): work that outlives its request ----
  *

@@ -6,10 +6,10 @@
 
 /* src/db/schema/, put in by the build. */
 extern const char schema_0001[], schema_0002[], schema_0003[], schema_0004[], schema_0005[], schema_0006[],
-    schema_0007[], schema_0008[];
+    schema_0007[], schema_0008[], schema_0009[];
 
 /* The newest file of src/db/schema/ as glint_schema counts them. */
-enum { OWN_VERSION = 8 };
+enum { OWN_VERSION = 9 };
 
 /* Every revision of Glance's two branches before the current one, and the old single heads (database.md,
  * section 1). */
@@ -96,7 +96,7 @@ int schema_check(struct db_conn *c, struct schema_info *ret, struct error *e)
 static int sync_all(struct db_conn *c, void *arg UNUSED, struct error *e)
 {
     const char *const own[] = { schema_0002, schema_0003, schema_0004, schema_0005,
-                                schema_0006, schema_0007, schema_0008 };
+                                schema_0006, schema_0007, schema_0008, schema_0009 };
     struct schema_info info;
 
     if (schema_check(c, &info, e) < 0)

@@ -90,19 +90,12 @@ int location_in_use(struct db_conn *c, const char *url, bool *ret, struct error 
     return 0;
 }
 
-/* The condition is that of the index glint_image_locations_odd. */
-int location_odd_list(struct db_conn *c, struct arena *a, const char ***ret, size_t *ret_n, struct error *e)
+static int url_list(struct db_stmt *s, struct arena *a, const char ***ret, size_t *ret_n, struct error *e)
 {
     const char **list = NULL;
     size_t n = 0, cap = 0;
-    struct db_stmt *s;
     int row;
 
-    if (db_prepare(c,
-                   "SELECT value FROM image_locations WHERE value LIKE 'file%' AND "
-                   "(value NOT LIKE 'file:///%' OR value LIKE '%!%%' ESCAPE '!') AND NOT deleted",
-                   &s, e) < 0)
-        return -1;
     while ((row = db_step(s, e)) > 0)
         *ARENA_PUSH(a, list, n, cap) = arena_str(a, db_text(s, 0));
     if (row < 0)
@@ -110,4 +103,32 @@ int location_odd_list(struct db_conn *c, struct arena *a, const char ***ret, siz
     *ret = list;
     *ret_n = n;
     return 0;
+}
+
+/* The condition is that of the index glint_image_locations_odd. */
+int location_odd_list(struct db_conn *c, struct arena *a, const char ***ret, size_t *ret_n, struct error *e)
+{
+    struct db_stmt *s;
+
+    if (db_prepare(c,
+                   "SELECT value FROM image_locations WHERE value LIKE 'file%' AND "
+                   "(value NOT LIKE 'file:///%' OR value LIKE '%!%%' ESCAPE '!') AND NOT deleted",
+                   &s, e) < 0)
+        return -1;
+    return url_list(s, a, ret, ret_n, e);
+}
+
+/* The expression is that of the index glint_image_locations_name. */
+int location_name_list(struct db_conn *c, struct arena *a, const char *name, const char ***ret, size_t *ret_n,
+                       struct error *e)
+{
+    struct db_stmt *s;
+
+    if (db_prepare(c,
+                   "SELECT value FROM image_locations WHERE value LIKE 'file%' AND "
+                   "replace(value, rtrim(value, replace(value, '/', '')), '') = ?1 AND NOT deleted",
+                   &s, e) < 0)
+        return -1;
+    db_bind_text(s, 1, name);
+    return url_list(s, a, ret, ret_n, e);
 }

@@ -22,6 +22,8 @@ struct store_driver {
     /* The one spelling of the object's URL, of which there may be several; NULL: it names no object. A driver
      * without: URLs are as they are. */
     const char *(*canonical)(const struct store *, struct arena *a, const char *url);
+    /* Whether another URL names the object at url by another path. NULL: there are no such URLs. */
+    bool (*same)(const struct store *, const char *url, const char *other);
     /* NULL: there is nothing to tell. */
     void (*describe)(const struct store *, void (*say)(void *arg, const struct store_fact *), void *arg);
 

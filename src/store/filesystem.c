@@ -258,6 +258,33 @@ static const struct fs_dir *path_split(const struct fs *fs, const char *path, co
     return NULL;
 }
 
+/* Without empty and "." segments. ".." stays: behind a link it leads elsewhere than the text says. */
+static void path_tidy(char *path)
+{
+    char *to = path;
+
+    for (const char *from = path; *from;) {
+        if (from[0] == '/' && (from[1] == '/' || (from[1] == '.' && (from[2] == '/' || !from[2]))))
+            from += from[1] == '/' ? 1 : 2;
+        else
+            *to++ = *from++;
+    }
+    *to = '\0';
+}
+
+static const struct fs_dir *path_find(const struct fs *fs, struct arena *a, const char *path,
+                                      const char **ret_name)
+{
+    const struct fs_dir *dir = path_split(fs, path, ret_name);
+    char *tidy;
+
+    if (dir)
+        return dir;
+    tidy = arena_str(a, path);
+    path_tidy(tidy);
+    return str_eq(tidy, path) ? NULL : path_split(fs, tidy, ret_name);
+}
+
 /* Glance writes paths into its URLs as they are; what is no object so is tried percent-decoded. */
 int fs_locate(const struct fs *fs, const char *url, const struct fs_dir **ret, char name[FS_NAME_MAX + 1],
               struct error *e)
@@ -271,9 +298,9 @@ int fs_locate(const struct fs *fs, const char *url, const struct fs_dir **ret, c
     if (!path || (!str_starts(url, "file://") && !str_starts(url, "filesystem://")))
         return not_found(e, url ? url : "");
     a = arena_make(1024);
-    dir = path_split(fs, path, &at);
+    dir = path_find(fs, a, path, &at);
     if (!dir && http_path_decode(a, path, strlen(path), &decoded))
-        dir = path_split(fs, decoded, &at);
+        dir = path_find(fs, a, decoded, &at);
     if (dir)
         str_copy(name, FS_NAME_MAX + 1, at);
     arena_free(a);
@@ -470,6 +497,8 @@ static int fs_delete(struct store *s, const char *url, struct error *e)
     }
     if (!S_ISREG(st.st_mode))
         return not_found(e, url);
+    if (fs_verify(s, d, dir, e) < 0) /* what is here may be an old copy below a mount point */
+        return -1;
     POINT("store.unlink");
     if (unlinkat(dir, name, 0) < 0 || fsync(dir) < 0)
         return delete_failed(e, errno, url);
@@ -527,6 +556,7 @@ const struct store_driver store_filesystem = {
     .close = fs_close,
     .owns = fs_owns,
     .canonical = fs_canonical,
+    .same = fs_same,
     .describe = fs_describe,
     .put_begin = fs_put_begin,
     .put_link = fs_put_link,

@@ -54,6 +54,7 @@ void fs_proof_free(struct fs_proof *p); /* takes NULL */
 /* ERROR_UNAVAILABLE unless the open directory fd is, as far as is known, the datadir that it was. */
 int fs_verify(const struct store *s, const struct fs_dir *d, int fd, struct error *e);
 int fs_away(struct error *e, const char *path, int err); /* the directory cannot be looked at */
+bool fs_same(const struct store *s, const char *url, const char *other);
 int fs_check(struct store *s, struct error *e);
 int fs_places(struct store *s, int (*tell)(void *arg, const struct store_place *, struct error *), void *arg,
               struct error *e);

@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "http/http.h"
+
 enum { REFUSED_US = 1000000 }; /* a refused directory is judged again after that */
 
 /* What changes when another directory appears under the same path. */
@@ -206,4 +208,34 @@ bool store_place_has(const struct store_place *p, const char *name, int64_t size
 
     return fs_name_valid(name) && fstatat(p->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
            S_ISREG(st.st_mode) && (size < 0 || st.st_size == size);
+}
+
+/* ---- one directory under several paths ---- */
+
+/* path is changed. */
+static bool path_leads_to(char *path, const struct stat *dir, const char *name)
+{
+    char *slash = strrchr(path, '/');
+    struct stat st;
+
+    if (!slash || !str_eq(slash + 1, name))
+        return false;
+    slash[slash == path ? 1 : 0] = '\0';
+    return stat(path, &st) == 0 && st.st_dev == dir->st_dev && st.st_ino == dir->st_ino;
+}
+
+bool fs_same(const struct store *s, const char *url, const char *other)
+{
+    CLEANUP(arena_end) struct arena *a = arena_make(1024);
+    const char *path = strstr(other, "://");
+    char name[FS_NAME_MAX + 1], *decoded;
+    const struct fs_dir *d;
+    struct stat dir;
+    struct error e;
+
+    if (!path || fs_locate(s->data, url, &d, name, &e) < 0 || stat(d->path, &dir) < 0)
+        return false;
+    path += strlen("://");
+    return path_leads_to(arena_str(a, path), &dir, name) ||
+           (http_path_decode(a, path, strlen(path), &decoded) && path_leads_to(decoded, &dir, name));
 }

@@ -167,6 +167,11 @@ const char *store_canonical(const struct store *s, struct arena *a, const char *
     return own ? own : arena_str(a, url);
 }
 
+bool store_same(const struct store *s, const char *url, const char *other)
+{
+    return s && s->driver->same && s->driver->same(s, url, other);
+}
+
 int store_size(struct store *s, const char *url, uint64_t *ret, struct error *e)
 {
     CLEANUP(store_get_close) struct store_get *g = NULL;

@@ -106,6 +106,10 @@ const char *store_put_url(const struct store_put *p);
 /* The one spelling of the URL, so that two names of one object are seen to be that. */
 const char *store_canonical(const struct store *s, struct arena *a, const char *url); /* s NULL: as it is */
 
+/* Whether other names the object at url by another path: its directory is the same one through a symbolic
+ * link or a bind mount, perhaps another store's. Looks at the file system. */
+bool store_same(const struct store *s, const char *url, const char *other);
+
 /* The size of the object without reading it, 0 where a remote server does not say. */
 int store_size(struct store *s, const char *url, uint64_t *ret, struct error *e) MUST_CHECK;
 /* A whole object opened for reading; *ret_size is its size now, or STORE_SIZE_UNKNOWN where a remote server

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "work/object.h"
 
+#include <string.h>
+
 #include "work/lease.h"
 
 int object_awaited(struct db_conn *c, const struct store *s, const char *url, bool *ret, struct error *e)
@@ -10,20 +12,32 @@ int object_awaited(struct db_conn *c, const struct store *s, const char *url, bo
     return object_under_way(c, store_canonical(s, a, url), ret, e);
 }
 
+static bool is_any(const struct store *s, struct arena *a, const char *own, const char **urls, size_t n)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < n && !found; i++)
+        found = str_eq(own, store_canonical(s, a, urls[i])) || store_same(s, own, urls[i]);
+    return found;
+}
+
 int object_in_use(struct db_conn *c, const struct store *s, const char *url, bool *ret, struct error *e)
 {
     CLEANUP(arena_end) struct arena *a = arena_make(4096);
-    const char *own = store_canonical(s, a, url), **odd;
+    const char *own = store_canonical(s, a, url), *name = strrchr(own, '/'), **urls;
     size_t n;
 
-    if (location_in_use(c, url, ret, e) < 0 || (!*ret && location_in_use(c, own, ret, e) < 0))
+    if (location_in_use(c, url, ret, e) < 0 ||
+        (!*ret && !str_eq(own, url) && location_in_use(c, own, ret, e) < 0))
         return -1;
-    if (*ret || store_read_only(s))
+    if (*ret || store_read_only(s) || !name)
         return 0;
-    if (location_odd_list(c, a, &odd, &n, e) < 0)
+    if (location_name_list(c, a, name + 1, &urls, &n, e) < 0)
         return -1;
-    for (size_t i = 0; i < n && !*ret; i++)
-        *ret = str_eq(own, store_canonical(s, a, odd[i]));
+    *ret = is_any(s, a, own, urls, n);
+    if (*ret || location_odd_list(c, a, &urls, &n, e) < 0)
+        return *ret ? 0 : -1;
+    *ret = is_any(s, a, own, urls, n);
     return 0;
 }
 

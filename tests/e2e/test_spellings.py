@@ -1,17 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """One object, several names: no deletion destroys data that another image has, however its location is spelled."""
 import os
+import subprocess
 
 import pytest
 
 from glint import eventually
+from test_storage import needs_root
 
 OTHER = {
     'scheme': lambda path, name: 'filesystem://%s/%s' % (path, name),
     'escape': lambda path, name: 'file://%s/%%%02x%s' % (path, ord(name[0]), name[1:]),
     'escaped directory': lambda path, name: 'file://%s/%s' % (path.replace('/', '%2f', 1), name),
+    'empty segment': lambda path, name: 'file:///%s//%s' % (path, name),
+    'dot segment': lambda path, name: 'file:///.%s/./%s' % (path, name),
+    'dot dot': lambda path, name: 'file://%s/../%s/%s' % (path, os.path.basename(path), name),
+    'escaped dots': lambda path, name: 'file://%s/%%2e/%s' % (path, name),
     'both': lambda path, name: 'filesystem://%s/%%%02x%s' % (path, ord(name[0]), name[1:]),
 }
+
+
+# No store has an object whose path has "..": behind a link it leads elsewhere than it says.
+OF_STORE = [spelling for spelling in OTHER if spelling != 'dot dot']
 
 
 @pytest.fixture(scope='module')
@@ -37,7 +47,7 @@ def test_deleting_the_alias_spares_the_owner(world, spelling):
     assert member.download(owner).body == b'data'
 
 
-@pytest.mark.parametrize('spelling', OTHER)
+@pytest.mark.parametrize('spelling', OF_STORE)
 def test_the_object_goes_with_the_last_that_names_it(world, spelling):
     member, owner, alias = two(world, spelling)
     assert member.download(alias).body == b'data'
@@ -95,7 +105,7 @@ def test_a_link_to_an_object_is_not_the_object(world, name):
         os.unlink(link)
 
 
-@pytest.mark.parametrize('spelling', OTHER)
+@pytest.mark.parametrize('spelling', OF_STORE)
 def test_an_object_spelled_otherwise_is_no_orphan(world, spelling):
     member, owner, alias = two(world, spelling)
     world.sql("UPDATE image_locations SET deleted = 1, status = 'deleted', deleted_at = '2020-01-01' WHERE image_id = ?", owner)
@@ -106,3 +116,42 @@ def test_an_object_spelled_otherwise_is_no_orphan(world, spelling):
     world.sql('DELETE FROM image_locations WHERE image_id = ?', alias)
     assert owner in world.tool('doctor', '--json', check=False).stdout
     world.tool('doctor', '--repair', check=False)
+
+
+@pytest.mark.parametrize('how', ['link', pytest.param('bind', marks=needs_root)])
+@pytest.mark.parametrize('first', ['one', 'two'])
+def test_two_stores_that_are_one_directory(glint_server, tmp_path, how, first):
+    """Deleted under the name of one store, an object stays while a row names it under the other's."""
+    one, two = tmp_path / 'one', tmp_path / 'two'
+    one.mkdir()
+    if how == 'link':
+        two.symlink_to(one)
+    else:
+        two.mkdir()
+        subprocess.run(['mount', '--bind', one, two], check=True)
+    try:
+        server = glint_server(trusted=True, config={
+            'DEFAULT': {'enabled_backends': 'one:file,two:file'}, 'glance_store': {'default_backend': 'one'},
+            'glint': {'reap_interval': 1},
+            **{name: {'filesystem_store_datadir': str(tmp_path / name)} for name in ('one', 'two')}})
+        member = server.client()
+        owner, alias = member.active(b'data'), member.active(b'else')
+        server.sql('UPDATE image_locations SET value = ?, meta_data = ? WHERE image_id = ?',
+                   'file://%s/%s' % (two, owner), '{"store": "two"}', alias)
+        gone, stays = (owner, alias) if first == 'one' else (alias, owner)
+        assert member.delete('/v2/images/' + gone).status == 204
+        assert eventually(lambda: server.sql('SELECT count(*) FROM glint_trash') == [(0,)])
+        assert member.download(stays).body == b'data'
+        assert member.delete('/v2/images/' + stays).status == 204
+        assert eventually(lambda: not (one / owner).exists())
+        server.stop()
+    finally:
+        if how == 'bind':
+            subprocess.run(['umount', '-l', two], check=True)
+
+
+def test_finding_who_names_an_object_uses_the_index(world):
+    """However many rows there are, of whichever spelling."""
+    plan = world.sql("EXPLAIN QUERY PLAN SELECT value FROM image_locations WHERE value LIKE 'file%' AND "
+                     "replace(value, rtrim(value, replace(value, '/', '')), '') = 'x' AND NOT deleted")
+    assert any('glint_image_locations_name' in str(row) for row in plan), plan
