@@ -47,7 +47,7 @@ check-all: ## all there is, hours: every test plain and with sanitizers, every w
 	@tools/deps build check
 	@KILLS=$${KILLS:-500} FUZZ_SECONDS=$${FUZZ_SECONDS:-60} tools/check --all
 
-durations: ## take over how long end-to-end files took in the last check, so that its two processes are balanced
+durations: ## take over how long end-to-end files took in the last check, so that the longest begin first
 	@tools/durations
 
 e2e: gateways ## end-to-end tests of build/glint; ARGS="-k name" chooses

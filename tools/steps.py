@@ -190,17 +190,12 @@ def pytest_counts(status, output):
 TOGETHER = {'test_swap.py', 'test_remote_glance.py', 'test_hosts.py'}
 
 
-def split(files, seconds, parts):
-    """The files in so many lists that take about as long as each other: the longest first, each to the list that is shortest.
+def queue(files, seconds):
+    """[[file, …], …]: what one process runs, the longest first, so that those who take from it end at about the same time.
     seconds: {file: measured seconds}; a file that was never measured counts as the mean of the others."""
     mean = sum(seconds.values()) / len(seconds) if seconds else 1
     units = [[name] for name in files if name not in TOGETHER] + [[name for name in files if name in TOGETHER]]
-    units = [(sum(seconds.get(name, mean) for name in unit), unit) for unit in units if unit]
-    lists = [(0, []) for _ in range(parts)]
-    for length, names in sorted(units, reverse=True):
-        lists.sort(key=lambda one: one[0])
-        lists[0] = (lists[0][0] + length, lists[0][1] + names)
-    return [names for _, names in sorted(lists, reverse=True) if names]
+    return sorted((unit for unit in units if unit), key=lambda unit: -sum(seconds.get(name, mean) for name in unit))
 
 
 def measured(kind):
@@ -214,16 +209,17 @@ def e2e_files():
 
 
 def e2e(folder, files, slow=2, env=None, at_once=2):
-    """End-to-end test files, in two processes that take about the same time: most of what they do is wait."""
+    """End-to-end test files, a process for each, two at a time: most of what they do is wait."""
     @covering(*('%s:e2e:%s' % (kind_of(env), name) for name in files))
     def run(step):
         kind = kind_of(env)
-        halves = split(files, measured(kind), at_once)
-        notes = [os.path.join(LOGS, 'durations.%s.%s.%d.json' % (kind, step.name, n)) for n in range(len(halves))]
-        results = step.run_all([PYTEST + half for half in halves], at_once, E2E,
+        units = queue(files, measured(kind))
+        notes = [os.path.join(LOGS, 'durations.%s.%s.json' % (kind, unit[0][:-3])) for unit in units]
+        results = step.run_all([PYTEST + unit for unit in units], at_once, E2E,
                                {'GLINT': program(folder), 'GLINT_SLOW': str(slow), **(env or {})},
                                [{'GLINT_DURATIONS': path} for path in notes])
-        return added(pytest_counts(*result) for result in results)
+        counts = [pytest_counts(*result) for result in results]
+        return added(counts)
     return run
 
 

@@ -96,19 +96,14 @@ def test_what_steps_need_comes_before_them():
         assert all(names.index(need) < names.index(row.name) for need in row.needs), row.name
 
 
-def test_files_are_split_by_their_seconds():
-    files = ['a', 'b', 'c', 'd', 'test_swap.py', 'test_hosts.py']
-    seconds = {'a': 100, 'b': 40, 'c': 30, 'd': 20, 'test_swap.py': 5, 'test_hosts.py': 5}
-    halves = steps.split(files, seconds, 2)
-    assert sorted(sum(halves, [])) == sorted(files)
-    assert sorted(sum(seconds[name] for name in half) for half in halves) == [100, 100]
-    assert steps.split(files, {}, 2) and sorted(sum(steps.split(files, {}, 3), [])) == sorted(files)
+def test_the_longest_files_come_first():
+    assert steps.queue(['a', 'b', 'c', 'd'], {'a': 10, 'b': 40, 'd': 90}) == [['d'], ['c'], ['b'], ['a']], 'c counts as the mean'
+    assert sorted(steps.queue(['a', 'b'], {})) == [['a'], ['b']]
 
 
-@pytest.mark.parametrize('seconds', [{'test_hosts.py': 100, 'test_swap.py': 100, 'a': 1}, {}])
-def test_what_shares_something_never_runs_at_once(seconds):
-    halves = steps.split(['a', *sorted(steps.TOGETHER)], seconds, 2)
-    assert sum(bool(steps.TOGETHER & set(half)) for half in halves) == 1
+def test_what_shares_something_never_runs_at_once():
+    units = steps.queue(['a', *sorted(steps.TOGETHER)], {'a': 10, 'test_hosts.py': 1})
+    assert sorted(map(len, units)) == [1, len(steps.TOGETHER)] and units[0] != ['a'], 'their seconds are added'
 
 
 def test_measured_files_exist():
@@ -176,6 +171,9 @@ def test_processor_time_of_grandchildren_counts(run):
 def test_many_commands_of_a_step(run):
     def function(step):
         results = step.run_all([['sh', '-c', 'echo %d $X; exit %d' % (n, n)] for n in range(3)], 2, own=[{'X': str(n)} for n in range(3)])
+        step.log.flush()
+        with open(step.path) as f:
+            assert [line for line in f.read().splitlines() if line[0] != '$'] == ['0 0', '1 1', '2 2']
         assert results == [(n, '$ sh -c echo %d $X; exit %d\n%d %d\n' % (n, n, n, n)) for n in range(3)], results
         return 1, 0, 0
     made, _ = run(('many', 'busy', [], function))
