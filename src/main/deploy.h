@@ -15,7 +15,8 @@ enum deploy_have {
     HAVE_SIZE = 8,      /* no server refuses large bodies */
     HAVE_LINKS = 16,    /* the versions' links are right */
     HAVE_PARALLEL = 32, /* somebody is served while another one uploads */
-    HAVE_STREAM = 64    /* uploads reach the service as they are sent */
+    HAVE_STREAM = 64,   /* uploads reach the service as they are sent */
+    HAVE_PATIENCE = 128 /* an upload may pause */
 };
 
 struct deploy {
@@ -97,6 +98,7 @@ bool deploy_early_refusal(struct deploy *d);
 bool deploy_parallel(struct deploy *d);
 bool deploy_streams(struct deploy *d);
 bool deploy_slow(struct deploy *d);
+bool deploy_slow_reader(struct deploy *d);
 bool deploy_import(struct deploy *d);
 /* ---- deploy_http2.c ---- */
 bool deploy_http2(struct deploy *d);

@@ -101,7 +101,7 @@ const struct deploy_check deploy_checks[] = {
       "Protocols http/1.1 (httpd), or no http2 (nginx), for this site." },
     { "imports", deploy_import, true, HAVE_IMAGE, 0,
       "The log of the service and of glint worker have the reason; `glint jobs list` shows each job's." },
-    { "slow uploads", deploy_slow, true, SENT | HAVE_DATA | HAVE_PARALLEL, 0,
+    { "slow uploads", deploy_slow, true, SENT | HAVE_DATA | HAVE_PARALLEL, HAVE_PATIENCE,
       "httpd: Timeout 300, and RequestReadTimeout body=40,MinRate=500 (Debian's mods-enabled/reqtimeout.conf "
       "says body=10 and is read "
       "after glint.conf; glint-timeouts.conf by a2enconf, or a virtual host's own line, wins). nginx: "
@@ -111,5 +111,11 @@ const struct deploy_check deploy_checks[] = {
       "mod_wsgi: request-timeout "
       "and socket-timeout of WSGIDaemonProcess. gunicorn: worker_class = 'gthread'. The service: [glint] "
       "body_timeout." },
+    { "slow downloads", deploy_slow_reader, true, SENT | HAVE_DATA | HAVE_PATIENCE, 0,
+      "nginx: send_timeout 300s, and proxy_buffering off, or a proxy_temp_path that it may write. httpd: "
+      "Timeout 300. uWSGI: socket-timeout = 300, http-timeout = 300, no "
+      "harakiri for WSGI. mod_wsgi: response-socket-timeout of WSGIDaemonProcess. gunicorn: worker_class = "
+      "'gthread'. "
+      "The service: [glint] body_timeout." },
     { 0 },
 };

@@ -6,7 +6,7 @@
 #include <poll.h>
 #include <string.h>
 
-enum { PIECE = 64 * 1024, HALF = 4 * 1024 * 1024 };
+enum { PIECE = 64 * 1024, HALF = 4 * 1024 * 1024, SLOW_SIZE = 4 * HALF };
 #define LOOKS_MAX  (3 * CLOCK_SECOND)
 #define IMPORT_MAX (20 * CLOCK_SECOND)
 
@@ -160,6 +160,60 @@ bool deploy_slow(struct deploy *d)
     }
     held_drop(d, &h[0]);
     held_drop(d, &h[1]);
+    return good;
+}
+
+/* An image that no server and no socket holds as a whole, so that a pause of its reader is felt. */
+static bool fill(struct deploy *d, const char *image)
+{
+    CLEANUP(probe_answer_done) struct probe_answer answer = { .body = STR_INIT };
+    CLEANUP(probe_close) struct probe *p = NULL;
+    struct error e;
+
+    if (probe_open(&d->place, &p, &e) < 0 ||
+        probe_head(p, "PUT", deploy_path(d, image, "/file"),
+                   arena_printf(d->arena, DEPLOY_STREAM "Content-Length: %d\r\n", SLOW_SIZE), &e) < 0)
+        return deploy_seen(d, "%s", e.message);
+    for (size_t left = SLOW_SIZE; left > 0; left -= HALF)
+        if (!probe_send(p, d->data, HALF))
+            break;
+    if (probe_answer(p, d->arena, "PUT", false, &answer, &e) < 0)
+        return deploy_seen(d, "an upload of %d bytes: %s", SLOW_SIZE, e.message);
+    return answer.status == 204 || deploy_seen(d, "an upload of %d bytes is answered %d%s", SLOW_SIZE,
+                                               answer.status, deploy_by(&answer));
+}
+
+static bool pauses(struct deploy *d, const char *image)
+{
+    CLEANUP(probe_answer_done) struct probe_answer answer = { .body = STR_INIT };
+    CLEANUP(probe_close) struct probe *p = NULL;
+    struct probe_place place = d->place;
+    struct error e = { .message = "" };
+
+    place.narrow = true;
+    if (probe_open(&place, &p, &e) < 0 || probe_head(p, "GET", deploy_path(d, image, "/file"), "", &e) < 0)
+        return deploy_seen(d, "%s", e.message);
+    (void)poll(NULL, 0, (int)d->pause_s * 1000);
+    if (probe_answer(p, d->arena, "GET", false, &answer, &e) == 0 && answer.length == SLOW_SIZE)
+        return true;
+    return deploy_seen(
+        d,
+        "a download whose client takes nothing for %u s and then goes on has %llu of %d bytes: "
+        "%s",
+        d->pause_s, (unsigned long long)answer.length, SLOW_SIZE,
+        answer.length < SLOW_SIZE && *e.message ? e.message : "it is cut off");
+}
+
+bool deploy_slow_reader(struct deploy *d)
+{
+    const char *image;
+    bool good;
+
+    if (d->pause_s == 0)
+        return deploy_note(d, "not tried, as --pause is 0");
+    image = deploy_image_make(d);
+    good = image && fill(d, image) && pauses(d, image);
+    deploy_image_drop(d, image);
     return good;
 }
 

@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/socket.h>
+
 #include "fetch/fetch.h"
 
+enum { NARROW = 64 * 1024 }; /* less makes even a quick reader a slow one */
 enum { BODY_KEPT = 64 * 1024, HEAD_LINES_MAX = 200, LINE_MAX_LEN = 16 * 1024 };
 
 struct probe {
@@ -36,6 +39,16 @@ bool probe_place_read(struct arena *a, const char *url, struct probe_place *ret)
 
 /* ---- the connection ---- */
 
+static int make_narrow(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+    int bytes = NARROW;
+
+    (void)arg;
+    (void)purpose;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    return CURL_SOCKOPT_OK;
+}
+
 static int connect_to(struct probe *p, struct error *e)
 {
     const struct fetch_lib *l = p->lib;
@@ -49,6 +62,8 @@ static int connect_to(struct probe *p, struct error *e)
     l->easy_setopt(p->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(p->place->timeout_us / 1000));
     l->easy_setopt(p->easy, CURLOPT_SSL_VERIFYPEER, p->place->insecure ? 0L : 1L);
     l->easy_setopt(p->easy, CURLOPT_SSL_VERIFYHOST, p->place->insecure ? 0L : 2L);
+    if (p->place->narrow)
+        l->easy_setopt(p->easy, CURLOPT_SOCKOPTFUNCTION, make_narrow);
     code = l->easy_perform(p->easy);
     if (code == CURLE_OK)
         code = l->easy_getinfo(p->easy, CURLINFO_ACTIVESOCKET, &p->fd);

@@ -15,6 +15,7 @@ struct probe_place {
     const char *host, *prefix;  /* of it: what goes into Host, and the mount, "" or "/image" */
     const char *const *headers; /* "Name: value" of every request; NULL-terminated */
     bool insecure;              /* any certificate will do */
+    bool narrow;                /* little is received ahead of the reader */
     int64_t timeout_us;         /* for each wait */
 };
 

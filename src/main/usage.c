@@ -99,13 +99,14 @@ static const struct {
       "Asks the service at URL, the address that clients use, for all that web servers get in the way of, "
       "and "
       "names\n"
-      "the directives to mend. Makes small images, one by an import, and deletes them again. Status 0: all "
+      "the directives to mend. Makes images of up to 16 MiB, one by an import, and deletes them again. "
+      "Status 0: all "
       "is well; 1:\n"
       "something is not.\n\n"
       "  --header    of every request: a token, or an identity; OS_TOKEN in the environment is one too\n"
-      "  --pause     how long an upload pauses, to find time limits (12; 0: not tried); all of it takes a "
-      "little\n"
-      "              more than that\n"
+      "  --pause     how long an upload and a download pause, to find time limits (12; 0: not tried); all "
+      "of\n"
+      "              it takes a little more than twice that\n"
       "  --insecure  take any certificate, for a site that is tried before it has its own\n" },
 };
 

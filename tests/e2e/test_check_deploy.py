@@ -29,7 +29,7 @@ http {
 '''
 GOOD = {
     'server': 'client_max_body_size 0; large_client_header_buffers 8 64k;',
-    'location': 'proxy_http_version 1.1; proxy_request_buffering off; proxy_set_header Host $http_host;',
+    'location': 'proxy_http_version 1.1; proxy_request_buffering off; proxy_buffering off; proxy_set_header Host $http_host;',
 }
 
 
@@ -87,7 +87,7 @@ def test_nothing_to_say_behind_a_well_made_nginx(server, tmp_path):
 TRAPS = [
     ({'server': 'large_client_header_buffers 8 64k;'}, 'large images', 'client_max_body_size 0'),
     ({'server': 'client_max_body_size 0; large_client_header_buffers 4 2k;'}, 'large headers', 'large_client_header_buffers'),
-    ({'location': 'proxy_http_version 1.1; proxy_request_buffering off; proxy_set_header Host wrong.example;'},
+    ({'location': 'proxy_http_version 1.1; proxy_request_buffering off; proxy_buffering off; proxy_set_header Host wrong.example;'},
      'links lead back here', 'proxy_set_header Host'),
     ({'server': GOOD['server'] + 'keepalive_timeout 0;'}, 'connections are kept', 'keepalive_timeout'),
     ({'location': GOOD['location'] + 'proxy_set_header Range "";'}, 'ranges', 'Range'),
