@@ -268,8 +268,8 @@ def kills(step):
 
 @covering('deploy-table')
 def deploy_table(step):
-    """Every misconfiguration of every server."""
-    return pytest_counts(*step.run(PYTEST + ['test_deploy_table.py'], cwd=E2E, env={'GLINT': program('build-plain'), 'GLINT_LONG': '1'}))
+    """Every misconfiguration of every server, and slow clients of web servers."""
+    return pytest_counts(*step.run(PYTEST + ['test_deploy_table.py', 'test_shares.py'], cwd=E2E, env={'GLINT': program('build-plain'), 'GLINT_LONG': '1'}))
 
 
 @covering('pages')
