@@ -20,6 +20,7 @@ struct list_request {
     struct image_query query;
     const char *marker_id;
     struct list_params all; /* as sent, for the links */
+    bool cut;               /* the page is full before its limit */
 };
 
 /* ---- limit, marker, sort ---- */
@@ -229,7 +230,7 @@ static void list_write(struct request *rq, struct str *body, const struct list_r
     str_add(body, "], \"first\": ");
     list_link_write(body, "/v2/images", &lr->all, NULL);
     str_add(body, ", \"schema\": \"/v2/schemas/images\"");
-    if (last && (int64_t)n == lr->query.limit) {
+    if (last && (lr->cut || (int64_t)n == lr->query.limit)) {
         str_add(body, ", \"next\": ");
         list_link_write(body, "/v2/images", &lr->all, last);
     }
@@ -277,7 +278,7 @@ int image_list_handle(struct request *rq, struct error *e)
         return -1;
     lr.query.without_locations =
         !rq->settings->show_locations && !rq->settings->show_direct_url && !stores_several(rq->api->stores);
-    if (lr.query.limit > 0 && image_list(c, rq->arena, &lr.query, &images, &n, e) < 0)
+    if (lr.query.limit > 0 && image_list(c, rq->arena, &lr.query, &images, &n, &lr.cut, e) < 0)
         return -1;
     request_db_release(rq);
     str_reserve(&body, n * 1024);

@@ -137,6 +137,7 @@ static int choose_plan(struct build *b, struct db_conn *c, struct error *e)
 struct page {
     struct image *images;
     size_t n, cap;
+    bool cut;
 };
 
 static struct image *page_add(struct page *p, struct arena *a)
@@ -254,13 +255,33 @@ static int read_images(struct db_conn *c, struct build *b, struct page *p, struc
     return 0;
 }
 
+/* Of the texts that clients can make long. */
+static size_t text_bytes(const struct image *im)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < im->n_properties; i++)
+        bytes += im->properties[i].value ? strlen(im->properties[i].value) : 0;
+    for (size_t i = 0; i < im->n_locations; i++)
+        bytes += strlen(im->locations[i].url) + strlen(im->locations[i].metadata);
+    return bytes;
+}
+
 static int read_page(struct db_conn *c, struct build *b, struct page *p, struct error *e)
 {
+    size_t bytes = 0;
+
     if (choose_plan(b, c, e) < 0 || read_images(c, b, p, e) < 0)
         return -1;
-    for (size_t i = 0; i < p->n; i++)
+    for (size_t i = 0; i < p->n; i++) {
         if (image_rows_load(c, b->arena, &p->images[i], !b->q->without_locations, e) < 0)
             return -1;
+        bytes += text_bytes(&p->images[i]);
+        if (bytes >= IMAGE_PAGE_BYTES && i + 1 < p->n) {
+            p->cut = true;
+            p->n = i + 1;
+        }
+    }
     return 0;
 }
 
@@ -288,7 +309,7 @@ static bool asks_for_nothing(const struct image_query *q)
 }
 
 int image_list(struct db_conn *c, struct arena *a, const struct image_query *q, struct image **ret,
-               size_t *ret_n, struct error *e)
+               size_t *ret_n, bool *ret_cut, struct error *e)
 {
     CLEANUP(build_done) struct build b = { 0 };
     struct page p = { 0 };
@@ -299,5 +320,7 @@ int image_list(struct db_conn *c, struct arena *a, const struct image_query *q, 
         return -1;
     *ret = p.images;
     *ret_n = p.n;
+    if (ret_cut)
+        *ret_cut = p.cut;
     return 0;
 }

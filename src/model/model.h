@@ -177,10 +177,11 @@ struct image_query {
 bool image_column_known(const char *name);
 
 /* One page, each image with its properties, tags and, unless left out, locations. The cost grows with the
- * page, not with the table, for the default order and every single-key order.
- */
+ * page, not with the table, for the default order and every single-key order. The page ends before its limit
+ * with the image that brings its texts to IMAGE_PAGE_BYTES; *ret_cut (NULL: not asked for) says so. */
+enum { IMAGE_PAGE_BYTES = 4 << 20 };
 int image_list(struct db_conn *c, struct arena *a, const struct image_query *q, struct image **ret,
-               size_t *ret_n, struct error *e) MUST_CHECK;
+               size_t *ret_n, bool *ret_cut, struct error *e) MUST_CHECK;
 
 /* ---- sums ---- */
 

@@ -206,3 +206,25 @@ def test_locations_where_asked_for(glint_server, option, shown, hidden):
     one = client.show(image['id'])
     assert client.get('/v2/images?name=placed').json['images'] == [one]
     assert one['id'] in str(one[shown]) and hidden not in one
+
+
+@pytest.fixture(scope='module')
+def large(trusted):
+    """A project of its own with seven images that have 1.5 MB of text each."""
+    owner = Client(trusted.host, trusted.port)
+    owner.identity = identity('project-large', 'member,reader')
+    return owner, [owner.create(name='large', text='x' * 1500000)['id'] for _ in range(7)]
+
+
+@pytest.mark.parametrize('query', ['', '&sort=name:asc', '&name=large'], ids=['merged', 'sorted', 'filtered'])
+def test_a_page_of_long_properties_is_cut_and_goes_on(large, query):
+    """What a listing holds in memory is bounded, and no image is lost."""
+    owner, made = large
+    found, path, pages = [], '/v2/images?limit=100' + query, []
+    while path:
+        page = owner.get(path).json
+        found += [image['id'] for image in page['images']]
+        pages.append(len(page['images']))
+        path = page.get('next')
+    assert pages == [3, 3, 1]
+    assert sorted(found) == sorted(made)

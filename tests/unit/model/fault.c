@@ -61,7 +61,7 @@ static int look(struct db_conn *c, struct arena *a, struct error *e)
     size_t n;
     int64_t used, counts[IMAGE_STATUSES];
 
-    if (image_load(c, a, ID, &v, &im, e) < 0 || image_list(c, a, &q, &im, &n, e) < 0 ||
+    if (image_load(c, a, ID, &v, &im, e) < 0 || image_list(c, a, &q, &im, &n, NULL, e) < 0 ||
         image_storage_used(c, "p1", NULL, &used, e) < 0 || image_count_by_status(c, counts, e) < 0)
         return -1;
     assert_int_equal(n, 1);

@@ -255,7 +255,7 @@ static void check_pages(struct image_query *q, bool (*extra)(const struct row *)
         size_t got;
 
         q->marker = marker;
-        OK(&t.f, image_list(t.f.c, a, q, &page, &got, &t.f.e));
+        OK(&t.f, image_list(t.f.c, a, q, &page, &got, NULL, &t.f.e));
         if (got > (size_t)limit || at + got > n)
             fail_msg("%s: too many: %zu after %zu of %zu", describe(q, limit), got, at, n);
         for (size_t i = 0; i < got; i++, at++)
@@ -488,7 +488,7 @@ static void test_children(void **state)
             "created_at, 0 "
             "FROM images; UPDATE image_properties SET deleted = 1 WHERE name = 'kind' AND value = 'large'");
     set_sorts(&q, "name", true, true);
-    OK(&t.f, image_list(t.f.c, t.f.a, &q, &page, &n, &t.f.e));
+    OK(&t.f, image_list(t.f.c, t.f.a, &q, &page, &n, NULL, &t.f.e));
     assert_int_equal(n, 40);
     for (size_t i = 0; i < n; i++) {
         assert_int_equal(page[i].n_properties, page[i].size > 1 ? 1 : 2);
@@ -501,7 +501,7 @@ static void test_children(void **state)
         assert_string_equal(page[i].locations[0].status, "active");
     }
     q.without_locations = true;
-    OK(&t.f, image_list(t.f.c, t.f.a, &q, &page, &n, &t.f.e));
+    OK(&t.f, image_list(t.f.c, t.f.a, &q, &page, &n, NULL, &t.f.e));
     assert_int_equal(n, 40);
     for (size_t i = 0; i < n; i++) {
         assert_int_equal(page[i].n_locations, 0);
@@ -522,20 +522,20 @@ static void test_refused(void **state)
     (void)state;
     fill(3, MIXED);
     set_sorts(&q, "owner", true, true);
-    assert_int_equal(image_list(t.f.c, t.f.a, &q, &page, &n, &t.f.e), -1);
+    assert_int_equal(image_list(t.f.c, t.f.a, &q, &page, &n, NULL, &t.f.e), -1);
     assert_int_equal(t.f.e.kind, ERROR_INTERNAL);
     set_sorts(&q, "name", true, true);
     q.n_sorts = 1;
-    assert_int_equal(image_list(t.f.c, t.f.a, &q, &page, &n, &t.f.e), -1);
+    assert_int_equal(image_list(t.f.c, t.f.a, &q, &page, &n, NULL, &t.f.e), -1);
     set_sorts(&q, "name", true, true);
     q.filters = &bad;
     q.n_filters = 1;
-    assert_int_equal(image_list(t.f.c, t.f.a, &q, &page, &n, &t.f.e), -1);
+    assert_int_equal(image_list(t.f.c, t.f.a, &q, &page, &n, NULL, &t.f.e), -1);
     assert_false(image_column_known("members"));
     assert_true(image_column_known("min_ram"));
     q.n_filters = 0;
     q.limit = 0;
-    OK(&t.f, image_list(t.f.c, t.f.a, &q, &page, &n, &t.f.e));
+    OK(&t.f, image_list(t.f.c, t.f.a, &q, &page, &n, NULL, &t.f.e));
     assert_int_equal(n, 0);
     fixture_close(&t.f);
 }

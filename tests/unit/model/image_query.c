@@ -75,7 +75,7 @@ static int64_t cost(struct fixture *f, struct image_query *q, int page, size_t *
     q->limit = PAGE;
     for (;; page--) {
         steps = 0;
-        OK(f, image_list(f->c, f->a, q, &images, ret_n, &f->e));
+        OK(f, image_list(f->c, f->a, q, &images, ret_n, NULL, &f->e));
         if (page == 0 || *ret_n < PAGE)
             return steps;
         q->marker = &images[*ret_n - 1];
