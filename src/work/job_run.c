@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { BACK_OFF_SECONDS = 1, BACK_OFF_DOUBLINGS = 8 };
+enum { BACK_OFF_SECONDS = 1, BACK_OFF_DOUBLINGS = 8, PUT_BACK_PAUSE_MS = 200 };
 
 /* The wait after the n-th failure, µs; grows to a few minutes. */
 static int64_t back_off(int64_t n)
@@ -197,6 +198,21 @@ static int refused(const struct job *j, struct error *e)
                      (long long)j->takeovers, j->step);
 }
 
+/* Its end could not be written: the disk is full, or the database is away. Until it is put back its row says
+ * that it runs, and nobody else takes it before the lease is over. */
+static void put_back_at_last(struct job_run *r)
+{
+    const struct timespec pause = { .tv_nsec = PUT_BACK_PAUSE_MS * 1000000 };
+    int64_t until = clock_mono_us() + LEASE_SECONDS * CLOCK_SECOND;
+    struct error e = { 0 };
+    int result = -1;
+
+    while (result < 0 && e.kind != ERROR_GONE && !atomic_load(r->stop) && clock_mono_us() < until) {
+        nanosleep(&pause, NULL);
+        result = put_back(r, r->job->attempt, 0, r->job->message, &e);
+    }
+}
+
 void job_run_all(struct job_run *r)
 {
     const struct job_kind *kind = job_kind_find(r->job->kind);
@@ -212,6 +228,8 @@ void job_run_all(struct job_run *r)
         job_tally(r->job, "done");
         result = 0;
     }
-    if (result < 0 && e.kind != ERROR_GONE)
-        log_warning("job %s goes on later: %s (%s)", r->job->id, e.message, e.detail);
+    if (result == 0 || e.kind == ERROR_GONE)
+        return;
+    log_warning("job %s goes on later: %s (%s)", r->job->id, e.message, e.detail);
+    put_back_at_last(r);
 }

@@ -437,6 +437,34 @@ static void giving_up_is_tried_again(void **state UNUSED)
     jobs = worker(0);
 }
 
+/* While its end cannot be written a job stays with its worker, which puts it back as soon as it can. */
+static void an_end_that_cannot_be_written_is_written_later(void **state UNUSED)
+{
+    const struct timespec nap = { 0, 5000000 };
+    const char *id = add(object(ID_A, "some data"), NULL, true);
+    struct db *faulty;
+    struct error e;
+    char url[200];
+
+    jobs_stop(jobs);
+    snprintf(url, sizeof url, "fault+sqlite:///%s/glint.sqlite", w.dir);
+    MUST(db_open(url, false, 8, &faulty, &e));
+    store_fault_wrap(world_store(&w));
+    jobs = worker_with(faulty, 0, 0);
+    store_fault_arm(1, ERROR_UNAVAILABLE, false);
+    db_fault_units(DB_FAULT_AGAIN, 1, 10, "job.put_back"); /* all tries of one unit */
+    for (int i = 0; i < 4000 && !world_active(&w, id, "some data", 9); i++) {
+        MUST(jobs_poll(jobs, &e));
+        nanosleep(&nap, NULL);
+    }
+    assert_true(world_active(&w, id, "some data", 9));
+    assert_true(db_fault_fired());
+    db_fault_units(DB_FAULT_NONE, 0, 0, "");
+    jobs_stop(jobs);
+    db_close(faulty);
+    jobs = worker(0);
+}
+
 /* ---- how many ---- */
 
 static size_t running(void)
@@ -503,6 +531,7 @@ int main(void)
         TEST(what_is_kept_is_progress),
         TEST(what_is_to_be_given_up_is_not_run),
         TEST(giving_up_is_tried_again),
+        TEST(an_end_that_cannot_be_written_is_written_later),
         TEST(a_store_is_written_by_so_many),
     };
 
