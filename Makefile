@@ -6,7 +6,7 @@ SHELL     := /bin/bash
 PREFIX    ?= /usr/local
 POINTS    := -Dpoints=true -Dtests=false -Dhttpd=disabled -Duwsgi=disabled -Dwsgi=disabled
 
-.PHONY: help run build gateways test quick check check-all durations bench fuzz fuzz-inspect asan tsan oracle e2e matrix pages kills lint format clean install deps
+.PHONY: help run build gateways test quick check check-all durations bench fuzz fuzz-inspect asan tsan oracle e2e matrix pages kills soak lint format clean install deps
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -64,6 +64,10 @@ kills: ## kill -9 at every named point and in between; KILLS=500, SEED=number, O
 	@[ -e build-points/build.ninja ] || meson setup build-points $(POINTS) >/dev/null
 	@ninja -C build-points src/main/glint
 	@GLINT=$(CURDIR)/build-points/src/main/glint tests/kills/kills.py $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+soak: build ## clients, kills, reloads and a full disk for MINUTES=60, as root; SEED=number
+	@tools/deps check
+	@GLINT=$(CURDIR)/build/glint tests/kills/soak.py --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
 
 pages: ## follow README.md and docs/httpd.md word by word on a clean Debian (root, a mirror, minutes); STEP=nginx-http
 	@tools/deps check
