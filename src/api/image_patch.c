@@ -264,17 +264,17 @@ static int changes_write(struct db_conn *c, void *arg, struct error *e)
 /* An image with this ETag shows what the unit left, even if another left the same. */
 static int changes_written(struct db_conn *c, void *arg, bool *ret, struct error *e)
 {
-    const struct saving *v = arg;
+    struct saving *v = arg;
     struct image *now;
 
     if (v->etag) {
         *ret = str_eq(saved_etag(v->rq), v->etag);
-        return 0;
+    } else {
+        if (image_load_any(c, v->rq->arena, v->rq->args[0], &now, e) < 0)
+            return -1;
+        *ret = now->updated_us == v->image->updated_us;
     }
-    if (image_load_any(c, v->rq->arena, v->rq->args[0], &now, e) < 0)
-        return -1;
-    *ret = now->updated_us == v->image->updated_us;
-    return 0;
+    return *ret ? leftovers_confirm(&v->left, c, e) : 0;
 }
 
 static int changes_save(struct saving *v, struct error *e)

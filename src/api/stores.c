@@ -324,9 +324,9 @@ static int drop_row(struct db_conn *c, void *arg, struct error *e)
 }
 
 /* The copy was there when the unit ran, and is not any more: as asked, by whomever. */
-static int dropped(struct db_conn *c UNUSED, void *arg, bool *ret, struct error *e)
+static int dropped(struct db_conn *c, void *arg, bool *ret, struct error *e)
 {
-    const struct dropping *d = arg;
+    struct dropping *d = arg;
     struct image *im;
 
     if (drop_image(d->rq, &im, e) < 0)
@@ -334,7 +334,7 @@ static int dropped(struct db_conn *c UNUSED, void *arg, bool *ret, struct error 
     *ret = true;
     for (size_t i = 0; i < im->n_locations; i++)
         *ret &= !str_eq(im->locations[i].store, d->rq->args[0]);
-    return 0;
+    return *ret ? leftovers_confirm(&d->left, c, e) : 0;
 }
 
 int store_image_delete(struct request *rq, struct error *e)

@@ -444,6 +444,15 @@ int db_run(struct db_stmt *s, int64_t *ret_changed, struct error *e)
     return 0;
 }
 
+int db_insert(struct db_stmt *s, int64_t *ret_id, struct error *e)
+{
+    if (db_run(s, NULL, e) < 0)
+        return -1;
+    if (ret_id)
+        *ret_id = s->conn->db->driver->last_id(s->conn);
+    return 0;
+}
+
 int db_script(struct db_conn *c, const char *sql, struct error *e)
 {
     if (refused(c, e))
@@ -477,11 +486,6 @@ int64_t db_time(struct db_stmt *s, int col)
     int64_t us;
 
     return text && clock_from_sql(text, &us) ? us : 0;
-}
-
-int64_t db_last_id(struct db_conn *c)
-{
-    return c->db->driver->last_id(c);
 }
 
 int db_has_table(struct db_conn *c, const char *name, bool *ret, struct error *e)

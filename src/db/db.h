@@ -106,6 +106,8 @@ int db_step(struct db_stmt *s, struct error *e) MUST_CHECK;
 void db_reset(struct db_stmt *s); /* when one stops before the last row */
 /* Binds nothing, returns no rows: run to the end. *ret_changed (may be NULL): rows changed. */
 int db_run(struct db_stmt *s, int64_t *ret_changed, struct error *e) MUST_CHECK;
+/* The same for an INSERT of one row with an automatic key, which it gives; NULL: nobody asks. */
+int db_insert(struct db_stmt *s, int64_t *ret_id, struct error *e) MUST_CHECK;
 /* Several statements separated by ';' without parameters or rows (schema files). */
 int db_script(struct db_conn *c, const char *sql, struct error *e) MUST_CHECK;
 
@@ -115,7 +117,6 @@ const char *db_text(struct db_stmt *s, int col); /* NULL for NULL */
 int64_t db_int(struct db_stmt *s, int col);      /* 0 for NULL */
 bool db_bool(struct db_stmt *s, int col);
 int64_t db_time(struct db_stmt *s, int col); /* µs since 1970; 0 for NULL or unreadable */
-int64_t db_last_id(struct db_conn *c);       /* of the last INSERT with an automatic key */
 
 /* Whether anything may have been committed by others since the last call with this connection; true at the
  * first. Cheap: to be asked often by who waits for rows. Outside a transaction. */

@@ -44,7 +44,7 @@ struct db_driver {
     const char *(*text)(struct db_stmt *s, int col);
     int64_t (*integer)(struct db_stmt *s, int col);
     int64_t (*changes)(struct db_conn *c);
-    int64_t (*last_id)(struct db_conn *c);
+    int64_t (*last_id)(struct db_conn *c); /* of the INSERT that was run just now */
     int (*script)(struct db_conn *c, const char *sql, struct error *e);
     int (*has_table)(struct db_conn *c, const char *name, bool *ret, struct error *e);
     /* A number that is another after every commit of another connection. NULL: there is none. */

@@ -196,19 +196,33 @@ static int show_run(struct tool *t, struct error *e)
 
 /* ---- retry, cancel ---- */
 
+struct retrying {
+    struct tool *tool;
+    const char *id, *new_id;
+};
+
+static int again_run(struct db_conn *c, void *arg, struct error *e)
+{
+    struct retrying *r = arg;
+
+    return job_again(c, r->tool->cl->arena, r->id, &r->new_id, e);
+}
+
+static int retried(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    const struct retrying *r = arg;
+
+    return job_exists(c, r->new_id, ret, e);
+}
+
 static int retry_one(struct tool *t, const char *id, struct error *e)
 {
-    const char *new_id;
+    static const struct db_unit unit = { "jobs.retry", again_run, retried };
+    struct retrying r = { t, id, NULL };
 
-    if (db_begin_write(t->conn, e) < 0)
+    if (db_write_on(t->conn, &unit, &r, e) < 0)
         return -1;
-    if (job_again(t->conn, t->cl->arena, id, &new_id, e) < 0) {
-        db_rollback(t->conn);
-        return -1;
-    }
-    if (db_commit(t->conn, e) < 0)
-        return -1;
-    printf("%s is done again as %s\n", id, new_id);
+    printf("%s is done again as %s\n", id, r.new_id);
     return 0;
 }
 

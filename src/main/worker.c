@@ -115,33 +115,34 @@ static int give_way(const struct worker *w, struct db_conn *c, struct arena *a, 
     return 0;
 }
 
-static int write_row(struct worker *w, struct db_conn *c, struct arena *a, struct error *e)
-{
-    struct worker_row row = w->row;
+struct beating {
+    struct worker *worker;
+    struct arena *arena;
+    struct worker_row row;
+};
 
-    row.seen_us = clock_now_us();
-    if (row.detached && give_way(w, c, a, e) < 0)
+/* Two that come at the same moment must see each other. */
+static int write_row(struct db_conn *c, void *arg, struct error *e)
+{
+    struct beating *b = arg;
+
+    if (b->row.detached && (db_lock(c, "workers", e) < 0 || give_way(b->worker, c, b->arena, e) < 0))
         return -1;
-    if (worker_beat(c, &row, e) < 0)
-        return -1;
-    w->row.seen_us = row.seen_us;
-    return 0;
+    return worker_beat(c, &b->row, e);
 }
 
 static int beat(struct worker *w, struct error *e)
 {
-    CLEANUP(db_release) struct db_conn *c = NULL;
-    struct arena *a = arena_make(2048);
-    int result = -1;
+    static const struct db_unit unit = { "worker.beat", write_row, db_unit_idempotent };
+    CLEANUP(arena_end) struct arena *a = arena_make(2048);
+    struct beating b = { w, a, w->row };
 
     w->beat_us = clock_mono_us() + WORKER_BEAT_SECONDS * CLOCK_SECOND;
-    if (db_acquire(w->db, DB_WAIT, &c, e) == 0 && db_begin_write(c, e) == 0) {
-        result = write_row(w, c, a, e) < 0 ? -1 : db_commit(c, e);
-        if (result < 0)
-            db_rollback(c);
-    }
-    arena_free(a);
-    return result;
+    b.row.seen_us = clock_now_us();
+    if (db_write(w->db, &unit, &b, e) < 0)
+        return -1;
+    w->row.seen_us = b.row.seen_us;
+    return 0;
 }
 
 /* Returns false when this worker is needless. */

@@ -33,6 +33,24 @@ int counter_add(struct db_conn *c, const struct counter *more, struct error *e)
     return db_run(s, NULL, e);
 }
 
+int counter_get(struct db_conn *c, const struct counter *which, int64_t *ret, struct error *e)
+{
+    CLEANUP(stmt_reset) struct db_stmt *s = NULL;
+    int row;
+
+    if (db_prepare(c,
+                   "SELECT value FROM glint_counters WHERE name = ?1 AND label1 = ?2 AND label2 = ?3 AND "
+                   "label3 = ?4",
+                   &s, e) < 0)
+        return -1;
+    db_bind_text(s, 1, which->name);
+    for (int i = 0; i < (int)COUNT(which->labels); i++)
+        db_bind_text(s, i + 2, which->labels[i]);
+    row = db_step(s, e);
+    *ret = row > 0 ? db_int(s, 0) : 0;
+    return row < 0 ? -1 : 0;
+}
+
 int counter_list(struct db_conn *c, struct arena *a, struct counter **ret, size_t *ret_n, struct error *e)
 {
     struct counter *list = NULL;

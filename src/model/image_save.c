@@ -218,10 +218,7 @@ static int location_insert(struct db_conn *c, const char *image_id, struct image
     db_bind_text(s, 4, l->status ? l->status : "active");
     db_bind_time(s, 5, now);
     db_bind_time(s, 6, now);
-    if (db_run(s, NULL, e) < 0)
-        return -1;
-    l->id = db_last_id(c);
-    return 0;
+    return db_insert(s, &l->id, e);
 }
 
 static int location_update(struct db_conn *c, const char *image_id, const struct image_location *l,

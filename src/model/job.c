@@ -113,11 +113,11 @@ int job_at(struct db_conn *c, const char *id, const char *holder, const char *st
     return found(c, sql, (const char *[]){ id, holder, step }, ret, e);
 }
 
-int job_ended(struct db_conn *c, const char *id, enum job_state state, bool *ret, struct error *e)
+int job_ended(struct db_conn *c, const char *id, bool *ret, struct error *e)
 {
-    static const char sql[] = "SELECT 1 FROM glint_jobs WHERE id = ?1 AND state = ?2";
+    static const char sql[] = "SELECT 1 FROM glint_jobs WHERE id = ?1 AND state IN ('done', 'failed')";
 
-    return found(c, sql, (const char *[]){ id, job_state_name(state), NULL }, ret, e);
+    return found(c, sql, (const char *[]){ id, NULL, NULL }, ret, e);
 }
 
 int job_exists(struct db_conn *c, const char *id, bool *ret, struct error *e)
@@ -331,7 +331,7 @@ static int ended(struct db_conn *c, void *arg, bool *ret, struct error *e)
 {
     const struct change *ch = arg;
 
-    return job_ended(c, ch->id, ch->state, ret, e);
+    return job_ended(c, ch->id, ret, e);
 }
 
 static const struct db_unit end_unit = { "job.end", end, ended };

@@ -245,7 +245,9 @@ int lease_take(struct db_conn *c, const struct lease *l,
 /* Brings its own transaction. ERROR_CONFLICT: it is not ours any more. */
 int lease_renew(struct db_conn *c, const char *image_id, const char *holder, int64_t expires_us,
                 struct error *e) MUST_CHECK;
-/* Within the transaction that ends the upload. ERROR_CONFLICT: it is not ours any more. */
+int lease_held(struct db_conn *c, const char *image_id, const char *holder, bool *ret,
+               struct error *e) MUST_CHECK;
+/* Within the unit that ends the upload. ERROR_CONFLICT: it is not ours any more. */
 int lease_drop(struct db_conn *c, const char *image_id, const char *holder, struct error *e) MUST_CHECK;
 int lease_list(struct db_conn *c, struct arena *a, struct lease **ret, size_t *ret_n,
                struct error *e) MUST_CHECK;
@@ -259,7 +261,10 @@ struct trash {
     int64_t created_us;
     int64_t attempts;
 };
-int trash_add(struct db_conn *c, const char *store, const char *url, struct error *e) MUST_CHECK;
+/* ret_id: of the row; NULL: nobody asks. */
+int trash_add(struct db_conn *c, const char *store, const char *url, int64_t *ret_id,
+              struct error *e) MUST_CHECK;
+int trash_has(struct db_conn *c, int64_t id, const char *url, bool *ret, struct error *e) MUST_CHECK;
 int trash_list(struct db_conn *c, struct arena *a, int64_t limit, struct trash **ret, size_t *ret_n,
                struct error *e) MUST_CHECK;
 int trash_drop(struct db_conn *c, int64_t id,
@@ -336,11 +341,11 @@ int job_list(struct db_conn *c, struct arena *a, bool ended, struct job **ret, s
 int job_load(struct db_conn *c, struct arena *a, const char *id, struct job **ret,
              struct error *e) MUST_CHECK;
 /* What a unit asks that has to know whether it went through (db/db.h): does the job run under this holder;
- * and has it reached this step; has it ended in this state; is there such a job. */
+ * and has it reached this step; has it ended; is there such a job. */
 int job_held(struct db_conn *c, const char *id, const char *holder, bool *ret, struct error *e) MUST_CHECK;
 int job_at(struct db_conn *c, const char *id, const char *holder, const char *step, bool *ret,
            struct error *e) MUST_CHECK;
-int job_ended(struct db_conn *c, const char *id, enum job_state state, bool *ret, struct error *e) MUST_CHECK;
+int job_ended(struct db_conn *c, const char *id, bool *ret, struct error *e) MUST_CHECK;
 int job_exists(struct db_conn *c, const char *id, bool *ret, struct error *e) MUST_CHECK;
 /* A running one is taken over, which is counted; not if its lease was renewed since it was seen. */
 int job_take(struct db_conn *c, const struct job *seen, const char *holder, int64_t expires_us,
@@ -495,6 +500,8 @@ struct counter {
     int64_t value;
 };
 int counter_add(struct db_conn *c, const struct counter *more, struct error *e) MUST_CHECK;
+/* Its value; 0 where there is none. */
+int counter_get(struct db_conn *c, const struct counter *which, int64_t *ret, struct error *e) MUST_CHECK;
 int counter_list(struct db_conn *c, struct arena *a, struct counter **ret, size_t *ret_n,
                  struct error *e) MUST_CHECK;
 

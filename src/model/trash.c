@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/rows.h"
 
-int trash_add(struct db_conn *c, const char *store, const char *url, struct error *e)
+int trash_add(struct db_conn *c, const char *store, const char *url, int64_t *ret_id, struct error *e)
 {
     struct db_stmt *s;
 
@@ -11,7 +11,21 @@ int trash_add(struct db_conn *c, const char *store, const char *url, struct erro
     db_bind_text(s, 1, store);
     db_bind_text(s, 2, url);
     db_bind_time(s, 3, clock_now_us());
-    return db_run(s, NULL, e);
+    return db_insert(s, ret_id, e);
+}
+
+int trash_has(struct db_conn *c, int64_t id, const char *url, bool *ret, struct error *e)
+{
+    CLEANUP(stmt_reset) struct db_stmt *s = NULL;
+    int row;
+
+    if (db_prepare(c, "SELECT 1 FROM glint_trash WHERE id = ?1 AND url = ?2", &s, e) < 0)
+        return -1;
+    db_bind_int(s, 1, id);
+    db_bind_text(s, 2, url);
+    row = db_step(s, e);
+    *ret = row > 0;
+    return row < 0 ? -1 : 0;
 }
 
 /* What failed least often comes first, so that an object which cannot be removed does not hold up the others.

@@ -116,17 +116,49 @@ int doctor_ids(struct doctor *d, enum survey_kind kind, doctor_each *each, struc
     return 0;
 }
 
+struct settling {
+    struct doctor *doctor;
+    struct finding *finding;
+    doctor_fix *fix;
+    bool still;
+};
+
+static int repair_run(struct db_conn *c, void *arg, struct error *e)
+{
+    struct settling *s = arg;
+
+    s->still = s->finding->repaired = true;
+    return s->fix(s->doctor, c, s->finding, true, &s->still, e);
+}
+
+/* It was wrong when the unit ran, and is not any more. */
+static int repaired(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    struct settling *s = arg;
+    bool still = true;
+
+    if (s->fix(s->doctor, c, s->finding, false, &still, e) < 0)
+        return -1;
+    *ret = s->still && !still;
+    return 0;
+}
+
 static int settle(struct doctor *d, struct finding *f, doctor_fix *fix, bool apply, bool *ret_still,
                   struct error *e)
 {
+    static const struct db_unit unit = { "doctor.repair", repair_run, repaired };
+    struct settling s = { d, f, fix, true };
     CLEANUP(db_release) struct db_conn *c = NULL;
 
-    if (db_acquire(d->o->db, DB_WAIT, &c, e) < 0)
-        return -1;
-    if ((apply ? db_begin_write(c, e) : db_begin_read(c, e)) < 0)
-        return -1;
-    f->repaired = apply;
-    if (fix(d, c, f, apply, ret_still, e) < 0)
+    if (apply) {
+        if (db_write(d->o->db, &unit, &s, e) < 0)
+            return -1;
+        *ret_still = s.still;
+        return 0;
+    }
+    f->repaired = false;
+    if (db_acquire(d->o->db, DB_WAIT, &c, e) < 0 || db_begin_read(c, e) < 0 ||
+        fix(d, c, f, false, ret_still, e) < 0)
         return -1;
     return db_commit(c, e);
 }

@@ -55,8 +55,9 @@ static int begin(struct import *im, struct error *e)
 
 /* ---- end ---- */
 
-static int finish_rows(struct import *im, struct db_conn *c, struct error *e)
+static int finish_rows(struct db_conn *c, void *arg, struct error *e)
 {
+    struct import *im = arg;
     const char *told = "";
     struct image *now;
     size_t copies_made;
@@ -77,14 +78,11 @@ static int finish_rows(struct import *im, struct db_conn *c, struct error *e)
 
 static int finish(struct import *im, struct error *e)
 {
-    CLEANUP(db_release) struct db_conn *c = NULL;
+    static const struct db_unit unit = { "import.finish", finish_rows, job_over_asked };
 
     staging_unlink(im);
     POINT("import.cleared");
-    if (db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
-        finish_rows(im, c, e) < 0)
-        return -1;
-    return db_commit(c, e);
+    return db_write(im->run->o->db, &unit, im, e);
 }
 
 /* ---- the steps ---- */

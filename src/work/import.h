@@ -68,9 +68,9 @@ typedef int import_change(struct import *im, struct db_conn *c, struct image *no
                           struct error *e);
 int import_change_image(struct import *im, const char *step, import_change *change, void *arg,
                         struct error *e) MUST_CHECK;
-/* Commits a transaction of the running step; step: its name if the transaction has written the step's end, or
- * NULL. */
-int import_step_commit(struct import *im, struct db_conn *c, const char *step, struct error *e) MUST_CHECK;
+/* Within a unit of the running step: its end, where step is its name, or a sign of life. Whoever calls it
+ * with a name sets step_ended when the unit is committed. */
+int import_step_write(struct import *im, struct db_conn *c, const char *step, struct error *e) MUST_CHECK;
 /* A note of the job, while it is ours; value NULL: there is none any more. Own transaction. */
 int import_note_set(struct import *im, const char *name, const char *value, struct error *e) MUST_CHECK;
 /* What the task says of itself, at most once a minute; keeps the job's lease, and fails when the import is to

@@ -9,38 +9,81 @@ enum { TELL_SECONDS = 60 };
 
 /* ---- changing the image ---- */
 
-int import_change_image(struct import *im, const char *step, import_change *change, void *arg,
-                        struct error *e)
+int import_step_write(struct import *im, struct db_conn *c, const char *step, struct error *e)
 {
-    CLEANUP(db_release) struct db_conn *c = NULL;
     const struct job_run *r = im->run;
+
+    return step ? job_step(c, r->job->id, r->holder, step, e)
+                : job_renew(c, r->job->id, r->holder, lease_expiry(), e);
+}
+
+struct changing {
+    struct import *im;
+    const char *step;
+    import_change *change;
+    void *arg;
+    const struct image *saved;
+};
+
+static int change_run(struct db_conn *c, void *arg, struct error *e)
+{
+    struct changing *ch = arg;
+    struct import *im = ch->im;
     enum image_status from;
     struct image *now;
 
-    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
-        image_load_any(c, r->arena, im->image_id, &now, e) < 0)
+    if (image_load_any(c, im->run->arena, im->image_id, &now, e) < 0)
         return -1;
     if (now->deleted)
         return error_set(e, ERROR_CONFLICT, "The image was deleted.");
     from = now->status;
-    if (change(im, c, now, arg, e) < 0 || image_save(c, now, from, e) < 0 ||
-        (step ? job_step(c, r->job->id, r->holder, step, e)
-              : job_renew(c, r->job->id, r->holder, lease_expiry(), e)) < 0)
+    ch->saved = now;
+    if (ch->change(im, c, now, ch->arg, e) < 0 || image_save(c, now, from, e) < 0)
         return -1;
-    return import_step_commit(im, c, step, e);
+    return import_step_write(im, c, ch->step, e);
 }
 
-int import_step_commit(struct import *im, struct db_conn *c, const char *step, struct error *e)
+/* The step tells. Where none ends the image does: nobody else gives it data while the job holds it. */
+static int change_went_through(struct db_conn *c, void *arg, bool *ret, struct error *e)
 {
-    if (db_commit(c, e) < 0)
+    const struct changing *ch = arg;
+    const struct job_run *r = ch->im->run;
+    struct image *now;
+
+    if (ch->step)
+        return job_at(c, r->job->id, r->holder, ch->step, ret, e);
+    if (image_load_any(c, r->arena, ch->im->image_id, &now, e) < 0)
+        return -1;
+    *ret = now->updated_us == ch->saved->updated_us && now->n_locations == ch->saved->n_locations &&
+           now->status == ch->saved->status;
+    return 0;
+}
+
+int import_change_image(struct import *im, const char *step, import_change *change, void *arg,
+                        struct error *e)
+{
+    static const struct db_unit unit = { "import.change", change_run, change_went_through };
+
+    if (db_write(im->run->o->db, &unit, &(struct changing){ im, step, change, arg, NULL }, e) < 0)
         return -1;
     im->step_ended |= step != NULL;
     return 0;
 }
 
+struct telling {
+    const char *id, *message;
+};
+
+static int tell_run(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct telling *t = arg;
+
+    return task_progress(c, t->id, t->message, e);
+}
+
 int import_progress(struct import *im, const char *message, struct error *e)
 {
-    CLEANUP(db_release) struct db_conn *c = NULL;
+    static const struct db_unit unit = { "import.tell", tell_run, db_unit_idempotent };
     int64_t now = clock_mono_us();
 
     if (job_lease_renew(im->run, e) < 0)
@@ -48,10 +91,7 @@ int import_progress(struct import *im, const char *message, struct error *e)
     if (!message || now - im->told_us < TELL_SECONDS * CLOCK_SECOND)
         return 0;
     im->told_us = now;
-    if (db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
-        task_progress(c, im->run->job->id, message, e) < 0)
-        return -1;
-    return db_commit(c, e);
+    return db_write(im->run->o->db, &unit, &(struct telling){ im->run->job->id, message }, e);
 }
 
 /* ---- which stores, as the image tells them: names in order, with commas ---- */

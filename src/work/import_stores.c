@@ -60,16 +60,26 @@ static int notes_of(struct import *im, const char *prefix, struct job_note **ret
     return job_note_list(c, im->run->arena, im->run->job->id, prefix, ret, ret_n, e);
 }
 
+struct noting {
+    const struct job_run *run;
+    const char *name, *value;
+};
+
+static int note_run(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct noting *n = arg;
+    const char *id = n->run->job->id;
+
+    if (job_renew(c, id, n->run->holder, lease_expiry(), e) < 0)
+        return -1;
+    return n->value ? job_note_set(c, id, n->name, n->value, e) : job_note_drop(c, id, n->name, e);
+}
+
 int import_note_set(struct import *im, const char *name, const char *value, struct error *e)
 {
-    CLEANUP(db_release) struct db_conn *c = NULL;
-    struct job_run *r = im->run;
+    static const struct db_unit unit = { "import.note", note_run, db_unit_idempotent };
 
-    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
-        job_renew(c, r->job->id, r->holder, lease_expiry(), e) < 0 ||
-        (value ? job_note_set(c, r->job->id, name, value, e) : job_note_drop(c, r->job->id, name, e)) < 0)
-        return -1;
-    return db_commit(c, e);
+    return db_write(im->run->o->db, &unit, &(struct noting){ im->run, name, value }, e);
 }
 
 static int unstore_object(struct import *im, const struct job_note *note, struct error *e)

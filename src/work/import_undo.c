@@ -87,31 +87,44 @@ static int undo_image(struct import *im, struct db_conn *c, struct image *now, c
     return image_save(c, now, from, e);
 }
 
-static int undo_rows(struct import *im, struct db_conn *c, const struct error *why, struct leftovers *left,
-                     bool *ret_stay, struct error *e)
-{
-    struct image *now;
+struct undoing {
+    struct job_run *run;
+    struct import *im;
+    const struct error *why;
+    struct leftovers left;
+};
 
-    *ret_stay = false;
+/* Files go before the rows: then nothing is left when the process dies in between, and once the image can be
+ * staged again no file of its name may be touched. So the last ones go inside the unit, before its commit,
+ * which may be done again. */
+static int undo_rows(struct db_conn *c, void *arg, struct error *e)
+{
+    struct undoing *u = arg;
+    struct import *im = u->im;
+    struct image *now;
+    bool stay = false;
+
+    u->left.n = 0;
     if (image_load_any(c, im->run->arena, im->image_id, &now, e) < 0) {
         if (e->kind != ERROR_NOT_FOUND)
             return -1;
-    } else if (!now->deleted && undo_image(im, c, now, why, left, ret_stay, e) < 0) {
+    } else if (!now->deleted && undo_image(im, c, now, u->why, &u->left, &stay, e) < 0) {
         return -1;
     }
-    if (!*ret_stay && staged_drop(c, im->image_id, e) < 0)
+    if ((!stay && staged_drop(c, im->image_id, e) < 0) ||
+        job_over(im->run, c, false, u->why->message, u->why->message, e) < 0)
         return -1;
-    return job_over(im->run, c, false, why->message, why->message, e);
+    if (!stay)
+        staging_unlink(im);
+    return 0;
 }
 
-/* Files go before the rows: then nothing is left when the process dies in between, and once the image can be
- * staged again no file of its name may be touched. Within the transaction few are left to go. */
 static int undo(struct import *im, const struct error *why, struct error *e)
 {
+    static const struct db_unit unit = { "import.undo", undo_rows, job_over_asked };
     CLEANUP(db_release) struct db_conn *c = NULL;
-    struct leftovers left = { .stores = im->run->o->stores };
+    struct undoing u = { im->run, im, why, { .stores = im->run->o->stores } };
     struct error ignored;
-    bool stay;
 
     if (import_unstore_objects(im, e) < 0)
         return -1;
@@ -119,15 +132,10 @@ static int undo(struct import *im, const struct error *why, struct error *e)
             ? !data_stay(im, im->image, why) && im->image->status != IMAGE_UPLOADING
             : ignored.kind == ERROR_CONFLICT)
         staging_unlink(im);
-    if (db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
-        undo_rows(im, c, why, &left, &stay, e) < 0)
-        return -1;
-    if (!stay)
-        staging_unlink(im);
-    if (db_commit(c, e) < 0)
+    if (db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 || db_write_on(c, &unit, &u, e) < 0)
         return -1;
     POINT("import.undone");
-    leftovers_remove(&left, c);
+    leftovers_remove(&u.left, c);
     return 0;
 }
 

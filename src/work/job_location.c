@@ -166,14 +166,26 @@ static int may_attach(struct job_run *r, struct db_conn *c, const struct image *
     return 0;
 }
 
-static int attach_rows(struct job_run *r, struct db_conn *c, const struct wanted *w, uint64_t size,
-                       struct error *e)
+/* What a unit of this job is about; of each the part that it needs. */
+struct writing {
+    struct job_run *run;
+    const struct wanted *wanted;
+    uint64_t size;
+    const struct object_sums *sums;
+    const struct error *why;
+    bool success;
+};
+
+static int attach_rows(struct db_conn *c, void *arg, struct error *e)
 {
+    const struct writing *v = arg;
+    const struct wanted *w = v->wanted;
+    struct job_run *r = v->run;
     struct image *im;
 
-    if (image_now(r, c, &im, e) < 0 || may_attach(r, c, im, w, size, e) < 0)
+    if (image_now(r, c, &im, e) < 0 || may_attach(r, c, im, w, v->size, e) < 0)
         return -1;
-    im->size = (int64_t)size;
+    im->size = (int64_t)v->size;
     im->status = w->hash && w->value ? IMAGE_IMPORTING : IMAGE_ACTIVE;
     if (!w->hash && w->value) {
         im->os_hash_algo = w->algorithm;
@@ -188,6 +200,15 @@ static int attach_rows(struct job_run *r, struct db_conn *c, const struct wanted
     return task_begin(c, r->job->id, e) < 0 ? -1 : job_step(c, r->job->id, r->holder, step_attached, e);
 }
 
+static int attached(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    const struct writing *v = arg;
+    const struct job_run *r = v->run;
+
+    return v->wanted->hash ? job_at(c, r->job->id, r->holder, step_attached, ret, e)
+                           : job_ended(c, r->job->id, ret, e);
+}
+
 static int size_ask(struct job_run *r, struct store *s, const char *url, uint64_t *ret, struct error *e)
 {
     CLEANUP(job_fetch_over) struct job_run *own UNUSED = r;
@@ -199,19 +220,18 @@ static int size_ask(struct job_run *r, struct store *s, const char *url, uint64_
 
 static int attach(struct job_run *r, const struct wanted *w, struct error *e)
 {
-    CLEANUP(db_release) struct db_conn *c = NULL;
+    static const struct db_unit unit = { "location.attach", attach_rows, attached };
     struct store *s = stores_for_url(r->o->stores, NULL, w->url);
-    uint64_t size = 0;
+    struct writing v = { .run = r, .wanted = w };
 
     if (!s)
         return error_set(e, ERROR_INVALID, "Invalid location");
-    if (size_ask(r, s, w->url, &size, e) < 0)
+    if (size_ask(r, s, w->url, &v.size, e) < 0)
         return -1;
     POINT("location.sized");
-    if (size == 0)
+    if (v.size == 0)
         return error_set(e, ERROR_INVALID, "Invalid location");
-    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
-        attach_rows(r, c, w, size, e) < 0 || db_commit(c, e) < 0)
+    if (db_write(r->o->db, &unit, &v, e) < 0)
         return -1;
     r->job->step = step_attached; /* also to give_up() */
     return 0;
@@ -265,9 +285,12 @@ static int sums_check(const struct image *im, const struct wanted *w, const stru
     return 0;
 }
 
-static int hash_rows(struct job_run *r, struct db_conn *c, const struct wanted *w,
-                     const struct object_sums *s, struct error *e)
+static int hash_rows(struct db_conn *c, void *arg, struct error *e)
 {
+    const struct writing *v = arg;
+    const struct wanted *w = v->wanted;
+    const struct object_sums *s = v->sums;
+    struct job_run *r = v->run;
     enum image_status from;
     struct image *im;
 
@@ -286,13 +309,12 @@ static int hash_rows(struct job_run *r, struct db_conn *c, const struct wanted *
 
 static int hash(struct job_run *r, const struct wanted *w, struct error *e)
 {
-    CLEANUP(db_release) struct db_conn *c = NULL;
+    static const struct db_unit unit = { "location.hash", hash_rows, job_over_asked };
     struct object_sums s;
 
-    if (sums_make(r, w, &s, e) < 0 || db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
-        hash_rows(r, c, w, &s, e) < 0)
+    if (sums_make(r, w, &s, e) < 0)
         return -1;
-    return db_commit(c, e);
+    return db_write(r->o->db, &unit, &(struct writing){ .run = r, .wanted = w, .sums = &s }, e);
 }
 
 static int run(struct job_run *r, struct error *e)
@@ -331,20 +353,26 @@ static int detach(struct job_run *r, struct db_conn *c, const char *url, struct 
     return image_save(c, im, IMAGE_IMPORTING, e);
 }
 
+static int give_up_rows(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct writing *v = arg;
+
+    return detach(v->run, c, v->wanted->url, e) < 0 ? -1 : end(v->run, c, v->success, v->why->message, e);
+}
+
 /* An image that lacks but hashes that nobody asked for has been given its location. */
 static int give_up(struct job_run *r, const struct error *why, struct error *e)
 {
-    CLEANUP(db_release) struct db_conn *c = NULL;
-    bool attached = str_eq(r->job->step, step_attached) && why->kind != ERROR_CONFLICT;
+    static const struct db_unit unit = { "location.undo", give_up_rows, job_over_asked };
+    bool has_location = str_eq(r->job->step, step_attached) && why->kind != ERROR_CONFLICT;
     struct wanted w = { .url = NULL };
+    struct writing v = { .run = r, .wanted = &w, .why = why };
     struct error ignored;
 
     if (wanted_read(r->arena, r->job, &w, &ignored) < 0)
         log_debug("job %s: %s", r->job->id, ignored.message);
-    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 || detach(r, c, w.url, e) < 0 ||
-        end(r, c, attached && !w.value, why->message, e) < 0)
-        return -1;
-    return db_commit(c, e);
+    v.success = has_location && !w.value;
+    return db_write(r->o->db, &unit, &v, e);
 }
 
 /* ---- once more ---- */

@@ -46,31 +46,55 @@ int job_lease_renew(struct job_run *r, struct error *e)
     return im->deleted ? error_set(e, ERROR_CONFLICT, "The image was deleted.") : 0;
 }
 
-static int reached(struct job_run *r, struct db_conn *c, uint64_t at, struct error *e)
+struct reaching {
+    struct job_run *run;
+    uint64_t at;
+    bool further;
+};
+
+static int reached(struct db_conn *c, void *arg, struct error *e)
 {
+    struct reaching *p = arg;
+    struct job_run *r = p->run;
     const char *before;
     char text[24];
 
+    p->further = false;
     if (job_note_get(c, r->arena, r->job->id, "reached", &before, e) < 0)
         return -1;
-    if (at <= (before ? strtoull(before, NULL, 10) : 0))
+    if (p->at <= (before ? strtoull(before, NULL, 10) : 0))
         return 0;
-    snprintf(text, sizeof text, "%llu", (unsigned long long)at);
+    p->further = true;
+    snprintf(text, sizeof text, "%llu", (unsigned long long)p->at);
     if (job_progress(c, r->job->id, r->holder, e) < 0)
         return -1;
-    r->job->takeovers = 0;
     return job_note_set(c, r->job->id, "reached", text, e);
+}
+
+/* Only the job's holder writes the note. */
+static int reached_before(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    const struct reaching *p = arg;
+    const char *now;
+
+    if (job_note_get(c, p->run->arena, p->run->job->id, "reached", &now, e) < 0)
+        return -1;
+    *ret = now && strtoull(now, NULL, 10) >= p->at;
+    return 0;
 }
 
 int job_reached(struct job_run *r, uint64_t at, struct error *e)
 {
-    CLEANUP(db_release) struct db_conn *c = NULL;
+    static const struct db_unit unit = { "job.reached", reached, reached_before };
+    struct reaching p = { .run = r, .at = at };
 
     if (r->job->takeovers == 0)
         return 0;
-    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 || reached(r, c, at, e) < 0)
+    if (db_write(r->o->db, &unit, &p, e) < 0)
         return -1;
-    return db_commit(c, e);
+    if (p.further)
+        r->job->takeovers = 0;
+    return 0;
 }
 
 void job_fetch_begin(struct job_run *r)
@@ -104,6 +128,13 @@ int job_over(const struct job_run *r, struct db_conn *c, bool success, const cha
     return job_end(c, r->job->id, r->holder, *why ? JOB_FAILED : JOB_DONE, why, e);
 }
 
+int job_over_asked(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    const struct job_run *const *run = arg;
+
+    return job_ended(c, (*run)->job->id, ret, e);
+}
+
 /* ---- when it failed ---- */
 
 static int put_back(struct job_run *r, int64_t attempt, int64_t after_us, const char *message,
@@ -116,16 +147,29 @@ static int put_back(struct job_run *r, int64_t attempt, int64_t after_us, const 
     return job_put_back(c, r->job->id, r->holder, attempt, clock_now_us() + after_us, message, e);
 }
 
+struct condemning {
+    const struct job_run *run;
+    const struct error *why;
+};
+
+static int condemn_run(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct condemning *k = arg;
+    const struct job_run *r = k->run;
+
+    return job_renew(c, r->job->id, r->holder, lease_expiry(), e) < 0
+               ? -1
+               : job_condemn(c, r->job->id, k->why, false, e);
+}
+
 /* From here on it is undone, whoever does that. */
 static int condemn(struct job_run *r, const struct error *why, struct error *e)
 {
-    CLEANUP(db_release) struct db_conn *c = NULL;
+    static const struct db_unit unit = { "job.give_up", condemn_run, db_unit_idempotent };
 
     if (r->job->giving_up)
         return 0;
-    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
-        job_renew(c, r->job->id, r->holder, lease_expiry(), e) < 0 ||
-        job_condemn(c, r->job->id, why, false, e) < 0 || db_commit(c, e) < 0)
+    if (db_write(r->o->db, &unit, &(struct condemning){ r, why }, e) < 0)
         return -1;
     POINT("job.condemned");
     r->job->giving_up = arena_str(r->arena, why->message);

@@ -57,28 +57,45 @@ static struct counter *taken(struct arena *a, size_t *ret_n)
     return list;
 }
 
-static int save(struct db_conn *c, const struct counter *list, size_t n, struct error *e)
+struct saving {
+    const struct counter *list;
+    size_t n;
+    int64_t first; /* the first one's value then */
+};
+
+static int save(struct db_conn *c, void *arg, struct error *e)
 {
-    if (db_begin_write(c, e) < 0)
-        return -1;
-    for (size_t i = 0; i < n; i++)
-        if (counter_add(c, &list[i], e) < 0) {
-            db_rollback(c);
+    struct saving *s = arg;
+
+    for (size_t i = 0; i < s->n; i++)
+        if (counter_add(c, &s->list[i], e) < 0)
             return -1;
-        }
-    return db_commit(c, e);
+    return counter_get(c, &s->list[0], &s->first, e);
+}
+
+/* Counters only grow. Where others have added as much meanwhile this count is lost; none is told twice. */
+static int saved(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    const struct saving *s = arg;
+    int64_t now;
+
+    if (counter_get(c, &s->list[0], &now, e) < 0)
+        return -1;
+    *ret = now >= s->first;
+    return 0;
 }
 
 int job_tallies_save(struct db_conn *c, struct error *e)
 {
     CLEANUP(arena_end) struct arena *a = arena_make(2048);
+    static const struct db_unit unit = { "jobs.tally", save, saved };
     struct counter *list;
     size_t n;
 
     list = taken(a, &n);
     if (n == 0)
         return 0;
-    if (save(c, list, n, e) < 0)
+    if (db_write_on(c, &unit, &(struct saving){ list, n, 0 }, e) < 0)
         return -1;
     for (size_t i = 0; i < n; i++)
         add(list[i].name, list[i].labels[0], list[i].labels[1], list[i].labels[2], -list[i].value);

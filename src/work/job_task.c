@@ -99,8 +99,9 @@ static int introspect(struct import *im, struct error *e)
     return import_change_image(im, im->step, found_to_be, arena_str(im->run->arena, format_of(&v)), e);
 }
 
-static int finish_rows(struct import *im, struct db_conn *c, struct error *e)
+static int finish_rows(struct db_conn *c, void *arg, struct error *e)
 {
+    struct import *im = arg;
     struct job_run *r = im->run;
     struct image *now;
 
@@ -119,14 +120,11 @@ static int finish_rows(struct import *im, struct db_conn *c, struct error *e)
 
 static int finish(struct import *im, struct error *e)
 {
-    CLEANUP(db_release) struct db_conn *c = NULL;
+    static const struct db_unit unit = { "task.finish", finish_rows, job_over_asked };
 
     staging_unlink(im);
     POINT("task.cleared");
-    if (db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
-        finish_rows(im, c, e) < 0)
-        return -1;
-    return db_commit(c, e);
+    return db_write(im->run->o->db, &unit, im, e);
 }
 
 static const struct import_step steps[] = {
@@ -186,17 +184,29 @@ static int run(struct job_run *r, struct error *e)
 
 /* ---- giving up ---- */
 
-static int undo_rows(struct import *im, struct db_conn *c, const struct error *why, struct leftovers *left,
-                     struct error *e)
+struct undoing {
+    struct job_run *run;
+    struct import *im;
+    const struct error *why;
+    struct leftovers left;
+};
+
+static int undo_rows(struct db_conn *c, void *arg, struct error *e)
 {
+    struct undoing *u = arg;
+    struct import *im = u->im;
+    const struct error *why = u->why;
     struct job_run *r = im->run;
     struct image *now;
+
+    u->left.n = 0;
 
     if (image_load_any(c, r->arena, im->image_id, &now, e) < 0) {
         if (e->kind != ERROR_NOT_FOUND)
             return -1;
     } else if (!now->deleted) {
-        if (import_unstore_rows(im, c, now, left, e) < 0 || image_delete(c, im->image_id, now->status, e) < 0)
+        if (import_unstore_rows(im, c, now, &u->left, e) < 0 ||
+            image_delete(c, im->image_id, now->status, e) < 0)
             return -1;
     }
     if (staged_drop(c, im->image_id, e) < 0)
@@ -207,15 +217,16 @@ static int undo_rows(struct import *im, struct db_conn *c, const struct error *w
 
 static int undo(struct import *im, const struct error *why, struct error *e)
 {
+    static const struct db_unit unit = { "task.undo", undo_rows, job_over_asked };
     CLEANUP(db_release) struct db_conn *c = NULL;
-    struct leftovers left = { .stores = im->run->o->stores };
+    struct undoing u = { im->run, im, why, { .stores = im->run->o->stores } };
 
     staging_unlink(im);
     if (import_unstore_objects(im, e) < 0 || db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 ||
-        db_begin_write(c, e) < 0 || undo_rows(im, c, why, &left, e) < 0 || db_commit(c, e) < 0)
+        db_write_on(c, &unit, &u, e) < 0)
         return -1;
     POINT("task.undone");
-    leftovers_remove(&left, c);
+    leftovers_remove(&u.left, c);
     return 0;
 }
 

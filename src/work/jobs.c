@@ -338,23 +338,46 @@ static int take(struct jobs *all, struct slot *s, const struct job *seen, struct
     return job_load(all->conn, r->arena, seen->id, &r->job, e);
 }
 
-static int take_all(const struct look *k, struct slot *taken[], size_t *ret_n, struct error *e)
+struct taking {
+    const struct look *look;
+    struct slot *taken[PICKS];
+    size_t n;
+};
+
+static void taken_drop(struct taking *t)
 {
-    if (db_begin_write(k->all->conn, e) < 0)
-        return -1;
+    while (t->n > 0)
+        slot_drop(t->taken[--t->n]);
+}
+
+static int take_all(struct db_conn *c UNUSED, void *arg, struct error *e)
+{
+    struct taking *t = arg;
+    const struct look *k = t->look;
+
+    taken_drop(t);
     for (size_t i = 0; i < k->n; i++) {
         struct slot *s = slot_free(k->all);
         int result = take(k->all, s, &k->picks[i], e);
 
         if (s->used)
-            taken[(*ret_n)++] = s;
+            t->taken[t->n++] = s;
         if (result == 0)
             continue;
         if (e->kind != ERROR_GONE)
             return -1;
         k->all->look_us = 0; /* another was faster: what is left? */
     }
-    return db_commit(k->all->conn, e);
+    return 0;
+}
+
+/* All or none of them: each holder is one of our own. */
+static int took_all(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    const struct taking *t = arg;
+
+    *ret = true;
+    return t->n > 0 ? job_held(c, t->taken[0]->run.job->id, t->taken[0]->run.holder, ret, e) : 0;
 }
 
 static int start(struct jobs *all, struct slot *s, struct error *e)
@@ -378,18 +401,16 @@ static int start(struct jobs *all, struct slot *s, struct error *e)
 
 static int take_picks(struct look *k, struct error *e)
 {
-    struct slot *taken[PICKS];
-    size_t n = 0;
+    static const struct db_unit unit = { "jobs.take", take_all, took_all };
+    struct taking t = { .look = k };
     int result = 0;
 
-    if (take_all(k, taken, &n, e) < 0) {
-        for (size_t i = 0; i < n; i++)
-            slot_drop(taken[i]);
-        db_rollback(k->all->conn);
+    if (db_write_on(k->all->conn, &unit, &t, e) < 0) {
+        taken_drop(&t);
         return -1;
     }
-    for (size_t i = 0; i < n; i++)
-        if (start(k->all, taken[i], e) < 0)
+    for (size_t i = 0; i < t.n; i++)
+        if (start(k->all, t.taken[i], e) < 0)
             result = -1;
     return result;
 }

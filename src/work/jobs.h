@@ -50,6 +50,8 @@ int job_reached(struct job_run *r, uint64_t at, struct error *e) MUST_CHECK;
  * what the task says to clients; why, "" for a job that is done, what the row says to operators. */
 int job_over(const struct job_run *r, struct db_conn *c, bool success, const char *told, const char *why,
              struct error *e) MUST_CHECK;
+/* went_through() of a unit that ends the job so; its arg begins with the struct job_run *. */
+int job_over_asked(struct db_conn *c, void *arg, bool *ret, struct error *e);
 /* What a task says where only operators are to know the reason. */
 #define JOB_TASK_FAILED "Task failed due to Internal Error"
 /* Around the time in which a job waits for another server, whose pace then decides about its slot. */

@@ -54,27 +54,44 @@ static const struct lease *find(const struct lease *all, size_t n, const struct 
     return NULL;
 }
 
-/* 1: the lease is ours, named by holder; 0: it is not abandoned any more. */
-static int take_over(struct reaper *r, const struct lease *old, char holder[HOLDER_TEXT_MAX], struct error *e)
+struct taking {
+    struct reaper *reaper;
+    const struct lease *old;
+    char holder[HOLDER_TEXT_MAX]; /* of the lease that is ours now */
+    bool ours;
+};
+
+static int take_over_run(struct db_conn *c, void *arg, struct error *e)
 {
-    struct lease *all, ours = *old;
+    struct taking *t = arg;
+    struct lease *all, ours = *t->old;
     const struct lease *now;
     size_t n;
 
-    if (db_begin_write(r->c, e) < 0 || lease_list(r->c, r->arena, &all, &n, e) < 0)
+    t->ours = false;
+    if (lease_list(c, t->reaper->arena, &all, &n, e) < 0)
         return -1;
-    now = find(all, n, old);
-    if (!now || !abandoned(now)) {
-        db_rollback(r->c);
+    now = find(all, n, t->old);
+    if (!now || !abandoned(now))
         return 0;
-    }
-    holder_make(holder);
-    ours.holder = holder;
+    ours.holder = t->holder;
     ours.expires_us = lease_expiry();
-    if (lease_drop(r->c, old->image_id, old->holder, e) < 0 || lease_take(r->c, &ours, e) < 0 ||
-        db_commit(r->c, e) < 0)
+    if (lease_drop(c, t->old->image_id, t->old->holder, e) < 0)
+        return e->kind == ERROR_CONFLICT ? 1 : -1; /* another was faster */
+    if (lease_take(c, &ours, e) < 0)
         return -1;
-    return 1;
+    t->ours = true;
+    return 0;
+}
+
+static int took_over(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    struct taking *t = arg;
+
+    if (lease_held(c, t->old->image_id, t->holder, ret, e) < 0)
+        return -1;
+    t->ours = *ret;
+    return 0;
 }
 
 /* Whether the object's store is away, so that nothing can be decided about it. */
@@ -107,33 +124,51 @@ static int remove_object(struct reaper *r, const char *store, const char *url, s
     return e->kind == ERROR_NOT_FOUND || e->kind == ERROR_INVALID ? 0 : -1;
 }
 
-static int end_lease(struct reaper *r, const struct lease *l, const char *holder, struct error *e)
+static int end_lease(struct db_conn *c, void *arg, struct error *e)
 {
+    const struct taking *t = arg;
+    const struct lease *l = t->old;
     enum image_status from = str_eq(l->store, STORE_STAGING) ? IMAGE_UPLOADING : IMAGE_SAVING;
 
-    POINT("reap.removed");
-    if (db_begin_write(r->c, e) < 0 || lease_drop(r->c, l->image_id, holder, e) < 0)
+    if (lease_drop(c, l->image_id, t->holder, e) < 0)
         return -1;
-    if (image_status_set(r->c, l->image_id, from, IMAGE_QUEUED, e) < 0 && e->kind != ERROR_CONFLICT &&
+    if (image_status_set(c, l->image_id, from, IMAGE_QUEUED, e) < 0 && e->kind != ERROR_CONFLICT &&
         e->kind != ERROR_NOT_FOUND)
         return -1;
-    return db_commit(r->c, e);
+    return 0;
+}
+
+static int lease_ended(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    const struct taking *t = arg;
+    bool held;
+
+    if (lease_held(c, t->old->image_id, t->holder, &held, e) < 0)
+        return -1;
+    *ret = !held;
+    return 0;
 }
 
 static int reap_upload(struct reaper *r, const struct lease *l, struct error *e)
 {
-    char holder[HOLDER_TEXT_MAX];
+    static const struct db_unit take = { "reap.take_over", take_over_run, took_over };
+    static const struct db_unit end = { "reap.end", end_lease, lease_ended };
+    struct taking t = { .reaper = r, .old = l };
     bool in_use;
-    int taken;
 
     if (store_away(r, l->store, l->url))
         return 0;
-    taken = take_over(r, l, holder, e);
-    if (taken <= 0)
-        return taken;
+    holder_make(t.holder);
+    if (db_write_on(r->c, &take, &t, e) < 0)
+        return -1;
+    if (!t.ours)
+        return 0;
     POINT("reap.taken");
     if (in_use_by_any(r, l->store, l->url, &in_use, e) < 0 ||
-        (!in_use && remove_object(r, l->store, l->url, e) < 0) || end_lease(r, l, holder, e) < 0)
+        (!in_use && remove_object(r, l->store, l->url, e) < 0))
+        return -1;
+    POINT("reap.removed");
+    if (db_write_on(r->c, &end, &t, e) < 0)
         return -1;
     r->counts->uploads++;
     log_info("image %s: an upload that was abandoned is undone", l->image_id);

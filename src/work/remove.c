@@ -28,12 +28,26 @@ int leftovers_note(struct leftovers *all, struct db_conn *c, struct arena *a, co
                    struct error *e)
 {
     struct store *s = stores_for_url(all->stores, NULL, l->url);
+    int64_t trash_id;
 
     if (!s)
         return 0;
-    if (trash_add(c, store_id(s), l->url, e) < 0)
+    if (trash_add(c, store_id(s), l->url, &trash_id, e) < 0)
         return -1;
-    *ARENA_PUSH(a, all->items, all->n, all->cap) = (struct leftover){ db_last_id(c), s, l->url };
+    *ARENA_PUSH(a, all->items, all->n, all->cap) = (struct leftover){ trash_id, s, l->url };
+    return 0;
+}
+
+int leftovers_confirm(struct leftovers *all, struct db_conn *c, struct error *e)
+{
+    bool there;
+
+    if (all->n == 0)
+        return 0;
+    if (trash_has(c, all->items[0].trash_id, all->items[0].url, &there, e) < 0)
+        return -1;
+    if (!there)
+        all->n = 0;
     return 0;
 }
 
@@ -98,37 +112,58 @@ static int note(struct db_conn *c, struct arena *a, const struct image *im, stru
     return note_staged(c, a, im, ret, e);
 }
 
+struct removal {
+    struct arena *arena;
+    const struct image *seen;
+    image_check *check;
+    void *check_arg;
+    struct leftovers left;
+};
+
 /* The image as it is now: it may have become active, or protected, since the caller read it. */
-static int delete_rows(struct db_conn *c, struct arena *a, const struct image *seen, image_check *check,
-                       void *arg, struct leftovers *ret, struct error *e)
+static int delete_rows(struct db_conn *c, void *arg, struct error *e)
 {
+    struct removal *r = arg;
     struct image *im;
 
-    if (db_begin_write(c, e) < 0 || image_load_any(c, a, seen->id, &im, e) < 0)
+    r->left.n = 0;
+    if (image_load_any(c, r->arena, r->seen->id, &im, e) < 0)
         return -1;
     if (im->deleted)
         return error_set(e, ERROR_NOT_FOUND, "No image found with ID %s", im->id);
-    if (im->protected && !seen->protected)
+    if (im->protected && !r->seen->protected)
         return error_set(e, ERROR_FORBIDDEN, "Image %s is protected and cannot be deleted.", im->id);
-    if (check && check(arg, im, e) < 0)
+    if (r->check && r->check(r->check_arg, im, e) < 0)
         return -1;
-    if (note(c, a, im, ret, e) < 0 || job_anywhere(c, im->id, e) < 0 ||
-        image_delete(c, im->id, im->status, e) < 0)
+    if (note(c, r->arena, im, &r->left, e) < 0 || job_anywhere(c, im->id, e) < 0)
         return -1;
-    return db_commit(c, e);
+    return image_delete(c, im->id, im->status, e);
+}
+
+/* The image was there when the unit ran, and is not any more: as asked, by whomever. */
+static int deleted(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    struct removal *r = arg;
+    struct image *im;
+
+    if (image_load_any(c, r->arena, r->seen->id, &im, e) < 0)
+        return -1;
+    *ret = im->deleted;
+    return im->deleted ? leftovers_confirm(&r->left, c, e) : 0;
 }
 
 int image_remove(struct db *db, struct stores *stores, const struct image *im, image_check *check, void *arg,
                  struct error *e)
 {
+    static const struct db_unit unit = { "image.delete", delete_rows, deleted };
     CLEANUP(arena_end) struct arena *a = arena_make(16 * 1024);
     CLEANUP(db_release) struct db_conn *c = NULL;
-    struct leftovers left = { .stores = stores };
+    struct removal r = { a, im, check, arg, { .stores = stores } };
 
     if (stores_check(stores, im, e) < 0 || db_acquire(db, DB_WAIT, &c, e) < 0 ||
-        delete_rows(c, a, im, check, arg, &left, e) < 0)
+        db_write_on(c, &unit, &r, e) < 0)
         return -1;
     POINT("remove.noted");
-    leftovers_remove(&left, c);
+    leftovers_remove(&r.left, c);
     return 0;
 }

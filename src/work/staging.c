@@ -406,21 +406,35 @@ static int facts_make(struct staging_file *f, struct facts *ret, struct error *e
     return 0;
 }
 
-/* In one transaction with the end of the step, or with another sign of life where none ends. made: NULL where
- * the file was there. */
+struct writing {
+    struct import *im;
+    struct staging_file *made; /* NULL where the file was there */
+    const struct facts *facts;
+    const char *step;
+};
+
+static int facts_run(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct writing *w = arg;
+    struct staging_file *made = w->made;
+
+    if (import_step_write(w->im, c, w->step, e) < 0)
+        return -1;
+    if (made && made->counts && (quota_look(made, c, e) < 0 || staging_fits(made, made->bytes, e) < 0))
+        return -1;
+    return staged_set(c, &w->facts->row, e);
+}
+
+/* In one transaction with the end of the step, or with another sign of life where none ends. */
 static int facts_write(struct import *im, struct staging_file *made, const struct facts *f, const char *step,
                        struct error *e)
 {
-    CLEANUP(db_release) struct db_conn *c = NULL;
-    const struct job_run *r = im->run;
+    static const struct db_unit unit = { "import.staged", facts_run, db_unit_idempotent };
 
-    if (db_acquire(r->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
-        (step ? job_step(c, r->job->id, r->holder, step, e)
-              : job_renew(c, r->job->id, r->holder, lease_expiry(), e)) < 0 ||
-        (made && made->counts && (quota_look(made, c, e) < 0 || staging_fits(made, made->bytes, e) < 0)) ||
-        staged_set(c, &f->row, e) < 0)
+    if (db_write(im->run->o->db, &unit, &(struct writing){ im, made, f, step }, e) < 0)
         return -1;
-    return import_step_commit(im, c, step, e);
+    im->step_ended |= step != NULL;
+    return 0;
 }
 
 static int put_in_place(struct import *im, const char *from, struct error *e)
@@ -590,13 +604,17 @@ void staging_unlink(const struct import *im)
     POINT("staging.unlinked");
 }
 
+static int drop_run(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct import *im = arg;
+
+    return staged_drop(c, im->image_id, e);
+}
+
 int staging_remove(struct import *im, struct error *e)
 {
-    CLEANUP(db_release) struct db_conn *c = NULL;
+    static const struct db_unit unit = { "import.unstage", drop_run, db_unit_idempotent };
 
     staging_unlink(im);
-    if (db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
-        staged_drop(c, im->image_id, e) < 0)
-        return -1;
-    return db_commit(c, e);
+    return db_write(im->run->o->db, &unit, im, e);
 }

@@ -139,59 +139,89 @@ int staging_leftovers(const struct staging_look *l, staging_tell *tell, void *ar
 
 /* ---- removing ---- */
 
-static int remove_in(struct db_conn *c, struct arena *a, const struct staging_look *l, int dir,
-                     const char *name, bool *ret, struct error *e)
+struct discarding {
+    const struct staging_look *look;
+    struct arena *arena;
+    int dir;
+    const char *name;
+    bool removed;
+};
+
+/* The file goes while the unit has the image's row, so that nobody begins to need it. Where the unit is
+ * repeated it is gone already, and what is left to do is its row. */
+static int remove_in(struct db_conn *c, void *arg, struct error *e)
 {
+    struct discarding *d = arg;
     struct staged_name n;
     const char *why;
 
-    *ret = false;
-    if (!name_parse(name, &n) || !regular(dir, name))
+    if (!name_parse(d->name, &n) || (!d->removed && !regular(d->dir, d->name)))
         return 0;
-    if (judge(c, a, &n, old_file(dir, name, l->age_us), &why, e) < 0)
+    if (judge(c, d->arena, &n, d->removed || old_file(d->dir, d->name, d->look->age_us), &why, e) < 0)
         return -1;
     if (!why)
         return 0;
-    if (unlinkat(dir, name, 0) < 0)
-        return errno == ENOENT ? 0 : error_errno(e, ERROR_UNAVAILABLE, errno, "%s cannot be removed.", name);
-    *ret = true;
+    if (!d->removed && unlinkat(d->dir, d->name, 0) < 0)
+        return errno == ENOENT ? 0
+                               : error_errno(e, ERROR_UNAVAILABLE, errno, "%s cannot be removed.", d->name);
+    d->removed = true;
     return may_be_whole(n.suffix) ? staged_drop(c, n.id, e) : 0;
 }
 
 int staging_discard(const struct staging_look *l, const char *name, bool *ret, struct error *e)
 {
+    static const struct db_unit unit = { "staging.discard", remove_in, db_unit_idempotent };
     CLEANUP(arena_end) struct arena *a = arena_make(4096);
-    CLEANUP(db_release) struct db_conn *c = NULL;
-    int dir = open(l->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = -1;
+    struct discarding d = { .look = l, .arena = a, .name = name };
+    int result;
 
     *ret = false;
-    if (dir < 0)
+    d.dir = open(l->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (d.dir < 0)
         return error_errno(e, ERROR_UNAVAILABLE, errno, "The staging directory %s cannot be opened.", l->dir);
-    if (db_acquire(l->db, DB_WAIT, &c, e) == 0 && db_begin_write(c, e) == 0 &&
-        remove_in(c, a, l, dir, name, ret, e) == 0)
-        result = db_commit(c, e);
-    close(dir);
+    result = db_write(l->db, &unit, &d, e);
+    close(d.dir);
+    *ret = d.removed;
     return result;
 }
 
 /* ---- rows ---- */
 
-static int row_drop(struct db_conn *c, struct arena *a, const char *id, bool *ret, struct error *e)
+struct dropping {
+    struct arena *arena;
+    const char *id;
+    bool unneeded;
+};
+
+static int row_judge(struct db_conn *c, struct dropping *d, struct error *e)
 {
     struct image_claims claims;
 
-    if (image_claims_load(c, a, id, &claims, e) < 0)
+    if (image_claims_load(c, d->arena, d->id, &claims, e) < 0)
         return -1;
-    *ret = unneeded(&claims, "") != NULL;
-    if (!*ret || db_in_transaction(c))
-        return *ret ? staged_drop(c, id, e) : 0;
-    if (db_begin_write(c, e) < 0)
+    d->unneeded = unneeded(&claims, "") != NULL;
+    return 0;
+}
+
+static int row_drop_run(struct db_conn *c, void *arg, struct error *e)
+{
+    struct dropping *d = arg;
+
+    if (row_judge(c, d, e) < 0)
         return -1;
-    if (row_drop(c, a, id, ret, e) < 0) {
-        db_rollback(c);
+    return d->unneeded ? staged_drop(c, d->id, e) : 0;
+}
+
+/* Most rows are needed, and cost no transaction. */
+static int row_drop(struct db_conn *c, struct arena *a, const char *id, bool *ret, struct error *e)
+{
+    static const struct db_unit unit = { "staging.row", row_drop_run, db_unit_idempotent };
+    struct dropping d = { a, id, false };
+
+    if (row_judge(c, &d, e) < 0 || (d.unneeded && db_write_on(c, &unit, &d, e) < 0))
         return -1;
-    }
-    return db_commit(c, e);
+    *ret = d.unneeded;
+    return 0;
 }
 
 int staging_rows_tidy(struct db *db, size_t *ret, struct error *e)

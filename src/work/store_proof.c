@@ -98,12 +98,12 @@ struct saving {
     bool force;
 };
 
-static int save(struct db_conn *c, const struct datadir *p, struct error *e)
+static int save(struct db_conn *c, void *arg, struct error *e)
 {
-    if (db_begin_write(c, e) < 0 || datadir_set(c, p, e) < 0)
-        return -1;
-    return db_commit(c, e);
+    return datadir_set(c, arg, e);
 }
+
+static const struct db_unit save_unit = { "store.proof", save, db_unit_idempotent };
 
 static int save_place(void *arg, const struct store_place *now, struct error *e)
 {
@@ -123,7 +123,7 @@ static int save_place(void *arg, const struct store_place *now, struct error *e)
     if (before)
         log_info("store %s: the directory %s is another one, and is taken for the store", store_id(v->store),
                  now->dir);
-    return save(c, &(struct datadir){ host, now->dir, now->mark, now->mount }, e);
+    return db_write_on(c, &save_unit, &(struct datadir){ host, now->dir, now->mark, now->mount }, e);
 }
 
 int store_proof_save(struct db *db, struct store *s, bool force, struct error *e)

@@ -113,17 +113,34 @@ static int keep_lease(void *arg, uint64_t bytes UNUSED, struct error *e)
 }
 
 /* Back to queued, in one transaction with the end of the lease. Whoever lost the lease changes nothing. */
-static int give_back(struct upload *up, struct error *e)
+static int give_back_run(struct db_conn *c, void *arg, struct error *e)
 {
-    CLEANUP(db_release) struct db_conn *c = NULL;
+    const struct upload *up = arg;
 
-    if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
-        lease_drop(c, up->id, up->holder, e) < 0)
+    if (lease_drop(c, up->id, up->holder, e) < 0)
         return -1;
     if (image_status_set(c, up->id, status_of(up), IMAGE_QUEUED, e) < 0 && e->kind != ERROR_CONFLICT &&
         e->kind != ERROR_NOT_FOUND)
         return -1;
-    return db_commit(c, e);
+    return 0;
+}
+
+static int given_back(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    const struct upload *up = arg;
+    bool held;
+
+    if (lease_held(c, up->id, up->holder, &held, e) < 0)
+        return -1;
+    *ret = !held;
+    return 0;
+}
+
+static int give_back(struct upload *up, struct error *e)
+{
+    static const struct db_unit unit = { "upload.abort", give_back_run, given_back };
+
+    return db_write(up->o.db, &unit, up, e);
 }
 
 /* ---- the quota ---- */
@@ -193,27 +210,39 @@ static int quota_take(struct upload *up, struct db_conn *c, struct error *e)
 /* ---- begin ---- */
 
 /* queued -> saving with the lease. */
-static int take(struct upload *up, struct error *e)
+static int take_run(struct db_conn *c, void *arg, struct error *e)
 {
-    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct upload *up = arg;
     const struct lease l = { .image_id = up->id,
                              .holder = up->holder,
                              .store = store_id(up->o.store),
                              .url = store_put_url(up->put),
                              .expires_us = lease_expiry() };
+
+    if (image_status_set(c, up->id, IMAGE_QUEUED, status_of(up), e) < 0 || quota_take(up, c, e) < 0)
+        return -1;
+    return lease_take(c, &l, e);
+}
+
+static int took(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    const struct upload *up = arg;
+
+    return lease_held(c, up->id, up->holder, ret, e);
+}
+
+static int take(struct upload *up, struct error *e)
+{
+    static const struct db_unit unit = { "upload.begin", take_run, took };
     struct error ignored;
 
-    if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
-        image_status_set(c, up->id, IMAGE_QUEUED, status_of(up), e) < 0 || quota_take(up, c, e) < 0 ||
-        lease_take(c, &l, e) < 0)
-        return -1;
-    if (db_commit(c, e) == 0) {
+    if (db_write(up->o.db, &unit, up, e) == 0) {
         renewed(up);
         return 0;
     }
-    db_release(&c);
     /* It may have gone through. If so, and this fails too, the lease runs out. */
-    if (give_back(up, &ignored) < 0)
+    if ((e->kind == ERROR_UNCERTAIN || e->kind == ERROR_UNAVAILABLE) && give_back(up, &ignored) < 0 &&
+        ignored.kind != ERROR_CONFLICT)
         error_detail(e, "%s", ignored.message);
     return -1;
 }
@@ -243,17 +272,16 @@ static int taken(struct upload *up, struct error *e)
 }
 
 /* An earlier import or staging of this image may have left its file, when its process died. A queued image
- * needs none, and gets none while we are in a write transaction. */
-static int leftover_remove(struct upload *up, struct error *e)
+ * needs none, and gets none while the unit has the image's row. Removing it twice does no harm. */
+static int leftover_run(struct db_conn *c, void *arg, struct error *e)
 {
-    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct upload *up = arg;
     CLEANUP(arena_end) struct arena *a = arena_make(4096);
     CLEANUP(str_done) struct str url = STR_INIT;
     struct image *im;
 
     str_addf(&url, "file://%s/%s", up->o.stage_dir, up->id);
-    if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 ||
-        image_load_any(c, a, up->id, &im, e) < 0)
+    if (image_load_any(c, a, up->id, &im, e) < 0)
         return -1;
     if (im->deleted)
         return gone(up, e);
@@ -262,7 +290,14 @@ static int leftover_remove(struct upload *up, struct error *e)
     if (staged_drop(c, up->id, e) < 0 ||
         (store_delete(up->o.store, str_text(&url), e) < 0 && e->kind != ERROR_NOT_FOUND))
         return -1;
-    return db_commit(c, e);
+    return 0;
+}
+
+static int leftover_remove(struct upload *up, struct error *e)
+{
+    static const struct db_unit unit = { "upload.leftover", leftover_run, db_unit_idempotent };
+
+    return db_write(up->o.db, &unit, up, e);
 }
 
 static int put_begin(struct upload *up, struct error *e)
@@ -466,14 +501,55 @@ static int save(struct upload *up, struct db_conn *c, struct facts *f, struct er
     return 0;
 }
 
+/* Our lease ended with the transaction, or is still there. One that is neither was taken over. */
+static int staged_by(struct upload *up, struct db_conn *c, bool *ret, struct error *e)
+{
+    CLEANUP(arena_end) struct arena *a = arena_make(4096);
+    struct lease *all;
+    size_t n;
+
+    if (lease_list(c, a, &all, &n, e) < 0)
+        return -1;
+    *ret = true;
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(all[i].image_id, up->id))
+            *ret = false;
+    return 0;
+}
+
+/* Did the image become active with our object? */
+static int published(struct upload *up, struct db_conn *c, bool *ret, struct error *e)
+{
+    return up->o.stage ? staged_by(up, c, ret, e) : location_in_use(c, store_put_url(up->put), ret, e);
+}
+
+struct publication {
+    struct upload *upload;
+    struct facts *facts;
+};
+
+static int publish_run(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct publication *p = arg;
+
+    if (save(p->upload, c, p->facts, e) < 0)
+        return -1;
+    p->upload->unsure = true; /* the commit may fail after it went through */
+    return 0;
+}
+
+static int publish_asked(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    const struct publication *p = arg;
+
+    return published(p->upload, c, ret, e);
+}
+
 static int publish(struct upload *up, struct facts *f, struct error *e)
 {
-    CLEANUP(db_release) struct db_conn *c = NULL;
+    static const struct db_unit unit = { "upload.commit", publish_run, publish_asked };
 
-    if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0 || db_begin_write(c, e) < 0 || save(up, c, f, e) < 0)
-        return -1;
-    up->unsure = true;
-    if (db_commit(c, e) < 0)
+    if (db_write(up->o.db, &unit, &(struct publication){ up, f }, e) < 0)
         return -1;
     POINT("upload.published");
     return 0;
@@ -494,32 +570,12 @@ int upload_commit(struct upload **up, struct error *e)
 
 /* ---- abort ---- */
 
-/* Our lease ended with the transaction, or is still there. One that is neither was taken over. */
-static int staged_by(struct upload *up, struct db_conn *c, bool *ret, struct error *e)
-{
-    CLEANUP(arena_end) struct arena *a = arena_make(4096);
-    struct lease *all;
-    size_t n;
-
-    if (lease_list(c, a, &all, &n, e) < 0)
-        return -1;
-    *ret = true;
-    for (size_t i = 0; i < n; i++)
-        if (str_eq(all[i].image_id, up->id))
-            *ret = false;
-    return 0;
-}
-
-/* After a commit whose answer was lost: did the image become active with our object? */
-static int published(struct upload *up, bool *ret, struct error *e)
+/* After a commit whose answer was lost. */
+static int published_now(struct upload *up, bool *ret, struct error *e)
 {
     CLEANUP(db_release) struct db_conn *c = NULL;
 
-    if (db_acquire(up->o.db, DB_WAIT, &c, e) < 0)
-        return -1;
-    if (up->o.stage)
-        return staged_by(up, c, ret, e);
-    return location_in_use(c, store_put_url(up->put), ret, e);
+    return db_acquire(up->o.db, DB_WAIT, &c, e) < 0 ? -1 : published(up, c, ret, e);
 }
 
 /* Whether the object is surely gone after it had been visible. */
@@ -542,7 +598,7 @@ void upload_abort(struct upload **upp)
     if (!up)
         return;
     error_clear(&e);
-    if (up->unsure && (published(up, &stays, &e) < 0 || stays)) {
+    if (up->unsure && (published_now(up, &stays, &e) < 0 || stays)) {
         store_put_done(&up->put);
         upload_free(up);
         return;

@@ -90,6 +90,9 @@ struct leftovers {
 int leftovers_check(struct stores *stores, const struct image_location *l, struct error *e) MUST_CHECK;
 int leftovers_note(struct leftovers *all, struct db_conn *c, struct arena *a, const struct image_location *l,
                    struct error *e) MUST_CHECK;
+/* For a unit that has to know whether it went through: where its rows of the trash are not there, another has
+ * removed the same, or will, and nothing is left to do here. */
+int leftovers_confirm(struct leftovers *all, struct db_conn *c, struct error *e) MUST_CHECK;
 void leftovers_remove(const struct leftovers *all, struct db_conn *c);
 
 /* Deletes the image: first the rows and, in the same transaction, what has to be removed goes to the trash;

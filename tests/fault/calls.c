@@ -238,7 +238,7 @@ static void litter(const char **ret_id)
     MUST(db_begin_write(c, &e));
     MUST(image_status_set(c, *ret_id, IMAGE_QUEUED, IMAGE_SAVING, &e));
     MUST(lease_take(c, &l, &e));
-    MUST(trash_add(c, "file", left.url, &e));
+    MUST(trash_add(c, "file", left.url, NULL, &e));
     MUST(db_commit(c, &e));
 }
 

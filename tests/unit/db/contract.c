@@ -170,13 +170,16 @@ static void check_values(void)
 static void check_changes(void)
 {
     struct db_conn *c = acquire(DB_WAIT);
-    int64_t changed = -1, first;
+    int64_t changed = -1, first, second;
     struct db_stmt *s;
 
-    OK(insert(c, "a"));
-    first = db_last_id(c);
-    OK(insert(c, "b"));
-    CHECK(db_last_id(c) > first);
+    s = prepare(c, "INSERT INTO things (name) VALUES (?1)");
+    db_bind_text(s, 1, "a");
+    OK(db_insert(s, &first, &t.e));
+    s = prepare(c, "INSERT INTO things (name) VALUES (?1)");
+    db_bind_text(s, 1, "b");
+    OK(db_insert(s, &second, &t.e));
+    CHECK(first > 0 && second > first);
     s = prepare(c, "UPDATE things SET size = ?1");
     db_bind_int(s, 1, 5);
     OK(db_run(s, &changed, &t.e));

@@ -76,7 +76,7 @@ static int remove_it(struct db_conn *c, struct arena *a, struct error *e)
     bool used;
 
     if (db_begin_write(c, e) < 0 || image_delete(c, ID, IMAGE_ACTIVE, e) < 0 ||
-        trash_add(c, "file", "file:///x", e) < 0 || db_commit(c, e) < 0 ||
+        trash_add(c, "file", "file:///x", NULL, e) < 0 || db_commit(c, e) < 0 ||
         trash_list(c, a, 5, &all, &n, e) < 0 || location_in_use(c, "file:///x", &used, e) < 0)
         return -1;
     return n && !used ? trash_drop(c, all[0].id, e) : 0;

@@ -11,9 +11,9 @@ static void test_trash(void **state)
     (void)state;
     fixture_open(&f);
     OK(&f, db_begin_write(f.c, &f.e));
-    OK(&f, trash_add(f.c, "file", "file:///a", &f.e));
-    OK(&f, trash_add(f.c, "file", "file:///b", &f.e));
-    OK(&f, trash_add(f.c, "fast", "file:///c", &f.e));
+    OK(&f, trash_add(f.c, "file", "file:///a", NULL, &f.e));
+    OK(&f, trash_add(f.c, "file", "file:///b", NULL, &f.e));
+    OK(&f, trash_add(f.c, "fast", "file:///c", NULL, &f.e));
     OK(&f, db_commit(f.c, &f.e));
     OK(&f, trash_list(f.c, f.a, 2, &all, &n, &f.e));
     assert_int_equal(n, 2);
@@ -37,7 +37,7 @@ static void test_trash(void **state)
         OK(&f, trash_drop(f.c, all[i].id, &f.e));
     OK(&f, trash_drop(f.c, first, &f.e)); /* gone already */
     OK(&f, db_begin_write(f.c, &f.e));
-    OK(&f, trash_add(f.c, "file", "file:///d", &f.e));
+    OK(&f, trash_add(f.c, "file", "file:///d", NULL, &f.e));
     OK(&f, db_commit(f.c, &f.e));
     OK(&f, trash_list(f.c, f.a, 10, &all, &n, &f.e));
     assert_int_equal(n, 1);
