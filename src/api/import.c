@@ -11,6 +11,9 @@
 #include "work/work.h"
 
 enum { STORES_MAX = 64 };
+enum {
+    REQUEST_BYTES_MAX = 64 * 1024
+}; /* of what the job and its task keep, and each listing of tasks shows */
 
 /* What is asked for. */
 struct asked {
@@ -375,8 +378,12 @@ int image_import(struct request *rq, struct error *e)
     struct image *im;
     bool done = false;
 
-    if (body_check(rq, &q, e) < 0 || request_writes(rq, e) < 0 || target_check(rq, &q, &im, e) < 0 ||
-        stores_choose(rq, &q, im, e) < 0 || source_check(rq, &q, e) < 0)
+    if (body_check(rq, &q, e) < 0 || request_writes(rq, e) < 0 || target_check(rq, &q, &im, e) < 0)
+        return -1;
+    if (json_dumpb(rq->body, NULL, 0, JSON_COMPACT) > REQUEST_BYTES_MAX)
+        return error_set(e, ERROR_TOO_LARGE, "The import request is larger than %d bytes.",
+                         REQUEST_BYTES_MAX);
+    if (stores_choose(rq, &q, im, e) < 0 || source_check(rq, &q, e) < 0)
         return -1;
     if (is(&q, "copy-image") && q.all_stores && q.n_stores == 0) /* every store has it */
         return respond_empty(rq, 202, "text/html; charset=UTF-8");

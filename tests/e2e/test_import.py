@@ -245,3 +245,13 @@ def test_a_fifo_in_the_place_of_a_staged_file_holds_up_no_job(trusted, member, s
     assert member.delete('/v2/images/' + image).status == 204
     if os.path.lexists(path + suffix):
         os.unlink(path + suffix)
+
+
+def test_a_large_request_is_not_kept(trusted, member):
+    """The task of each import shows its request, and an image's tasks come all at once."""
+    image = staged(member)
+    answer = bring(member, image, note='x' * 70000)
+    assert (answer.status, 'larger than 65536 bytes' in answer.text) == (413, True), answer
+    assert member.show(image)['status'] == 'uploading' and member.get('/v2/images/%s/tasks' % image).json['tasks'] == []
+    assert bring(member, image, note='x' * 60000).status == 202
+    assert settled(member, image)['status'] == 'active'
