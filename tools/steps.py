@@ -208,8 +208,8 @@ def e2e_files():
     return listed('tests/e2e', r'test_\w+\.py')
 
 
-def e2e(folder, files, slow=2, env=None, at_once=2):
-    """End-to-end test files, a process for each, two at a time: most of what they do is wait."""
+def e2e(folder, files, slow=2, env=None, at_once=3):
+    """End-to-end test files, a process for each, three at a time: most of what they do is wait."""
     @covering(*('%s:e2e:%s' % (kind_of(env), name) for name in files))
     def run(step):
         kind = kind_of(env)
@@ -352,8 +352,8 @@ STEPS = [
     row('inspect-qemu',  'busy',   ['build'],        BOTH,  inspect_qemu),
     row('e2e-all',       'e2e',    ['build-plain'],  ALL,   e2e('build-plain', e2e_files())),
     row('e2e-asan',      'e2e',    ['build-clang'],  BOTH,  e2e('build-asan', E2E_ASAN, 4, {**ASAN_ENV, 'GLINT_KILLS': '10'})),
-    row('e2e-tsan',      'busy',   ['build-tsan'],   CHECK, e2e('build-tsan', E2E_TSAN_SAMPLE, 8, TSAN_ENV)),
-    row('e2e-tsan-all',  'busy',   ['build-tsan-all'], ALL, e2e('build-tsan', E2E_TSAN, 8, TSAN_ENV)),
+    row('e2e-tsan',      'busy',   ['build-tsan'],   CHECK, e2e('build-tsan', E2E_TSAN_SAMPLE, 8, TSAN_ENV, 2)),
+    row('e2e-tsan-all',  'busy',   ['build-tsan-all'], ALL, e2e('build-tsan', E2E_TSAN, 8, TSAN_ENV, 2)),
     row('matrix-asan',   'fronts', ['build-clang'],  CHECK, matrix('build-asan', FRONTS_ASAN_SAMPLE, 4, ASAN_ENV, 64)),
     row('matrix-asan-all', 'fronts', ['build-clang'], ALL,  matrix('build-asan', FRONTS_ASAN, 4, ASAN_ENV, 64)),
     row('fronts-oracle', 'fronts', ['build'],        BOTH,  recorded_through_fronts('create,show')),
