@@ -29,7 +29,7 @@ struct target {
     struct store_put *put;
     struct store_location location;
     bool linked; /* no bytes to write */
-    bool failed;
+    bool failed, away;
     struct error error;
 };
 
@@ -151,10 +151,31 @@ int import_unstore_rows(struct import *im, struct db_conn *c, struct image *now,
 
 /* ---- writing a group ---- */
 
+static bool store_away(struct store *s)
+{
+    struct error e;
+
+    return store_check(s, &e) < 0 && e.kind == ERROR_UNAVAILABLE;
+}
+
+/* The job goes on when the store is back; its task says so. */
+static int await_store(struct import *im, const struct store *s, struct error *e)
+{
+    char text[128];
+
+    im->run->store_away = true;
+    im->told_us = 0;
+    snprintf(text, sizeof text, "Waiting for store %.60s, which is not available", store_id(s));
+    if (import_progress(im, text, e) < 0)
+        return -1;
+    return error_set(e, ERROR_UNAVAILABLE, "The store %s is not available now.", store_id(s));
+}
+
 /* What a store says of itself says nothing about the data or the job. */
 static void target_failed(struct target *t, const struct error *why)
 {
     t->failed = true;
+    t->away = store_away(t->store);
     t->error = *why;
     if (t->error.kind != ERROR_TOO_LARGE)
         t->error.kind = ERROR_INTERNAL;
@@ -348,6 +369,8 @@ static int target_judge(struct import *im, struct target *t, struct error *e)
         return 0;
     log_warning("image %s: store %s: %s (%s)", im->image_id, store_id(t->store), t->error.message,
                 t->error.detail);
+    if (t->away && im->must_succeed)
+        return await_store(im, t->store, e);
     if (import_change_image(im, NULL, fail_rows, t, e) < 0)
         return -1;
     if (!im->must_succeed)
@@ -397,6 +420,21 @@ static int targets_find(struct import *im, struct target *ret, size_t *ret_n, st
     return 0;
 }
 
+/* Before bytes move. Where some stores may fail, the import waits only while none is there. */
+static int targets_await(struct import *im, const struct target *targets, size_t n, struct error *e)
+{
+    const struct target *first = NULL;
+    size_t n_away = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!store_away(targets[i].store))
+            continue;
+        first = first ? first : &targets[i];
+        n_away++;
+    }
+    return n_away == 0 || (!im->must_succeed && n_away < n) ? 0 : await_store(im, first->store, e);
+}
+
 static int targets_store(struct storing *s, struct target *targets, size_t n, struct error *e)
 {
     size_t at_once = (size_t)s->im->settings->max_parallel_stores;
@@ -417,7 +455,8 @@ int import_store_all(struct import *im, struct error *e)
     int result = -1;
     size_t n;
 
-    if (import_unstore_objects(im, e) < 0 || targets_find(im, targets, &n, e) < 0)
+    if (targets_find(im, targets, &n, e) < 0 || targets_await(im, targets, n, e) < 0 ||
+        import_unstore_objects(im, e) < 0)
         return -1;
     if (n == 0)
         return 0;

@@ -8,6 +8,7 @@
 #include <time.h>
 
 enum { BACK_OFF_SECONDS = 1, BACK_OFF_DOUBLINGS = 8, PUT_BACK_PAUSE_MS = 200 };
+enum { AWAY_SECONDS_MAX = 60, AWAY_TRIES = 24 * 60 }; /* while a store is away */
 
 /* The wait after the n-th failure, µs; grows to a few minutes. */
 static int64_t back_off(int64_t n)
@@ -215,7 +216,7 @@ static int undo(struct job_run *r, const struct job_kind *kind, const struct err
 static int settle(struct job_run *r, const struct job_kind *kind, const struct error *why, struct error *e)
 {
     int64_t failures = r->job->attempt + 1;
-    int64_t wait = back_off(r->job->attempt);
+    int64_t wait = back_off(r->job->attempt), tries = r->store_away ? AWAY_TRIES : r->o->retries;
     bool stops = why->kind == ERROR_ABORTED && atomic_load(r->stop);
 
     if (why->kind == ERROR_GONE)
@@ -224,7 +225,9 @@ static int settle(struct job_run *r, const struct job_kind *kind, const struct e
         return put_back(r, r->job->attempt, 0, r->job->message, e);
     log_warning("job %s (%s, image %s): %s (%s)", r->job->id, r->job->kind, r->job->image_id, why->message,
                 why->detail);
-    if ((why->kind == ERROR_UNAVAILABLE || why->kind == ERROR_ABORTED) && failures < r->o->retries) {
+    if ((why->kind == ERROR_UNAVAILABLE || why->kind == ERROR_ABORTED) && failures < tries) {
+        if (r->store_away && wait > AWAY_SECONDS_MAX * CLOCK_SECOND)
+            wait = AWAY_SECONDS_MAX * CLOCK_SECOND;
         job_tally(r->job, "tried");
         return put_back(r, failures, wait > r->retry_us ? wait : r->retry_us, why->message, e);
     }

@@ -18,6 +18,7 @@ struct job_run {
     int64_t renewed_us;       /* monotonic */
     int64_t retry_us;         /* how long another server wants to be left alone; 0: it did not say */
     _Atomic bool condemned;   /* somebody had job_condemn() done to it, or deleted the image */
+    bool store_away;          /* it failed as a store is not there: it waits longer than for others */
     bool doubted;             /* who had it before is not known to be dead, and may wake up and go on */
     _Atomic bool fetching;    /* it waits for another server */
     _Atomic uint64_t fetched; /* bytes that came from it, as far as told */
@@ -25,10 +26,11 @@ struct job_run {
 
 /* A kind of job. `run` goes on after job->step, ends the job in the transaction of its last effect, and may
  * be run again from any step: the process may die after each. What it fails with decides: ERROR_UNAVAILABLE
- * is tried again later, up to jobs_options.retries; ERROR_ABORTED: the worker stops, at once by the next;
- * ERROR_GONE: the job is not ours any more; else, and after the last try, and when too many processes died
- * doing it, `give_up` undoes what `run` did and ends the job. From then on the job is never run again: a
- * give_up() that fails or dies is called again later, with the same message and kind of failure.
+ * is tried again later, up to jobs_options.retries, or for about a day where a store is away;
+ * ERROR_ABORTED: the worker stops, at once by the next; ERROR_GONE: the job is not ours any more; else, and
+ * after the last try, and when too many processes died doing it, `give_up` undoes what `run` did and ends
+ * the job. From then on the job is never run again: a give_up() that fails or dies is called again later,
+ * with the same message and kind of failure.
  *
  * `again` does the work of a failed job once more, within the caller's transaction: it writes a new job
  * (whose id it returns), or says why that cannot be (ERROR_CONFLICT). NULL: it never can. */

@@ -178,3 +178,48 @@ def test_database_file_removed_or_replaced(glint_server, tmp_path, replaced):
     os.rename(path + '.aside', path)
     assert eventually(lambda: member.download(image).body == b'kept')
     assert member.create()['status'] == 'queued'
+
+
+def test_import_waits_for_its_store(glint_server, tmp_path):
+    """Also a second time, and its deletion is not held up."""
+    server = glint_server(trusted=True, config=detailed(tmp_path))
+    member = server.client()
+    kept, image, gone = member.active(b'kept'), member.create()['id'], member.create()['id']
+    for staged in (image, gone):
+        assert member.put('/v2/images/%s/stage' % staged, b'staged', headers=BYTES).status == 204
+    os.rename(server.images, server.images + '.aside')
+    for staged in (image, gone):
+        assert member.post('/v2/images/%s/import' % staged, json={'method': {'name': 'glance-direct'}}).status == 202
+    assert eventually(lambda: server.sql("SELECT count(*) FROM glint_jobs WHERE attempt > 1") == [(2,)])
+    shown = member.show(image)
+    assert shown['status'] == 'importing' and shown['os_glance_failed_import'] == '', shown
+    task = member.get('/v2/images/%s/tasks' % image).json['tasks'][-1]
+    assert (task['status'], task['message']) == ('processing', 'Waiting for store file, which is not available')
+    assert server.images in health(server)[1]['STORE AWAY']
+    assert member.delete('/v2/images/' + gone).status == 204
+    os.rename(server.images + '.aside', server.images)
+    assert eventually(lambda: member.show(image)['status'] == 'active', 40)
+    assert member.download(image).body == b'staged' and member.download(kept).body == b'kept'
+    assert eventually(lambda: server.sql("SELECT count(*) FROM glint_jobs WHERE state IN ('waiting', 'running')") == [(0,)], 40)
+    assert eventually(lambda: os.listdir(server.staging) == [] and sorted(server.stored()) == sorted([kept, image]))
+
+
+@pytest.mark.parametrize('must', [False, True])
+def test_import_to_several_stores_of_which_one_is_away(glint_server, tmp_path, must):
+    server = glint_server(trusted=True, config={
+        **QUICK, 'DEFAULT': {'enabled_backends': 'one:file,two:file'}, 'glance_store': {'default_backend': 'one'},
+        **{name: {'filesystem_store_datadir': str(tmp_path / name)} for name in ('one', 'two')}})
+    member = server.client()
+    image = member.create()['id']
+    assert member.put('/v2/images/%s/stage' % image, b'staged', headers=BYTES).status == 204
+    os.rename(tmp_path / 'two', tmp_path / 'aside')
+    assert member.post('/v2/images/%s/import' % image, json={
+        'method': {'name': 'glance-direct'}, 'stores': ['one', 'two'], 'all_stores_must_succeed': must}).status == 202
+    if must:
+        assert eventually(lambda: server.sql('SELECT count(*) FROM glint_jobs WHERE attempt > 0') == [(1,)])
+        assert member.show(image)['status'] == 'importing'
+        os.rename(tmp_path / 'aside', tmp_path / 'two')
+    assert eventually(lambda: 'os_glance_import_task' not in member.show(image), 40)
+    shown = member.show(image)
+    assert (shown['status'], shown['os_glance_failed_import']) == ('active', '' if must else 'two'), shown
+    assert sorted(shown['stores'].split(',')) == (['one', 'two'] if must else ['one'])
