@@ -266,6 +266,12 @@ def kills(step):
     return counted(output, 'the kills')
 
 
+@covering('db-failures')
+def db_failures(step):
+    _, output = step.run(PYTHON + ['tests/fault/again.py'], env={'GLINT': program('build-gcc'), 'GLINT_SLOW': '2'})
+    return counted(output, 'the database failures')
+
+
 @covering('deploy-table')
 def deploy_table(step):
     """Every misconfiguration of every server, and slow clients of web servers."""
@@ -334,6 +340,7 @@ STEPS = [
     row('lint-self',     'e2e',    [],               BOTH,  lint_self),
     row('build-clang',   'busy',   [],               BOTH,  build('build-asan', '-Dfuzz=true', *ASAN, cc='clang')),
     row('kills',         'fronts', ['build'],        BOTH,  kills),
+    row('db-failures',   'fronts', ['build'],        ALL,   db_failures),
     row('e2e',           'e2e',    ['build'],        CHECK, e2e('build-gcc', E2E_PLAIN)),
     row('matrix',        'fronts', ['build'],        CHECK, matrix('build-gcc', FRONTS_SAMPLE)),
     row('build-tsan',    'busy',   [],               CHECK, build('build-tsan', *TSAN, cc='clang', targets=unit_targets('build-tsan', THREADED))),

@@ -85,9 +85,6 @@ int db_unit_idempotent(struct db_conn *c, void *arg, bool *ret, struct error *e)
 bool db_locks_rows(const struct db_conn *c);
 int db_lock(struct db_conn *c, const char *name, struct error *e) MUST_CHECK;
 
-/* For the units of tests, and of code that is not a unit yet. */
-int db_begin_write(struct db_conn *c, struct error *e) MUST_CHECK;
-
 /* ---- statements ---- */
 
 /* Ready to bind; the same text gives the same statement, reset. Placeholders are ?1, ?2, … in every dialect.

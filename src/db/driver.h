@@ -97,6 +97,9 @@ void db_reset_all(struct db_conn *c); /* a statement left in the middle of its r
 int db_revive(struct db_conn *c, struct error *e); /* outside a transaction */
 int db_undone(struct error *e);                    /* ERROR_AGAIN; returns -1 */
 
+/* Begins the transaction of a unit; other rooms call db_write(). Tests may call it. */
+int db_begin_write(struct db_conn *c, struct error *e) MUST_CHECK;
+
 /* ---- the misbehaving twin ---- */
 
 /* Wraps another driver ("fault+sqlite:///…"), and fails the n-th call that can fail (connect, begin, prepare,

@@ -2,6 +2,7 @@
 /* The n-th call of the database or a store fails while an import runs, or while it is undone, n = 1, 2, 3…
  * until the work passes. Whoever takes the job next brings it to its end: the image active with its data in
  * each store, or as it can be imported again, and nothing left behind. */
+#include "db/driver.h"
 #include "unit/work/setup.h"
 
 #include <sys/stat.h>

@@ -56,6 +56,7 @@ def test_layers(tmp_path, path, include, says):
     ('src/base/a.c', 'sprintf (a, b);', 'sprintf() is banned'),
     ('src/base/a.c', 'gmtime_r(a, b);', None),
     ('src/base/a.c', 'exit(1);', 'exit() is banned'),
+    ('src/api/a.c', 'db_begin_write(c, e);', 'db_begin_write() is banned: use db_write() with a unit'),
     ('src/main/a.c', 'exit(1);', None),
     ('src/main/a.c', 'system(a);', 'system() is banned'),
     ('src/base/a.c', '#ifdef TEST', 'does not know of tests'),

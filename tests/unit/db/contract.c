@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "db/db.h"
+#include "db/driver.h"
 #include "test.h"
 
 struct kind {

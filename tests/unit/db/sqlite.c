@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "db/db.h"
+#include "db/driver.h"
 #include "test.h"
 
 static char dir[64];

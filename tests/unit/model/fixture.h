@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "db/driver.h"
 #include "model/model.h"
 #include "test.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "db/driver.h"
 #include "fixture.h"
 
 #define ID "11111111-1111-4111-8111-111111111111"

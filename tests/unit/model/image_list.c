@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Listing against a plain reference: every image in memory, filtered and sorted by the rules of the API. */
+#include "db/driver.h"
 #include "fixture.h"
 
 enum { IMAGES_MAX = 2500 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "db/driver.h"
 #include "fixture.h"
 
 static void add(struct fixture *f, const char *id)

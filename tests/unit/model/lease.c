@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <sys/wait.h>
 
+#include "db/driver.h"
 #include "fixture.h"
 
 static struct lease make_lease(const char *id, const char *holder, int64_t expires_us)

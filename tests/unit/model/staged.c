@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "db/driver.h"
 #include "fixture.h"
 
 static void set(struct fixture *f, const char *image_id, const char *mark, int64_t size)

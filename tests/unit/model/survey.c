@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "db/driver.h"
 #include "fixture.h"
 
 #define DAY (86400 * CLOCK_SECOND)

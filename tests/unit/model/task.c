@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "db/driver.h"
 #include "fixture.h"
 
 static const struct viewer admin = { .is_admin = true }, p1 = { .project = "p1" }, p2 = { .project = "p2" },

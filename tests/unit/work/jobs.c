@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Jobs, by the one kind there is: a location's. Its object is in the file store, which can be made to fail.
  */
+#include "db/driver.h"
 #include "setup.h"
 
 #include "work/jobs.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "db/driver.h"
 #include "setup.h"
 
 #include <pthread.h>
