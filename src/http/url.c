@@ -200,7 +200,8 @@ static bool is_unreserved(int c)
     return (c < 0x80 && isalnum(c)) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
-/* Escapes of unreserved characters are undone, the others written in upper case. */
+/* Escapes of unreserved characters are undone, the others written in upper case. A "%" that begins none is
+ * escaped, so that it makes no new one with what was undone behind it. */
 static void add_escapes_equal(struct str *out, const char *text, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -208,7 +209,7 @@ static void add_escapes_equal(struct str *out, const char *text, size_t n)
         int low = high >= 0 ? hex_value(text[i + 2]) : -1;
 
         if (low < 0) {
-            str_addc(out, text[i]);
+            str_add(out, text[i] == '%' ? "%25" : (char[]){ text[i], '\0' });
             continue;
         }
         if (is_unreserved(high * 16 + low))

@@ -128,12 +128,14 @@ static void urls_are_split(void **state UNUSED)
 static const struct {
     const char *url, *canonical; /* NULL: it has none */
 } spellings[] = {
+    { "http://h/%4%341", "http://h/%25441" },
+    { "http://h/%", "http://h/%25" },
     { "HTTP://Example.ORG", "http://example.org/" },
     { "http://example.org:80/a", "http://example.org/a" },
     { "https://example.org:443/a", "https://example.org/a" },
     { "http://example.org:443/a", "http://example.org:443/a" },
     { "http://example.org:/a", "http://example.org/a" },
-    { "http://e/%7eu/%2f%C3%a9%zz%4", "http://e/~u/%2F%C3%A9%zz%4" },
+    { "http://e/%7eu/%2f%C3%a9%zz%4", "http://e/~u/%2F%C3%A9%25zz%254" },
     { "http://e/a/./b/../c/%2E%2e/d#f", "http://e/a/d" },
     { "http://e/../..", "http://e/" },
     { "http://e/a/..", "http://e/" },
