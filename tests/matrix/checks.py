@@ -166,11 +166,11 @@ def refusal_instead_of_100_continue(front):
     """A client that waits for 100 gets the refusal, or 100 and then the refusal; it never waits in vain."""
     image = active(front)
     with front.client.connect() as c:
-        c.head('PUT', '/v2/images/%s/file' % image, wire.length(1 << 20) + [('Expect', '100-continue')])
+        c.head('PUT', '/v2/images/%s/file' % image, wire.length(8 << 20) + [('Expect', '100-continue')])
         c.socket.settimeout(5)
         status, headers = c.read_head()
         if status == 100:
-            c.send(bytes(1 << 20))
+            c.send(bytes(8 << 20))
             c.socket.settimeout(60)
             status, headers = c.read_head()
         need(status == 409, 'wanted 409, got', status, headers)

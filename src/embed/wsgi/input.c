@@ -92,6 +92,18 @@ static PyObject *function_of(PyObject *object, const char *name)
     return function;
 }
 
+/* uWSGI's HTTP router sends 100 Continue by itself. GIL. */
+static bool router_continues(void)
+{
+    PyObject *uwsgi = PyImport_ImportModule("uwsgi");
+    bool continues = uwsgi && uwsgi_has_option(uwsgi, "http-manage-expect");
+
+    if (!uwsgi)
+        PyErr_Clear();
+    Py_XDECREF(uwsgi);
+    return continues;
+}
+
 static void begin_uwsgi(struct gateway *g)
 {
     PyObject *uwsgi = PyImport_ImportModule("uwsgi");
@@ -103,7 +115,6 @@ static void begin_uwsgi(struct gateway *g)
     }
     router = uwsgi_has_option(uwsgi, "http") || uwsgi_has_option(uwsgi, "https");
     passes = uwsgi_has_option(uwsgi, "http-chunked-input") || uwsgi_has_option(uwsgi, "http-raw-body");
-    g->may_drain = uwsgi_has_option(uwsgi, "http-manage-expect");
     if (!router || passes) {
         Py_XDECREF(g->read);
         g->read = function_of(uwsgi, "chunked_read");
@@ -228,7 +239,9 @@ void input_drain(struct gateway *g)
     const char *expect = environ_get(&g->vars, "HTTP_EXPECT");
     char buf[DRAIN_PIECE];
 
-    if (g->drains || (!g->touched && !g->may_drain && expect && *expect))
+    if (g->drains)
+        return;
+    if (expect && *expect && !g->touched && !g->may_drain && !(g->server->is_uwsgi && router_continues()))
         return;
     while (g->body == BODY_OPEN && clock_mono_us() < until)
         if (input_read(g, buf, sizeof buf) < 0)
