@@ -326,26 +326,17 @@ static void location_insert(struct request *rq, struct image *im, size_t at, con
     im->locations[at] = *l;
 }
 
-static bool metadata_equal(const char *a, const char *b)
+/* Equal for locations that name the same object, in whatever spelling, with the same metadata. */
+static const char *location_key(struct request *rq, const struct image_location *l)
 {
-    CLEANUP(json_drop) json_t *one = json_parse(a, strlen(a));
-    CLEANUP(json_drop) json_t *two = json_parse(b, strlen(b));
-
-    return one && two && json_equal(one, two);
-}
-
-/* How many of them name the same object, in whatever spelling, with the same metadata. */
-static size_t location_count(struct request *rq, const struct image_location *all, size_t n,
-                             const struct image_location *l)
-{
+    CLEANUP(json_drop) json_t *metadata = json_parse(l->metadata, strlen(l->metadata));
+    char *text = metadata ? json_dumps(metadata, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     const struct store *s = stores_for_url(rq->api->stores, NULL, l->url);
-    const char *own = store_canonical(s, rq->arena, l->url);
-    size_t found = 0;
+    const char *key =
+        arena_printf(rq->arena, "%s\n%s", store_canonical(s, rq->arena, l->url), text ? text : "");
 
-    for (size_t i = 0; i < n; i++)
-        found += str_eq(own, store_canonical(s, rq->arena, all[i].url)) &&
-                 metadata_equal(all[i].metadata, l->metadata);
-    return found;
+    free(text);
+    return key;
 }
 
 static int duplicate(const struct image_location *l, struct error *e)
@@ -409,6 +400,16 @@ static bool position_read(const char *text, size_t last, size_t *ret)
     return true;
 }
 
+static bool has_location(struct request *rq, const struct image *im, const struct image_location *l)
+{
+    const char *key = location_key(rq, l);
+
+    for (size_t i = 0; i < im->n_locations; i++)
+        if (str_eq(key, location_key(rq, &im->locations[i])))
+            return true;
+    return false;
+}
+
 static int locations_add(struct request *rq, struct image *im, const struct patch_change *c, struct error *e)
 {
     CLEANUP(json_drop) json_t *items = json_pack("[O]", c->value);
@@ -426,7 +427,7 @@ static int locations_add(struct request *rq, struct image *im, const struct patc
         item_check(rq, c->value, e) < 0)
         return -1;
     l = location_of(rq, c->value);
-    if (location_count(rq, im->locations, im->n_locations, &l) > 0)
+    if (has_location(rq, im, &l))
         return duplicate(&l, e);
     if (activate(rq, im, l.url, &proofs, e) < 0 || id_check(im, c->value, e) < 0)
         return -1;
@@ -491,13 +492,26 @@ static int not_empty(const struct image *im, struct error *e)
     return error_set(e, ERROR_INVALID, "Original locations is not empty: %s", str_text(&shown));
 }
 
+/* The first error in the order of the list: both of two equal ones are one. */
 static int new_check(struct request *rq, const json_t *items, const struct image_location *all, size_t n,
                      struct error *e)
 {
+    struct names *keys = names_make(rq->arena);
+    bool *twice = arena_array(rq->arena, bool, n);
+
+    for (size_t i = 0, first = 0; i < n; i++) {
+        const char *key = location_key(rq, &all[i]);
+
+        twice[i] = names_find(keys, key, &first);
+        if (twice[i])
+            twice[first] = true;
+        else
+            names_put(keys, key, i);
+    }
     for (size_t i = 0; i < n; i++) {
         if (item_check(rq, json_array_get(items, i), e) < 0)
             return -1;
-        if (location_count(rq, all, n, &all[i]) > 1)
+        if (twice[i])
             return duplicate(&all[i], e);
     }
     return 0;
