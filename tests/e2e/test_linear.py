@@ -168,9 +168,9 @@ def test_many_members(measured):
     assert sorted(spent[100:])[10] < 8 * sorted(spent[:30])[10] + NOISE
 
 
-def test_many_locations_of_one_object(tmp_path_factory, web):
+def test_many_locations_of_one_object(glint_server, web):
     """Equal ones are found by counting; nothing but an operator who lifts the quota lets so many in."""
-    server = Server(tmp_path_factory.mktemp('located'), trusted=True, config={
+    server = glint_server(trusted=True, config={
         'DEFAULT': {'show_multiple_locations': 'true', 'image_location_quota': -1}, 'glance_store': {'stores': 'file,http'},
         'import_filtering_opts': {'allowed_hosts': '[127.0.0.1]', 'allowed_ports': '[]'}})
     client = server.client('member')
@@ -182,7 +182,6 @@ def test_many_locations_of_one_object(tmp_path_factory, web):
         assert not equal or 'already exists' in answer.text, answer
     check_linear(server, send, 600)
     send(600, equal=True)
-    finished([server])
 
 
 def write(where, name, text):
@@ -205,20 +204,19 @@ OPERATORS = {   # configuration for n entries of a file or an option
 
 
 @pytest.mark.parametrize('name', OPERATORS)
-def test_operators_files(tmp_path_factory, name):
+def test_operators_files(glint_server, tmp_path_factory, name):
     """A start and some requests; what operators write is long in some clouds, though nobody attacks by it."""
     def spent(n):
         best = None
         for _ in range(2):
             where = str(tmp_path_factory.mktemp('operators'))
-            server = Server(where, trusted=True, config=OPERATORS[name](where, n))
+            server = glint_server(where, trusted=True, config=OPERATORS[name](where, n))
             client = server.client('member')
             for i in range(10):
                 image = client.create(**{x: 'y' for x in names(20)})['id']
                 assert client.get('/v2/images/' + image, headers={'Origin': 'https://aaab.example'}).status in (200, 404)
                 assert client.get('/v2/images?limit=5').status == 200
             used = cpu(server)
-            finished([server])
             best = used if best is None else min(best, used)
         return best
     one, four = spent(1000), spent(4000)
