@@ -100,6 +100,23 @@ def test_text(tmp_path, text, says):
     assert (says or '') in output
 
 
+@pytest.mark.parametrize('text,says', [
+    ('word ' * 21, '105 columns of prose'),
+    ('word ' * 19, None),
+    ('    ' + 'code ' * 21, None),
+    ('| ' + 'cell ' * 21 + '|', None),
+    ('```\n' + 'code ' * 21 + '\n```', None),
+    ('```\ncode\n```\n' + 'word ' * 21, 'a.md:4: 105 columns of prose'),
+])
+def test_prose_wraps(tmp_path, text, says):
+    subprocess.run(['git', 'init', '-q', str(tmp_path)], check=True)
+    (tmp_path / 'a.md').write_text(text + '\n')
+    subprocess.run(['git', '-C', str(tmp_path), 'add', 'a.md'], check=True)
+    status, output = lint('check-text', tmp_path, {'src/base/a.c': LICENCE})
+    assert (status == 0) == (says is None), output
+    assert says is None or says in output
+
+
 @pytest.mark.parametrize('name,status', [('a.py', 0), ('a.py.orig', 1), ('a.c.rej', 1), ('a.c~', 1)])
 def test_no_tracked_backups(tmp_path, name, status):
     subprocess.run(['git', 'init', '-q', str(tmp_path)], check=True)
