@@ -58,7 +58,7 @@ static int path_split(struct arena *a, const char *path, char *segments[SEGMENTS
             return -1;
         if (slash)
             *slash++ = '\0';
-        if (str_eq(text, ".") || str_eq(text, "..")) /* nobody's name, and somebody's way up */
+        if (str_eq(text, ".") || str_eq(text, "..")) /* never a valid id, and would allow path traversal */
             return -1;
         segments[n] = text;
         text = slash;
@@ -98,7 +98,7 @@ static bool method_known(const char *method)
     return false;
 }
 
-/* Glance answers HEAD to nothing; one may want that back. */
+/* Glance offers no HEAD; this one is optional. */
 static bool is_offered(const struct request *rq, const struct route *route)
 {
     return rq->settings->head_image_data || !str_eq(route->method, "HEAD");
@@ -457,7 +457,7 @@ static bool may_inline(void *arg UNUSED, const struct http_request *http)
     if (!str_eq(http->method, "GET") || http->content_length != HTTP_BODY_NONE)
         return false;
     route = guess(http);
-    return !route || route->quick; /* what is no route is answered without a look at anything */
+    return !route || route->quick; /* unknown paths get 404 without touching the database */
 }
 
 static bool is_transfer(void *arg UNUSED, const struct http_request *http)

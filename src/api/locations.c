@@ -13,7 +13,7 @@
 
 /* ---- what the store says of a URL ---- */
 
-/* Nobody is let at these by name: they reach into the machine or into a store's configuration. */
+/* Clients may not name these: they reach into the machine or into a store's configuration. */
 static const char *const restricted[] = { "file", "filesystem", "swift+config" };
 
 static bool is_restricted(const char *scheme)

@@ -156,7 +156,7 @@ void request_validators_add(struct request *rq, const struct http_validators *v)
 void request_version_add(struct request *rq, const char *etag);
 int respond_unchanged(struct request *rq, const struct http_validators *v); /* 304 */
 
-/* What stands before the routes. *ret_done: answered; a failure: nobody else may answer. */
+/* What stands before the routes. *ret_done: answered; on failure no other handler may answer. */
 int healthcheck_answer(struct request *rq, bool *ret_done, struct error *e) MUST_CHECK;
 bool versions_asked(const struct request *rq); /* the path is the versions document's own */
 bool versions_answer(struct request *rq);      /* true: answered */

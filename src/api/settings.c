@@ -69,7 +69,7 @@ static int read_pipeline(struct settings *s, const struct pipeline *p, struct er
     return 0;
 }
 
-/* A name by which nobody would ask this host is taken for Glance's sake, but not silently. */
+/* Glance takes a name under which no client can reach this host, so we do, too, with a warning. */
 static void read_hosts(struct settings *s)
 {
     struct error e;

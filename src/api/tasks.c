@@ -25,7 +25,7 @@ static void add_time(struct str *out, const char *name, int64_t us)
     str_addf(out, ", \"%s\": \"%s\"", name, clock_iso(us, when));
 }
 
-/* A document out of the database; null when there is none, or somebody wrote what is none. */
+/* A JSON document of the database; null when there is none, or it cannot be parsed. */
 static void add_document(struct str *out, const char *name, const char *text, bool ascii)
 {
     CLEANUP(json_drop) json_t *value = text ? json_parse(text, strlen(text)) : NULL;

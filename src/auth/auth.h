@@ -38,7 +38,7 @@ int identity_from_headers(struct http_request *rq, bool allow_anonymous, struct 
 const char *const *identity_headers(struct http_request *rq, bool believed);
 /* The pipelines without authentication: an administrator without project and roles. */
 void identity_unauthenticated(struct identity *ret);
-/* The one user of a service that nobody configured: the same, with every role, so that all rules let it. */
+/* The only user of a service without a configuration: it has every role, so every rule allows it. */
 void identity_sole_user(struct identity *ret);
 
 /* ---- what a rule is asked about ----
@@ -119,8 +119,7 @@ struct policy_options {        /* borrowed; must outlive the policy */
     int64_t remote_timeout_ms;
     bool remote_verify; /* https: checks look at the server's certificate */
     const char *remote_ca, *remote_cert, *remote_key;
-    void (*say)(enum log_level level,
-                const char *text); /* what an operator should know; NULL: nobody listens */
+    void (*say)(enum log_level level, const char *text); /* what an operator should know; NULL: dropped */
 };
 /* As the [oslo_policy] section has it. */
 void policy_options_read(const struct config *c, const char *const *search, struct policy_options *ret);

@@ -128,19 +128,19 @@ int policy_text_load(struct arena *a, const char *path, const char *text, size_t
 
 /* Of one process, for the calls of one thread at a time; all zero: not started. */
 struct policy_watch {
-    pid_t pid;    /* whose it is; 0: nobody's */
+    pid_t pid;    /* the process that made it; 0: none */
     int fd;       /* inotify; < 0: there is none */
     bool blind;   /* something is where inotify sees nothing: the known files are looked at too */
     int dirs[16]; /* watch descriptors of policy_dirs, where every name counts */
     size_t n_dirs;
-    uint64_t written[16]; /* files that somebody is writing */
+    uint64_t written[16]; /* files that are open for writing */
     size_t n_written;
     struct arena *arena; /* of known */
     const char **known;
     size_t n_known;
     uint64_t known_sum;
 };
-/* POLICY_UNFINISHED: something changed, and somebody may still be writing. */
+/* POLICY_UNFINISHED: something changed, and a file may still be being written. */
 enum policy_news { POLICY_SAME, POLICY_UNFINISHED, POLICY_CHANGED };
 /* Begins to watch, in this process. Changes from here on are reported. */
 void policy_watch_start(struct policy_watch *w, const struct policy_options *o);
@@ -161,7 +161,7 @@ struct rule {
     unsigned line;
     bool any_scope, widened;
     bool added;            /* a struct policy_added */
-    const char *undefined; /* of an added one: a rule it refers to and nobody defines; NULL: none */
+    const char *undefined; /* of an added one: a rule it refers to that is not defined; NULL: none */
 };
 
 struct policy_rules {

@@ -65,7 +65,7 @@ static void rule_raw(const struct raw_rule *raw, struct rule *ret)
 
 /* ---- references ---- */
 
-/* The name of a rule that is referred to and that nobody defines goes to *undefined. */
+/* *undefined gets the name of a rule that is referred to and not defined. */
 static void resolve(struct policy_rules *r, struct check *c, const char **undefined)
 {
     r->remote |= c->kind == CHECK_REMOTE;

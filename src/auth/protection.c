@@ -16,7 +16,8 @@ static const char *const right_names[PROPERTY_RIGHTS] = {
     [PROPERTY_DELETE] = "delete",
 };
 
-/* A pattern that takes this many steps on a name of at most 255 characters is given up: nobody may. */
+/* A pattern that takes this many steps on a name of at most 255 characters is given
+ * up, and the property is denied. */
 enum { MATCH_STEPS_MAX = 100000, MATCH_HEAP_MAX_KIB = 1024 };
 
 /* ---- reading ---- */
@@ -252,7 +253,7 @@ struct property_rights {
     struct arena *arena;
     const struct protections *set;
     const struct policy_rules *rules;
-    struct identity identity; /* with the roles of the service that asks for somebody */
+    struct identity identity; /* with the roles of the service that asks on a user's behalf */
     pcre2_match_data *match;
     struct {
         const char *name;

@@ -48,7 +48,7 @@ pcre2_code *pattern_compile(struct arena *a, const char *python, const char **re
 /* ---- sets ---- */
 
 struct permission {
-    bool everybody; /* else nobody but who has a role, or whom the rule lets */
+    bool everybody; /* else only callers with one of the roles, or whom the rule allows */
     const char **roles;
     size_t n_roles;
     const char *rule; /* its name among the policy's; NULL: none */

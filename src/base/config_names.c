@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What somebody may have meant by a name that the table lacks. */
+/* Suggestions for a name that the table lacks. */
 #include "base/config_private.h"
 
 #include <string.h>

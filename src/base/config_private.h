@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files config*.c share; nobody else includes it. */
+/* Shared by config*.c; private to them. */
 #ifndef BASE_CONFIG_PRIVATE_H
 #define BASE_CONFIG_PRIVATE_H
 
@@ -58,7 +58,7 @@ int config_expand(struct config *c, struct config_slot *s, const char *raw, stru
                   struct error *e) MUST_CHECK;
 int config_slot_resolve(struct config *c, struct config_slot *s, struct error *e) MUST_CHECK;
 
-/* config_names.c: what somebody may have meant. */
+/* config_names.c: suggestions for misspelt names. */
 void config_suggest(const struct option *options, const char *group, const char *name, struct str *out);
 
 #endif

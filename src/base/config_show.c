@@ -57,7 +57,7 @@ static void show_slot(const struct config_slot *s, struct str *out)
             show_value(s, s->value.items[i], out);
 }
 
-/* Sections come in the order of their first slot; a backend's default slots ("*") are nobody's section. */
+/* Sections come in the order of their first slot; a backend's default slots ("*") belong to no section. */
 static bool is_first_of_group(const struct config *c, size_t i)
 {
     for (size_t j = 0; j < i; j++)

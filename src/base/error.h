@@ -12,7 +12,7 @@
 enum error_kind {
     ERROR_NONE = 0,
     ERROR_INVALID,         /* the request itself is wrong: 400 */
-    ERROR_UNAUTHENTICATED, /* nobody vouches for the caller: 401 */
+    ERROR_UNAUTHENTICATED, /* the caller has no valid identity: 401 */
     ERROR_FORBIDDEN,       /* known caller, not allowed: 403 */
     ERROR_NOT_FOUND,       /* absent, or hidden from this caller: 404 */
     ERROR_METHOD,          /* the resource has no such method: 405 */
@@ -26,7 +26,7 @@ enum error_kind {
     ERROR_INTERNAL,        /* our fault: 500 */
     ERROR_UNIMPLEMENTED,   /* a method HTTP has and this service has not: 501 */
     ERROR_UNAVAILABLE,     /* a medium or the database refuses now: 503 */
-    ERROR_ABORTED,         /* the client went away; nobody reads an answer */
+    ERROR_ABORTED,         /* the client went away and reads no answer */
     ERROR_WOULD_BLOCK,     /* only under DB_NOWAIT: run the request again on a worker */
     ERROR_AGAIN,           /* the database undid the transaction, which may succeed now: 503 (db/db.h) */
     ERROR_UNCERTAIN,       /* no answer to a commit, so it may have gone through or not: 503 (db/db.h) */

@@ -82,7 +82,7 @@ static void add_escaped(struct str *out, const char *text)
     }
 }
 
-/* False: somebody else's log takes it. */
+/* False: another program's log takes it. */
 static bool write_own(const struct str *line)
 {
     ssize_t n UNUSED;

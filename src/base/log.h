@@ -16,7 +16,7 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR, LOG_OFF };
 int log_open(const char *path, enum log_level level);
 void log_level_set(enum log_level level);
 bool log_wants(enum log_level level);
-/* The sink of somebody else's log (a web server's, a test's); NULL returns to our own. */
+/* The sink of another program's log (a web server's, a test's); NULL returns to our own. */
 void log_sink_set(void (*sink)(void *arg, enum log_level level, const char *line), void *arg);
 
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -56,7 +56,7 @@ enum filter_kind {
     FILTER_CACHE_MANAGE,
     FILTER_GZIP,
     FILTER_HEALTHCHECK,
-    FILTER_NO_EFFECT, /* what the service does by itself, or nobody sees */
+    FILTER_NO_EFFECT, /* the service does it anyway, or it has no visible effect */
     FILTER_KINDS
 };
 

@@ -25,7 +25,7 @@ static void add_path(struct paths *p, const char *path)
         p->items[p->n++] = path;
 }
 
-/* 1, 0, or -1 where nobody can tell: a directory that may not be looked into can hold the configuration. */
+/* 1, 0, or -1 for unknown: a directory without search permission may hold the configuration. */
 static int looked(const char *path, struct error *e)
 {
     struct stat st;
@@ -51,7 +51,8 @@ static const char *config_dir(void)
     return dir && *dir ? dir : "/etc/glance";
 }
 
-enum { HOME_PLACES = 2 }; /* the first ones of find_one(): another user's home is nobody's configuration */
+/* The first ones of find_one(): another user's home holds no configuration of ours. */
+enum { HOME_PLACES = 2 };
 
 /* The first of oslo.config's places that has it. */
 static int find_one(struct arena *a, const char *name, struct paths *ret, struct error *e)

@@ -103,7 +103,7 @@ int db_step(struct db_stmt *s, struct error *e) MUST_CHECK;
 void db_reset(struct db_stmt *s); /* when one stops before the last row */
 /* Binds nothing, returns no rows: run to the end. *ret_changed (may be NULL): rows changed. */
 int db_run(struct db_stmt *s, int64_t *ret_changed, struct error *e) MUST_CHECK;
-/* The same for an INSERT of one row with an automatic key, which it gives; NULL: nobody asks. */
+/* The same for an INSERT of one row with an automatic key, which *ret_id (may be NULL) gets. */
 int db_insert(struct db_stmt *s, int64_t *ret_id, struct error *e) MUST_CHECK;
 /* Several statements separated by ';' without parameters or rows (schema files). */
 int db_script(struct db_conn *c, const char *sql, struct error *e) MUST_CHECK;

@@ -323,7 +323,7 @@ static void sqlite_close(struct db *head)
     mem_free(db);
 }
 
-/* SQLite counts its memory under one lock for all threads, which nobody reads. Refused, without harm, when
+/* SQLite counts its memory under one lock for all threads, and we never read the count. Refused, without harm, when
  * somebody else in the process uses SQLite already. */
 static void configure_library(void)
 {

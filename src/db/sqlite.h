@@ -29,7 +29,7 @@ struct sqlite_db {
     char *file; /* as sqlite3_open_v2() takes it */
     bool memory;
     pthread_mutex_t lock;      /* guards what follows */
-    bool writing;              /* somebody has the turn */
+    bool writing;              /* a writer has the turn */
     struct turn *waiting;      /* first in the queue */
     struct sqlite_conn *spare; /* made by open(): the first connection, or what keeps the memory alive */
     dev_t device;              /* of the file that was opened */

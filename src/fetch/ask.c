@@ -128,7 +128,7 @@ static void set_up(struct asking *k, const struct fetch_question *q)
     lib->easy_setopt(easy, CURLOPT_CUSTOMREQUEST, q->method);
 }
 
-/* Nobody was reached, or what was reached went away without a word; else it said what is no answer. */
+/* The server was not reached, or closed without an answer; otherwise its answer is malformed. */
 static enum error_kind kind_of(CURLcode code)
 {
     static const CURLcode unreached[] = { CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT,

@@ -147,7 +147,7 @@ struct fetch_head {
     bool total_known;
     uint64_t total;   /* of the whole, as Content-Range says */
     bool coded;       /* there was a Transfer-Encoding, or what may be taken for one */
-    bool coding_bad;  /* that is not "chunked" alone: what nobody asked for is not undone */
+    bool coding_bad;  /* other than "chunked" alone: a coding that was not asked for is not decoded */
     bool length_seen; /* there was a Content-Length */
     bool length_junk; /* it is no length, which libcurl takes for none */
     bool lengths_differ;

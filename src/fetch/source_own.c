@@ -173,7 +173,7 @@ const char *own_host_named(const struct fetch_rules *r, const char *name)
     return NULL;
 }
 
-/* A name that cannot be resolved now keeps nobody waiting before the next round. */
+/* A name that cannot be resolved is tried again in the next round; no request waits for it. */
 static void resolve_hosts(struct fetch_rules *r)
 {
     int64_t now = clock_mono_us();

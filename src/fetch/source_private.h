@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files source*.c share; nobody else includes it. */
+/* Shared by source*.c; private to them. */
 #ifndef FETCH_SOURCE_PRIVATE_H
 #define FETCH_SOURCE_PRIVATE_H
 

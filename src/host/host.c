@@ -21,7 +21,7 @@ struct host {
     struct api *api;
     struct db *db;
     struct stores *stores;
-    struct keeper *keeper; /* NULL: nobody asked for it */
+    struct keeper *keeper; /* NULL: not wanted */
 };
 
 /* ---- loading ---- */

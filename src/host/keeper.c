@@ -255,7 +255,7 @@ void keeper_look(void *arg)
     struct error e;
     size_t n;
 
-    /* INT64_MAX: nobody else looks until this look has ended. */
+    /* INT64_MAX: no other thread looks until this look has ended. */
     if (now < next || !atomic_compare_exchange_strong(&k->next_us, &next, INT64_MAX))
         return;
     a = arena_make(2048);

@@ -202,7 +202,7 @@ static int take_target(struct cgi *c, struct error *e)
     return 0;
 }
 
-/* ---- who asks whom ---- */
+/* ---- client and server addresses ---- */
 
 static const char *server_name(struct cgi *c)
 {

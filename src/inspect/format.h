@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What inspect.c and the formats' files share; nobody else includes it.
+/* Shared by inspect.c and the formats' files; private to them.
  *
  * A format is one const struct inspector at the end of its file. It sees the first bytes of the stream
  * without asking; one that needs later bytes has feed(), which names the next offset it wants, so that

@@ -19,7 +19,7 @@ void json_add_value(struct str *out, const json_t *value, bool ascii);
 
 struct image_doc_options {
     bool show_direct_url, show_locations;
-    bool hide_locations; /* a deactivated image, seen by somebody who is not an administrator */
+    bool hide_locations; /* a deactivated image, and the caller is no administrator */
 };
 /* The image document, keys in Glance's order. */
 void image_doc_write(struct str *out, const struct image *im, const struct image_doc_options *o);

@@ -71,7 +71,7 @@ static bool run(struct deploy *d)
         failed += !good && c->required;
         advised += !good && !c->required;
         if (!good && c == deploy_checks)
-            break; /* nobody there: the rest would say the same */
+            break; /* no server there: the other checks would say the same */
     }
     printf("\n%s%s%s: %zu wrong, %zu could be better", d->place.url, *d->server ? " through " : "", d->server,
            failed, advised);

@@ -14,7 +14,7 @@ enum deploy_have {
     HAVE_CONTINUE = 4,  /* 100 Continue comes */
     HAVE_SIZE = 8,      /* no server refuses large bodies */
     HAVE_LINKS = 16,    /* the versions' links are right */
-    HAVE_PARALLEL = 32, /* somebody is served while another one uploads */
+    HAVE_PARALLEL = 32, /* a client is served while another one uploads */
     HAVE_STREAM = 64,   /* uploads reach the service as they are sent */
     HAVE_PATIENCE = 128 /* an upload may pause */
 };

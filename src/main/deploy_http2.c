@@ -119,7 +119,7 @@ static bool lengthless(const struct fetch_lib *l, struct deploy *d, const char *
                LENGTHLESS, size ? size : "no size");
 }
 
-/* Whether somebody waits at the end of a body to see if httpd has made that end up: its answer is late. */
+/* Whether the service waits at the end of a body to see if httpd made that end up: its answer is late. */
 static bool resets(const struct fetch_lib *l, struct deploy *d)
 {
     if (!str_starts(d->server, "Apache"))

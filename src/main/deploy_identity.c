@@ -36,7 +36,7 @@ static bool owns(struct deploy *d, const char *fields)
     return ours;
 }
 
-/* Whether these headers, sent by somebody without a token, make a difference. */
+/* Whether these headers make a difference when a client without a token sends them. */
 static bool believed(struct deploy *d, const char *fields)
 {
     CLEANUP(probe_answer_done) struct probe_answer nobody = { .body = STR_INIT };

@@ -92,7 +92,7 @@ static int open_front(struct server *s, struct error *e)
     return http1_start(&o, &s->front, e) < 0 ? -1 : serve_listen(s, e);
 }
 
-/* A port that is in use stops the start only where somebody chose it. */
+/* A port that is in use stops the start only where it was configured. */
 static int listen_metrics(struct server *s, struct error *e)
 {
     const struct config *c = host_config(s->host);

@@ -42,7 +42,7 @@ struct conf_request start_source(const struct command_line *cl)
         .overrides = cl->overrides,
         .environment = environ,
         .tool = cl->manage ? "manage" : NULL,
-        /* A worker serves whom its parent serves; a unit's worker without a configuration serves nobody. */
+        /* A worker works for its parent's service; a unit's worker without a configuration has no service. */
         .standalone = str_eq(cl->command, "worker") ? cl->standalone : !systemd_is_parent(),
     };
 }

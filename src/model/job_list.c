@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of glint_jobs to structs: one, or those that somebody looks for. */
+/* Rows of glint_jobs to structs: one, or those that match a query. */
 #include "model/rows.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@
         "takeovers") ", "                                                                                    \
                      "(SELECT deleted FROM images WHERE images.id = image_id) FROM glint_jobs "
 
-/* Nobody puts a job back for longer. */
+/* The longest pause between two tries is shorter. */
 #define LONGEST_WAIT (3600 * CLOCK_SECOND)
 
 static const char *const state_names[JOB_STATES] = {

@@ -172,7 +172,7 @@ struct image_query {
     size_t n_sorts;
     const struct image *marker; /* the page starts after it */
     int64_t limit;
-    bool without_locations; /* nobody will look at them */
+    bool without_locations; /* the caller does not read them */
 };
 bool image_column_known(const char *name);
 
@@ -261,7 +261,7 @@ struct trash {
     int64_t created_us;
     int64_t attempts;
 };
-/* ret_id: of the row; NULL: nobody asks. */
+/* ret_id: of the row; may be NULL. */
 int trash_add(struct db_conn *c, const char *store, const char *url, int64_t *ret_id,
               struct error *e) MUST_CHECK;
 int trash_has(struct db_conn *c, int64_t id, const char *url, bool *ret, struct error *e) MUST_CHECK;
@@ -304,7 +304,7 @@ struct job {
     const char *step;                 /* the last one that was finished; "" at first */
     const char *arguments;            /* JSON object */
     const char *message;              /* of the last failure */
-    const char *holder;               /* "": nobody */
+    const char *holder;               /* "": none */
     enum job_state state;
     int64_t attempt; /* failures so far */
     int64_t expires_us, next_us, created_us, updated_us;

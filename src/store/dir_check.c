@@ -11,7 +11,7 @@
 
 #include <linux/magic.h>
 
-/* There the server decides who owns what: all_squash makes everything nobody's. */
+/* There the server decides who owns what: all_squash gives every file to the user nobody. */
 static bool owners_are_remote(const char *path)
 {
     struct statfs fs;

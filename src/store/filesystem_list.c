@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What lies in the datadirs, and taking out of them what is nobody's.
+/* Lists the objects of the datadirs, and moves out those that nothing refers to.
  *
  * An object that is set aside moves to <datadir>/.glint/quarantine/<name>.<time>: the same file system, no
  * location's path leads there (objects lie directly in a datadir), and sweepers look at files only. */
@@ -23,7 +23,7 @@ static int64_t changed_us(const struct stat *st)
     return st->st_mtim.tv_sec * CLOCK_SECOND + st->st_mtim.tv_nsec / 1000;
 }
 
-/* 1: it is an object. Whatever else lies there is somebody's who knows why. */
+/* 1: it is an object. Other files are the operator's and are left alone. */
 static bool object_look(int dir, const char *name, struct stat *ret)
 {
     return fs_name_valid(name) && fstatat(dir, name, ret, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(ret->st_mode);

@@ -537,7 +537,7 @@ int fs_put_commit(struct store_put *put, struct store_location *ret, struct erro
     return 0;
 }
 
-/* Ours is the inode that we hold open; the name may be somebody else's by now. */
+/* We own the inode that we hold open; the name may belong to another writer by now. */
 static bool still_ours(const struct fs_put *p)
 {
     struct stat own, named;

@@ -68,7 +68,7 @@ const char *store_id(const struct store *s);          /* "file" in single-store 
 const char *store_type(const struct store *s);        /* driver's name */
 bool store_writable(const struct store *s);           /* now */
 bool store_read_only(const struct store *s);          /* by its type */
-bool store_distant(const struct store *s);            /* even opening an object asks somebody else's server */
+bool store_distant(const struct store *s);            /* even opening an object asks a remote server */
 const char *store_description(const struct store *s); /* NULL: none */
 int64_t store_weight(const struct store *s);          /* the heavier is read first */
 

@@ -71,7 +71,7 @@ int stream_digest_end(struct stream_digest *d, char md5[33], char hash[STREAM_HA
                       struct error *e) MUST_CHECK;
 void stream_digest_free(struct stream_digest **d); /* at any time; takes NULL */
 
-/* What bytes in memory are known by: the first half of their SHA-256 in hex, so that nobody can make two
+/* What bytes in memory are known by: the first half of their SHA-256 in hex, so that a client cannot make two
  * texts that are taken for each other. False (no memory) leaves ret alone. */
 enum { STREAM_FINGERPRINT_MAX = 33 };
 bool stream_fingerprint(const void *bytes, size_t n, char ret[STREAM_FINGERPRINT_MAX]) MUST_CHECK;

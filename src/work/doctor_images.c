@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Images on which nobody works that are saving, uploading or importing, and files of the staging directory.
+/* Images that are saving, uploading or importing with no process at work, and files of the staging directory.
  */
 #include "work/doctor_private.h"
 
@@ -85,7 +85,7 @@ static bool moving(const struct doctor *d, const struct image_claims *c)
     return !c->known || c->deleted || c->job || c->lease || c->locked || !doctor_old(d, c->changed_us);
 }
 
-/* Whether nobody will ever go on with it. */
+/* Whether no process will go on with it. */
 static int stuck(struct doctor *d, struct db_conn *c, const struct image *im, bool *ret, struct error *e)
 {
     bool other;

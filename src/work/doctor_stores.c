@@ -234,7 +234,7 @@ static int named_now(struct doctor *d, const struct store_object *o, bool *ret, 
     return named_by_row(d, c, o, ret, e);
 }
 
-/* Whether nobody owns the object, in whatever way it may be somebody's. */
+/* Whether no row, upload, job or trash entry refers to the object. */
 static int unowned(struct doctor *d, struct db_conn *c, const struct store_object *o, bool *ret,
                    struct error *e)
 {
@@ -280,7 +280,7 @@ static int set_aside(struct doctor *d, struct db_conn *c, struct finding *f, boo
     return 0;
 }
 
-/* What is not called as an image is, somebody has put there. */
+/* Files whose names are no image ids were put there by the operator. */
 static int object_look(void *arg, const struct store_object *o, struct error *e)
 {
     struct doctor *d = arg;

@@ -21,7 +21,7 @@ struct import {
     bool several;          /* clients know stores by id */
     bool must_succeed;     /* every store has to get its copy */
     int64_t storage_quota; /* bytes of the project; 0: none */
-    const char *owner;     /* project of who asked; NULL: none */
+    const char *owner;     /* the project that asked; NULL: none */
     const char *const *roles;
     size_t n_roles;
     const struct image *image; /* as it was when this run began; steps that change it load it again */

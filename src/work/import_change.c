@@ -43,7 +43,7 @@ static int change_run(struct db_conn *c, void *arg, struct error *e)
     return import_step_write(im, c, ch->step, e);
 }
 
-/* The step tells. Where none ends the image does: nobody else gives it data while the job holds it. */
+/* The step tells; without one the image does: only the job that holds it gives it data. */
 static int change_went_through(struct db_conn *c, void *arg, bool *ret, struct error *e)
 {
     const struct changing *ch = arg;

@@ -12,7 +12,7 @@
 
 struct import_source {
     const char *url;
-    const char *header; /* "Name: value" that goes to this server and nobody it redirects to; NULL: none */
+    const char *header; /* "Name: value" sent to this server, and not along redirects; NULL: none */
     int64_t size;       /* bytes that it has to have; -1: unknown */
 };
 /* Ends with a whole file in staging, and the step. Goes on where an earlier try of the job ended.

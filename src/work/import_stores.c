@@ -171,7 +171,7 @@ static int await_store(struct import *im, const struct store *s, struct error *e
     return error_set(e, ERROR_UNAVAILABLE, "The store %s is not available now.", store_id(s));
 }
 
-/* What a store says of itself says nothing about the data or the job. */
+/* A store's failure must not decide whether the job is retried. */
 static void target_failed(struct target *t, const struct error *why)
 {
     t->failed = true;
@@ -318,7 +318,7 @@ static int add_rows(struct import *im, struct db_conn *c, struct image *now, voi
         return -1;
     if (now->n_locations == 0)
         describe_data(now, a->storing);
-    else if (now->virtual_size < 0) /* the data were at a web server, which nobody had inspected */
+    else if (now->virtual_size < 0) /* the data were at a web server and had not been inspected */
         now->virtual_size = a->storing->virtual_size;
     *ARENA_PUSH(im->run->arena, now->locations, now->n_locations, now->cap_locations) =
         (struct image_location){ .url = t->location.url,

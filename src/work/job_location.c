@@ -360,7 +360,7 @@ static int give_up_rows(struct db_conn *c, void *arg, struct error *e)
     return detach(v->run, c, v->wanted->url, e) < 0 ? -1 : end(v->run, c, v->success, v->why->message, e);
 }
 
-/* An image that lacks but hashes that nobody asked for has been given its location. */
+/* An image that lacks only hashes that were not asked for has its location. */
 static int give_up(struct job_run *r, const struct error *why, struct error *e)
 {
     static const struct db_unit unit = { "location.undo", give_up_rows, job_over_asked };

@@ -43,7 +43,7 @@ void job_moved(const struct job_run *r, uint64_t bytes)
     add("glint_job_bytes_total", r->job->kind, or_none(r->job->method), "", (int64_t)bytes);
 }
 
-/* The counts as they are, so that nobody waits for the database. */
+/* A copy of the counts, so that no job waits for the database. */
 static struct counter *taken(struct arena *a, size_t *ret_n)
 {
     struct counter *list = NULL;

@@ -252,7 +252,8 @@ static bool owner_fits(const struct look *k, const struct job *j)
                         (unsigned)all->n_slots, all->n_slots > all->at_once ? percent / 2 + 1 : percent);
 }
 
-/* One that nobody runs any more. What kills even those that give it up is left alone for a while. */
+/* A job that no process runs any more. One that also kills the processes that undo it is left alone for a
+ * while. */
 static bool orphaned(struct jobs *all, const struct job *j)
 {
     int64_t age = clock_now_us() - j->updated_us;
@@ -415,7 +416,7 @@ static int take_picks(struct look *k, struct error *e)
     return result;
 }
 
-/* Where many wait that cannot be taken, looking at them is not all that is done. */
+/* Bounds the time spent polling jobs that cannot start. */
 static int take_due(struct jobs *all, struct error *e)
 {
     CLEANUP(arena_end) struct arena *a = arena_make(4096);

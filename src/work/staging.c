@@ -211,7 +211,7 @@ static int file_open(struct import *im, const char *suffix, int flags, struct st
         return -1;
     f->inspect = inspect_begin();
     if (flags & O_EXCL)
-        unlink(f->path); /* never the file of one who lost the job and may not know that yet */
+        unlink(f->path); /* never the file of a worker that has lost the job without knowing it */
     /* O_NONBLOCK: a FIFO of this name would wait for its other end for ever. */
     f->fd = open(f->path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
     if (f->fd < 0 && errno == ENOENT && !(flags & O_CREAT))
@@ -233,7 +233,7 @@ static bool still_named(const struct staging_file *f)
            own.st_ino == named.st_ino;
 }
 
-/* The one that is there if nobody else may be writing into it, else a new one. */
+/* The existing file if no other process may be writing to it, else a new one. */
 static int part_open(struct import *im, const char *suffix, bool keep, struct staging_file **ret,
                      struct error *e)
 {
@@ -566,7 +566,7 @@ static int same_data(const struct staged *known, const struct facts *now, struct
                             "The staged data of image %s are not those that were staged.", known->image_id);
 }
 
-/* known NULL: nobody wrote down what this file is, it was staged by Glance. Else it was touched. */
+/* known NULL: there is no record of this file, Glance staged it. Otherwise it was changed. */
 static int find_out(struct import *im, const struct staged *known, int *ret_fd, struct staged **ret,
                     struct error *e)
 {

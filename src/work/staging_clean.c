@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files of the staging directory that nobody needs any more.
+/* Files of the staging directory that are not needed any more.
  *
  * The directory may be one of several hosts and another Glance may stage beside us, so nothing is decided by
  * who wrote a file: the database says whether its image is being uploaded or imported, by a lease, a job, or

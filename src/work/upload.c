@@ -412,7 +412,7 @@ static int store_commit(struct upload *up, struct facts *ret, struct error *e)
         POINT("upload.stored");
         return 0;
     }
-    if (e->kind == ERROR_CONFLICT) { /* somebody else's object, which stays */
+    if (e->kind == ERROR_CONFLICT) { /* another's object, which stays */
         up->stored = false;
         e->kind = ERROR_INTERNAL;
         e->status = error_kinds[ERROR_INTERNAL].status;

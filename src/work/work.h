@@ -288,7 +288,7 @@ int staging_leftovers(const struct staging_look *l, staging_tell *tell, void *ar
                       struct error *e) MUST_CHECK;
 /* *ret: it was still so, and the file is gone. */
 int staging_discard(const struct staging_look *l, const char *name, bool *ret, struct error *e) MUST_CHECK;
-/* Forgets what is known of staged data that nobody needs; *ret: of how many images. */
+/* Drops the records of staged data that are not needed any more; *ret: of how many images. */
 int staging_rows_tidy(struct db *db, size_t *ret, struct error *e) MUST_CHECK;
 /* One round: all of that is removed; *ret: files. Those that could not be do not keep the others. */
 int staging_clean(const struct staging_look *l, size_t *ret, struct error *e) MUST_CHECK;

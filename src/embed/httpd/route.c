@@ -22,7 +22,7 @@ static apr_array_header_t *mounts; /* struct mount */
 
 /* What is known of a request that is ours. */
 struct route {
-    const char *uri; /* as decoded from the raw one; another one now means that somebody rewrote it */
+    const char *uri; /* as decoded from the raw one; when it differs now, a module has rewritten it */
     bool mapped;
 };
 
@@ -69,7 +69,7 @@ const char *place_enable(cmd_parms *cmd, struct place *ret)
     return NULL;
 }
 
-/* 1 GiB unless somebody says otherwise (since 2.4.53), which is little for an image. */
+/* The default is 1 GiB (since 2.4.53), which is little for an image. */
 static void lift_limit(const struct mount *m)
 {
     const core_dir_config *around = ap_get_core_module_config(m->server->lookup_defaults);

@@ -37,7 +37,7 @@ struct gateway {
     struct embedded_answer answer;
     bool direct;       /* the client itself is at the other end, and it speaks HTTP */
     bool keep;         /* the connection may serve another request */
-    bool continue_due; /* the client waits for 100 Continue, and nobody else sends it */
+    bool continue_due; /* the client waits for 100 Continue, which we have to send */
     bool gone;         /* nothing can be sent any more */
 };
 

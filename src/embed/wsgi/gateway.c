@@ -169,7 +169,7 @@ static int gateway_write(struct gateway *g, const void *buf, size_t n)
     return n > 0 ? give(g, buf, n) : 0;
 }
 
-/* A description of one's own: a position that belongs to nobody else. */
+/* An open file description of our own, so that its position is ours alone. */
 static int reopen(int fd)
 {
     char path[40];

@@ -42,7 +42,7 @@ ssize_t wire_handshake(struct wire *w);  /* 0: done; GONE, WAIT */
 bool wire_pending(const struct wire *w); /* bytes that no poll will tell of */
 bool wire_vanished(const struct wire *w);
 void wire_shut(struct wire *w);  /* nothing more will be written */
-void wire_reset(struct wire *w); /* closing shall be a break, not an end; also when we are killed */
+void wire_reset(struct wire *w); /* close() sends RST from now on, also when the process is killed */
 void wire_calm(struct wire *w);  /* the opposite: all is said */
 void wire_break(struct wire *w); /* from any thread: breaks it now and wakes who waits for it */
 void wire_close(struct wire *w);
@@ -311,7 +311,7 @@ struct door {
     struct door *next;
 };
 
-void listeners_unlink(struct http1 *h); /* nobody finds them any more */
+void listeners_unlink(struct http1 *h); /* removes their socket files, so that no client connects any more */
 void listeners_close(struct http1 *h);
 
 /* ---- loop.c, listen.c, conn.c ---- */
@@ -327,7 +327,7 @@ struct loop {
     int64_t doors_retry; /* when shut for want of descriptors */
     bool complained;     /* about that */
     bool crowded;        /* an idle connection is to go, after the events that may be about it */
-    int reserve;         /* a descriptor that is given up to tell somebody that there is none; -1: gone */
+    int reserve;         /* given up to refuse a connection when no descriptor is left; -1: gone */
     bool stopping, killed;
     int64_t stopping_us; /* since when */
     struct conn_list lists[CONN_STATES];

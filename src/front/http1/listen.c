@@ -439,7 +439,7 @@ static int share(struct http1 *h, struct listener *from, int fd)
     return 0;
 }
 
-/* Removes a socket file that nobody listens on. */
+/* Removes a socket file that no process listens on. */
 static int clear_path(const struct sockaddr_un *a)
 {
     CLEANUP(fd_close) int fd = -1;

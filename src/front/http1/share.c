@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who holds how much of a pool: a table of holders, each there as long as it holds or wants anything. */
+/* How much of a pool each holder has: a table of the holders that have or wait for a place. */
 #include "front/http1/http1_private.h"
 
 static struct share **bucket(struct shares *s, uint64_t key)
