@@ -79,12 +79,16 @@ int sqlite_fail(struct sqlite_conn *c, int rc, const char *sql, struct error *e)
 int sqlite_file_look(struct sqlite_db *db, struct error *e)
 {
     struct stat st;
+    int failed;
 
     if (db->memory)
         return 0;
-    if (stat(db->file, &st) == 0 && st.st_dev == db->device && st.st_ino == db->inode)
+    failed = stat(db->file, &st) < 0 ? errno : 0;
+    if (!failed && st.st_dev == db->device && st.st_ino == db->inode)
         return 0;
     error_set(e, ERROR_UNAVAILABLE, "The database is not available");
+    if (failed && failed != ENOENT && failed != ENOTDIR)
+        return error_detail(e, "%s cannot be looked at: %s", db->file, strerrordesc_np(failed));
     return error_detail(e, "%s was removed or replaced: put it back, or start the service again", db->file);
 }
 

@@ -11,7 +11,9 @@ the tests themselves can be held against the real Glance."""
 import collections
 import json
 import os
+import shutil
 import sys
+import tempfile
 
 import pytest
 
@@ -19,6 +21,22 @@ from glint import TOP, WHO, External, Server
 
 sys.path.insert(0, os.path.join(TOP, 'tests'))
 import origin  # noqa: E402
+
+
+OWN = pytest.StashKey()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    """A directory of its own for each run. The one that runs share by default is closed to other users by every run that
+    starts, also to the web servers of the runs beside it."""
+    if not config.option.basetemp:
+        config.stash[OWN] = config.option.basetemp = tempfile.mkdtemp(prefix='glint-e2e-')
+
+
+def pytest_unconfigure(config):
+    if OWN in config.stash and not FAILED:
+        shutil.rmtree(config.stash[OWN], ignore_errors=True)
 
 
 def finished(servers):
@@ -76,9 +94,11 @@ def client_of(who):
 
 
 SECONDS = collections.Counter()
+FAILED = []
 
 
 def pytest_runtest_logreport(report):
+    FAILED.extend([report.nodeid] if report.failed else [])
     SECONDS[os.path.basename(report.nodeid.split('::')[0])] += report.duration
 
 

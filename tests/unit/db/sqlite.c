@@ -285,6 +285,34 @@ static void test_what_was_forgotten_is_in_no_file(void **state)
 }
 
 /* Of the file and of the log beside it, whatever the umask. */
+static int nothing(struct db_conn *c UNUSED, void *arg UNUSED, struct error *failed UNUSED)
+{
+    return 0;
+}
+
+/* A file that cannot be looked at is not said to be gone. */
+static void test_what_is_said_of_a_file_that_is_away(void **state)
+{
+    static const struct db_unit unit = { "test", nothing, db_unit_idempotent };
+    struct db *db;
+
+    (void)state;
+    assert_int_equal(db_open("sqlite:///away", true, 1, &db, &e), 0);
+    assert_int_equal(db_write(db, &unit, NULL, &e), 0);
+    assert_int_equal(rename("away", "aside"), 0);
+    assert_int_equal(db_write(db, &unit, NULL, &e), -1);
+    assert_non_null(strstr(e.detail, "was removed or replaced"));
+    assert_int_equal(symlink("away", "away"), 0);
+    assert_int_equal(db_write(db, &unit, NULL, &e), -1);
+    assert_int_equal(e.kind, ERROR_UNAVAILABLE);
+    assert_non_null(strstr(e.detail, "cannot be looked at: Too many levels of symbolic links"));
+    assert_int_equal(unlink("away"), 0);
+    assert_int_equal(rename("aside", "away"), 0);
+    assert_int_equal(db_write(db, &unit, NULL, &e), 0);
+    db_close(db);
+    assert_int_equal(unlink("away"), 0);
+}
+
 static void test_others_cannot_read_the_files(void **state)
 {
     static const struct {
@@ -324,6 +352,7 @@ int main(void)
         cmocka_unit_test(test_bad_parameter),
         cmocka_unit_test(test_metrics),
         cmocka_unit_test(test_what_was_forgotten_is_in_no_file),
+        cmocka_unit_test(test_what_is_said_of_a_file_that_is_away),
         cmocka_unit_test(test_others_cannot_read_the_files),
     };
 
