@@ -163,6 +163,8 @@ def test_database_file_removed_or_replaced(glint_server, tmp_path, replaced):
     member = server.client()
     image = member.active(b'kept')
     path = server.database
+    # A process that starts meanwhile would take the copy for the database, and the log beside it for the copy's.
+    assert eventually(lambda: server.sql('SELECT COUNT(*) FROM glint_workers') != [(0,)])
     if replaced:
         shutil.copy(path, path + '.copy')
     os.rename(path, path + '.aside')
