@@ -4,11 +4,11 @@
 
 #include <string.h>
 
-/* src/db/schema/, put in by the build. */
+/* src/db/schema/sqlite/, put in by the build. */
 extern const char schema_0001[], schema_0002[], schema_0003[], schema_0004[], schema_0005[], schema_0006[],
     schema_0007[], schema_0008[], schema_0009[];
 
-/* The newest file of src/db/schema/ as glint_schema counts them. */
+/* The newest file of src/db/schema/sqlite/ as glint_schema counts them. */
 enum { OWN_VERSION = 9 };
 
 /* Every revision of Glance's two branches before the current one, and the old single heads (database.md,

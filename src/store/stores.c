@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which stores a configuration has, and which of them a location belongs to. */
-#include "store/filesystem.h"
+#include "store/filesystem/filesystem.h"
 
 #include <string.h>
 

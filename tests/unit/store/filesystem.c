@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "setup.h"
 
-#include "store/filesystem.h"
+#include "store/filesystem/filesystem.h"
 
 #include <errno.h>
 #include <fcntl.h>

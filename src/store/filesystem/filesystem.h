@@ -5,8 +5,8 @@
  * <datadir>/.glint/<image id>.<random>, and holds flock(2) on
  * it, so that a sweeper of any process can tell a dead writer's file (lock free) from a live one's.
  * Directories are opened for each operation: a held descriptor would keep a vanished mount alive. */
-#ifndef STORE_FILESYSTEM_H
-#define STORE_FILESYSTEM_H
+#ifndef STORE_FILESYSTEM_FILESYSTEM_H
+#define STORE_FILESYSTEM_FILESYSTEM_H
 
 #include <unistd.h>
 
@@ -46,7 +46,7 @@ int fs_work_open(int dir);         /* its FS_WORK, made when missing; -1 with er
 /* The datadir and the name of a location's object; ERROR_NOT_FOUND where it can be none of ours. */
 int fs_locate(const struct fs *fs, const char *url, const struct fs_dir **ret, char name[FS_NAME_MAX + 1],
               struct error *e);
-/* ---- filesystem_place.c ---- */
+/* ---- place.c ---- */
 
 /* What is remembered of a datadir's proof. */
 struct fs_proof *fs_proof_new(void);

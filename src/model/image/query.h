@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The statement that gives one page of images: image_query.c puts it together, image_list.c chooses how and
+/* The statement that gives one page of images: query.c puts it together, list.c chooses how and
  * reads. */
-#ifndef MODEL_LIST_H
-#define MODEL_LIST_H
+#ifndef MODEL_IMAGE_QUERY_H
+#define MODEL_IMAGE_QUERY_H
 
 #include "model/rows.h"
 

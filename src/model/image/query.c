@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The SQL of a page of images, put together from the query; image_list.c says why it has the shape it has. */
-#include "model/list.h"
+/* The SQL of a page of images, put together from the query; list.c says why it has the shape it has. */
+#include "model/image/query.h"
 
 #include <string.h>
 

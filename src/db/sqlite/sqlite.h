@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of the SQLite driver share: sqlite.c has files, connections and the driver's table,
- * sqlite_run.c the writers' queue, transactions and statements.
+ * run.c the writers' queue, transactions and statements.
  *
  * SQLite lets one connection write at a time and refuses the others, in no order. So:
  *  1 Within the process a writer first queues for its turn (struct turn), in order of arrival.
@@ -11,8 +11,8 @@
  *
  * A memory database lives in SQLite's memdb file system, shared by the pool's connections. It has no WAL:
  * there a reader waits for the writer and the writer's commit for readers. */
-#ifndef DB_SQLITE_H
-#define DB_SQLITE_H
+#ifndef DB_SQLITE_SQLITE_H
+#define DB_SQLITE_SQLITE_H
 
 #include <sqlite3.h>
 #include <sys/types.h>

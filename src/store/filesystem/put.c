@@ -16,7 +16,7 @@
  *  3 Naming an object and removing a named one hold the lock of the datadir, so that another process cannot
  *    commit the same name between an abort's fstat and its unlink.
  *  4 No two objects share an inode: only a file with exactly one name gets a second one, under its lock. */
-#include "store/filesystem.h"
+#include "store/filesystem/filesystem.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One image: read, insert, delete. What save does to an image's rows is in image_save.c. */
+/* One image: read, insert, delete. What save does to an image's rows is in save.c. */
 #include "model/rows.h"
 
 #include <stdlib.h>

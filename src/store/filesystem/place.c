@@ -5,7 +5,7 @@
  * So an object that is not found is believed missing, and a put is begun, only in a directory that was
  * proved. The proof itself needs the database and is asked of the store's proof (store.h); here its answer
  * is remembered for as long as the directory is the same inode of the same mount. */
-#include "store/filesystem.h"
+#include "store/filesystem/filesystem.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SQLite in WAL mode: readers see a snapshot and never wait; writers take turns (sqlite_run.c).
+/* SQLite in WAL mode: readers see a snapshot and never wait; writers take turns (run.c).
  *
  * A memory database lives in SQLite's memdb file system, shared by the pool's connections. It has no WAL:
  * there a reader waits for the writer and the writer's commit for readers. */
-#include "db/sqlite.h"
+#include "db/sqlite/sqlite.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Images as plain files, as Glance's own driver lays them out. filesystem.h says how; writing is in
- * filesystem_put.c. */
-#include "store/filesystem.h"
+ * put.c. */
+#include "store/filesystem/filesystem.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -506,7 +506,7 @@ static int fs_delete(struct store *s, const char *url, struct error *e)
 }
 
 /* A temporary file whose lock is free has no writer any more: a writer locks its file as soon as it is made,
- * and starts again with another one when it finds the file locked or removed (filesystem_put.c). */
+ * and starts again with another one when it finds the file locked or removed (put.c). */
 static bool sweep_file(int work, const char *name)
 {
     CLEANUP(fd_close) int fd = openat(work, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);

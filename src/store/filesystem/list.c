@@ -3,7 +3,7 @@
  *
  * An object that is set aside moves to <datadir>/.glint/quarantine/<name>.<time>: the same file system, no
  * location's path leads there (objects lie directly in a datadir), and sweepers look at files only. */
-#include "store/filesystem.h"
+#include "store/filesystem/filesystem.h"
 
 #include <dirent.h>
 #include <errno.h>

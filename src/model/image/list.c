@@ -2,7 +2,7 @@
 /* One page of images.
  *
  * The cost has to grow with the page, not with the table. A page is a short walk along an index that has the
- * wanted order (db/schema/0002-glint.sql), starting right after the marker. Two things would turn the walk
+ * wanted order (db/schema/sqlite/0002-glint.sql), starting right after the marker. Two things would turn the walk
  * into a scan:
  *
  *  1 What a project sees (its own images, public ones, those shared with it) has no common index. Each part
@@ -15,7 +15,7 @@
  * them all sorted (PLAN_SORT), and one with many a walk over everybody's images that skips what he may not
  * see (PLAN_WALK): where he sees many, few are skipped. MANY is the border. What is shared with him is
  * decided the same way. */
-#include "model/list.h"
+#include "model/image/query.h"
 
 #include <string.h>
 

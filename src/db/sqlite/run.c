@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The writers' queue, transactions and statements of SQLite (db/sqlite.h). */
-#include "db/sqlite.h"
+/* The writers' queue, transactions and statements of SQLite (db/sqlite/sqlite.h). */
+#include "db/sqlite/sqlite.h"
 
 #include <errno.h>
 #include <string.h>
