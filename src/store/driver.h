@@ -64,7 +64,7 @@ struct store {
     int64_t weight;
     struct store_proof proof; /* functions may be NULL */
 };
-/* Options of a store: from its own section, else from [backend_defaults]. */
+/* Options of a store: from its own section, else from [backend_defaults] (options.c). */
 const char *store_option_str(const struct config *c, const char *group, const char *name);
 bool store_option_bool(const struct config *c, const char *group, const char *name);
 int64_t store_option_int(const struct config *c, const char *group, const char *name);
