@@ -40,11 +40,50 @@ def lint(tool, tree, files):
     ('src/main/a.c', 'front/http1/http1.h', None),
     ('src/main/a.c', 'nothing.h', 'not written as'),
     ('src/cellar/a.c', 'base/str.h', 'no such room'),
+    ('src/db/sqlite/a.c', 'db/driver.h', None),
+    ('src/db/a.c', 'db/sqlite/sqlite.h', None),
+    ('src/store/http/a.c', 'store/filesystem/filesystem.h', 'store/http may not include store/filesystem'),
+    ('src/model/job/a.c', 'model/image/rows.h', 'private to model/image'),
+    ('src/model/a.c', 'db/sqlite/sqlite.h', 'private to db/sqlite'),
 ])
 def test_layers(tmp_path, path, include, says):
     status, output = lint('check-layers', tmp_path, {path: LICENCE + '#include "%s"\n' % include})
     assert (status, says or '') == (1 if says else 0, says or ''), output
     assert (says or '') in output
+
+
+@pytest.mark.parametrize('files,says', [
+    ({'src/model/a.c': 'void upward(void);\nvoid model_a(void)\n{\n    upward();\n}\n', 'src/api/a.c': 'void upward(void)\n{\n}\n'},
+     None),     # what no header declares could be another program's
+    ({'src/model/model.h': 'void upward(void);\n', 'src/model/a.c': '#include "model/model.h"\nvoid model_a(void)\n{\n    upward();\n}\n',
+      'src/api/a.c': 'void upward(void)\n{\n}\n'}, 'src/model/a.c: uses upward() of src/api/a.c, and model may not use api'),
+    ({'src/model/model.h': 'void upward(void);\n', 'src/model/a.c': '#include "model/model.h"\nvoid model_a(void)\n{\n    x->upward();\n}\n',
+      'src/api/a.c': 'void upward(void)\n{\n}\n'}, None),
+    ({'src/model/model.h': 'void upward(void);\n',
+      'src/model/a.c': '#include "model/model.h"\nstatic void upward(void)\n{\n}\nvoid model_a(void)\n{\n    upward();\n}\n',
+      'src/api/a.c': 'void upward(void)\n{\n}\n'}, None),
+    ({'src/db/driver.h': 'extern const struct driver one;\nvoid helper(void);\n',
+      'src/db/db.c': '#include "db/driver.h"\nvoid helper(void)\n{\n    use(&one);\n}\n',
+      'src/db/sqlite/a.c': '#include "db/driver.h"\nconst struct driver one = { 1 };\nvoid f(void)\n{\n    helper();\n}\n'},
+     'a circle between rooms: src/db/db.c -> src/db/sqlite/a.c (one), src/db/sqlite/a.c -> src/db/db.c (helper)'),
+    ({'src/db/driver.h': 'extern const struct driver one;\nvoid helper(void);\n', 'src/db/help.c': 'void helper(void)\n{\n}\n',
+      'src/db/db.c': '#include "db/driver.h"\nvoid f(void)\n{\n    use(&one);\n}\n',
+      'src/db/sqlite/a.c': '#include "db/driver.h"\nconst struct driver one = { 1 };\nvoid g(void)\n{\n    helper();\n}\n'}, None),
+])
+def test_layers_of_names(tmp_path, files, says):
+    status, output = lint('check-layers', tmp_path, {path: LICENCE + text for path, text in files.items()})
+    assert status == (1 if says else 0) and (says or '') in output, output
+
+
+def test_layers_table(tmp_path):
+    page = 'docs/ARCHITECTURE.md'
+    files = {'src/base/a.c': LICENCE, page: '<!-- tools/check-layers --write makes this table -->\nold\n<!-- end of the table -->\n'}
+    status, output = lint('check-layers', tmp_path, files)
+    assert status == 1 and 'run tools/check-layers --write' in output
+    subprocess.run([os.path.join(TOOLS, 'check-layers'), '--write', str(tmp_path)], check=True, stdout=subprocess.DEVNULL)
+    assert '| `base/` |' in (tmp_path / page).read_text()
+    status, output = lint('check-layers', tmp_path, {})
+    assert status == 0, output
 
 
 @pytest.mark.parametrize('path,line,says', [

@@ -2,8 +2,8 @@
 /* One page of images.
  *
  * The cost has to grow with the page, not with the table. A page is a short walk along an index that has the
- * wanted order (db/schema/sqlite/0002-glint.sql), starting right after the marker. Two things would turn the walk
- * into a scan:
+ * wanted order (db/schema/sqlite/0002-glint.sql), starting right after the marker. Two things would turn the
+ * walk into a scan:
  *
  *  1 What a project sees (its own images, public ones, those shared with it) has no common index. Each part
  *    is walked by itself, up to `limit` rows, and the few rows found are merged. A row may come out of two
