@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "work/work.h"
+#include "work/remove.h"
 
 /* ---- create ---- */
 

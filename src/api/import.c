@@ -8,7 +8,7 @@
 
 #include "db/db.h"
 #include "store/store.h"
-#include "work/work.h"
+#include "work/imports.h"
 
 enum { STORES_MAX = 64 };
 enum {

@@ -8,6 +8,8 @@
 
 #include "db/db.h"
 #include "store/store.h"
+#include "stream/stream.h"
+#include "work/imports.h"
 
 /* ---- GET ---- */
 

@@ -9,7 +9,7 @@
 
 #include "db/db.h"
 #include "store/store.h"
-#include "work/work.h"
+#include "work/upload.h"
 
 /* ---- what the store says of a URL ---- */
 

@@ -9,7 +9,7 @@
 
 #include "db/db.h"
 #include "store/store.h"
-#include "work/work.h"
+#include "work/remove.h"
 
 int info_import_show(struct request *rq, struct error *e UNUSED)
 {

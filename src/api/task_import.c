@@ -8,6 +8,7 @@
 
 #include "db/db.h"
 #include "store/store.h"
+#include "work/imports.h"
 
 /* ---- what is refused ---- */
 

@@ -10,7 +10,8 @@
 #include "host/keeper.h"
 #include "model/model.h"
 #include "store/store.h"
-#include "work/work.h"
+#include "work/imports.h"
+#include "work/store_proof.h"
 
 struct host {
     struct conf_request source;

@@ -7,7 +7,7 @@
 #include "main/main.h"
 #include "model/model.h"
 #include "work/doctor.h"
-#include "work/work.h"
+#include "work/store_proof.h"
 #include "json/json.h"
 
 enum { AGE_SECONDS = 86400, AGE_MAX = 10 * 365 * 86400, RATE_MAX_MIB = 1 << 20 };

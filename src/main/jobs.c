@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* glint jobs list, show, retry and cancel: glint_jobs for people, while workers work on it. */
+#include "work/jobs.h"
 #include "host/host.h"
 #include "main/main.h"
 #include "model/model.h"
-#include "work/work.h"
 #include "json/json.h"
 
 #include <stdio.h>

@@ -3,7 +3,10 @@
  * every reap_interval: neither waits for the other. */
 #include "host/host.h"
 #include "main/main.h"
-#include "work/work.h"
+#include "work/imports.h"
+#include "work/jobs.h"
+#include "work/store_proof.h"
+#include "work/upkeep.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "work/doctor_private.h"
+#include "work/upkeep.h"
 
 #include <string.h>
 

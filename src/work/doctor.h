@@ -11,7 +11,9 @@
 #ifndef WORK_DOCTOR_H
 #define WORK_DOCTOR_H
 
-#include "work/work.h"
+#include "db/db.h"
+#include "store/store.h"
+#include "work/hosts.h"
 
 enum finding_kind {
     FINDING_LEASE,

@@ -2,6 +2,7 @@
 /* Images that are saving, uploading or importing with no process at work, and files of the staging directory.
  */
 #include "work/doctor_private.h"
+#include "work/upkeep.h"
 
 #include <stdio.h>
 #include <sys/stat.h>

@@ -2,7 +2,7 @@
 /* Which host of the service has an image's staged data (Glance 33 api/v2/images.py: a property of the image
  * names it by URL). The URL comes from the database, and a request with the caller's token is sent there: it
  * is looked at closely. */
-#include "work/work.h"
+#include "work/hosts.h"
 
 #include <strings.h>
 

@@ -6,7 +6,9 @@
 
 #include <jansson.h>
 
-#include "work/jobs.h"
+#include "work/imports.h"
+#include "work/kind.h"
+#include "work/remove.h"
 #include "work/staging.h"
 
 /* An import on its way, as its job's arguments say. Texts are the run's arena's. */

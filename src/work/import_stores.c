@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "work/object.h"
+#include "work/upload.h"
 #include "json/json.h"
 
 enum { IMPORT_STORES_MAX = 64 }; /* of one request */

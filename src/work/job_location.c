@@ -12,6 +12,7 @@
 
 #include "work/import.h"
 #include "work/object.h"
+#include "work/upload.h"
 #include "json/json.h"
 
 static const char step_attached[] = "attached";

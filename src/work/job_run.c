@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One job: running it, and what its failure means. */
-#include "work/jobs.h"
+#include "work/kind.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the worker counts of its jobs. It has no listener of its own, and there may be several: the numbers
  * are added up in the database, a few seconds late, and shown by every server. */
-#include "work/jobs.h"
+#include "work/kind.h"
 
 struct tally {
     struct counter c;

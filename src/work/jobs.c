@@ -7,7 +7,7 @@
  *
  * Whoever accepts work only writes a row: all of them, servers, modules of web servers and other hosts, are
  * heard in the same way, by asking every few milliseconds whether anybody wrote into the database. */
-#include "work/jobs.h"
+#include "work/kind.h"
 
 #include <errno.h>
 #include <stdlib.h>

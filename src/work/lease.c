@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "work/work.h"
-
 /* Unique within the process, which lease_holder() tells from every other. */
 void holder_make(char out[HOLDER_TEXT_MAX])
 {

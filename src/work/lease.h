@@ -6,7 +6,12 @@
 
 #include "model/model.h"
 
-enum { HOLDER_TEXT_MAX = 300 };
+enum {
+    HOLDER_TEXT_MAX = 300,
+    LEASE_SECONDS = 180, /* how long an uploader is believed without a sign of life; well above the longest
+                            body_timeout, after which a silent client is given up */
+    LEASE_RENEW_SECONDS = 10,
+};
 
 /* Names this process and this piece of work. */
 void holder_make(char out[HOLDER_TEXT_MAX]);

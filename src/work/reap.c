@@ -5,7 +5,7 @@
  * it is abandoned. So of several reapers one goes on, and an uploader that was only slow finds its lease gone
  * before it can publish. Whether it is abandoned no clock of another host decides: see lease_over(). Trash
  * names objects of deleted images, whose ids never come back: it may be removed by several at once. */
-#include "work/work.h"
+#include "work/upkeep.h"
 
 #include <pthread.h>
 #include <string.h>

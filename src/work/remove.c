@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Removing image data: rows first, with a note of what is left to remove, then the data. A crash in between
  * leaves the note, which work_reap() follows. */
-#include "work/work.h"
+#include "work/remove.h"
 
 #include "work/lease.h"
 #include "work/object.h"

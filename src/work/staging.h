@@ -11,7 +11,9 @@
 #ifndef WORK_STAGING_H
 #define WORK_STAGING_H
 
-#include "work/jobs.h"
+#include "stream/stream.h"
+#include "work/imports.h"
+#include "work/kind.h"
 
 struct import;
 struct staging_file; /* one being written */

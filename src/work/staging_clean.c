@@ -6,7 +6,7 @@
  * a lock whose task is at work. Ours are written down before the first byte is. What Glance does without
  * writing it down it does soon: therefore the age. The second look and the removal are in one transaction, in
  * which nobody can begin anything. */
-#include "work/work.h"
+#include "work/upkeep.h"
 
 #include <dirent.h>
 #include <errno.h>

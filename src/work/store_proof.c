@@ -11,7 +11,7 @@
  * Staging only has what is under way, so for it 2 and 3 are left out, and a service that starts takes it as
  * it is. What the proof found is written down by store_proofs_save(), not here: a proof may be asked for
  * inside of a transaction. */
-#include "work/work.h"
+#include "work/store_proof.h"
 
 #include <string.h>
 #include <unistd.h>

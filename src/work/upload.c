@@ -8,7 +8,7 @@
  *           As long as the object may be visible and no row names it, the lease does.
  *   abort   Object gone, then one transaction (queued + lease gone). Where either cannot be done, or where it
  *           cannot be known how the last transaction ended, row and lease stay for work_reap(). */
-#include "work/work.h"
+#include "work/upload.h"
 
 #include <stdio.h>
 #include <string.h>

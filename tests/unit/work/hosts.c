@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
-#include "work/work.h"
+#include "work/hosts.h"
 
 static const struct option options[] = {
     { "DEFAULT", "worker_self_reference_url", OPTION_STRING, NULL },

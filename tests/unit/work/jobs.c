@@ -4,7 +4,7 @@
 #include "db/driver.h"
 #include "setup.h"
 
-#include "work/jobs.h"
+#include "work/kind.h"
 
 static struct world w;
 static struct jobs *jobs;

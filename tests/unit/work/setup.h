@@ -7,7 +7,11 @@
 #include "unit/store/setup.h"
 
 #include "db/driver.h"
-#include "work/work.h"
+#include "work/jobs.h"
+#include "work/remove.h"
+#include "work/store_proof.h"
+#include "work/upkeep.h"
+#include "work/upload.h"
 
 struct world {
     char dir[64], images[128];

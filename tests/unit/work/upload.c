@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db/driver.h"
 #include "setup.h"
+#include "work/lease.h"
 
 #include <pthread.h>
 
