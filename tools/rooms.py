@@ -51,6 +51,6 @@ PUBLIC = {
     'model/job': NONE,
     'base':  r'base/(?!.*_private\.h$)[a-z_]+\.h',
     'http':  r'http/(http|limits)\.h',
-    'work':  r'work/(upload|remove|store_proof|hosts|jobs|imports|upkeep|doctor)\.h',
+    'work':  r'work/(commit|upload|remove|store_proof|hosts|jobs|imports|upkeep|doctor)\.h',
     'front': r'front/(\w+)/\1\.h',
 }

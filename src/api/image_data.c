@@ -9,6 +9,7 @@
 
 #include "db/db.h"
 #include "store/store.h"
+#include "work/commit.h"
 #include "work/upload.h"
 
 /* ---- upload ---- */

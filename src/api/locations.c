@@ -9,7 +9,8 @@
 
 #include "db/db.h"
 #include "store/store.h"
-#include "work/upload.h"
+#include "stream/stream.h"
+#include "work/commit.h"
 
 /* ---- what the store says of a URL ---- */
 

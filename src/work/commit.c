@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a request or a job decided before its bytes moved, asked once more in the transaction that writes. */
-#include "work/upload.h"
+#include "work/commit.h"
 
 #include <stdio.h>
 

@@ -20,7 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "work/upload.h"
+#include "work/commit.h"
 #include "json/json.h"
 
 enum { STEPS_MAX = 32 };

@@ -16,8 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "work/commit.h"
 #include "work/object.h"
-#include "work/upload.h"
 #include "json/json.h"
 
 enum { IMPORT_STORES_MAX = 64 }; /* of one request */
@@ -302,7 +302,7 @@ static int data_check(struct storing *s, const struct image *im, struct error *e
         return error_set(e, ERROR_INTERNAL, "The data are not those that the image has already.");
     if (!str_eq(im->container_format, "bare") || (im->n_locations > 0 && im->virtual_size >= 0))
         return 0;
-    if (staging_verdict(s->im->run->arena, s->staged, &v, e) < 0)
+    if (staged_verdict(s->im->run->arena, s->staged, &v, e) < 0)
         return -1;
     if (inspect_decide(&v, im->disk_format, &s->im->settings->inspect, &s->virtual_size, e) == 0)
         return 0;

@@ -10,9 +10,9 @@
  * The image is locked from the request on until the job ends. */
 #include <string.h>
 
+#include "work/commit.h"
 #include "work/import.h"
 #include "work/object.h"
-#include "work/upload.h"
 #include "json/json.h"
 
 static const char step_attached[] = "attached";

@@ -92,7 +92,7 @@ static int introspect(struct import *im, struct error *e)
     if (staging_open(im, &fd, &staged, e) < 0)
         return -1;
     close(fd);
-    if (staging_verdict(im->run->arena, staged, &v, e) < 0)
+    if (staged_verdict(im->run->arena, staged, &v, e) < 0)
         return -1;
     if (!v.format)
         return error_set(e, ERROR_MEDIA, "The data are of several formats.");

@@ -125,7 +125,7 @@ static int check_format(struct conversion *c, bool *ret_iso, struct error *e)
     struct inspect_verdict v;
     const char *found;
 
-    if (staging_verdict(c->im->run->arena, c->staged, &v, e) < 0 || format_found(c->im, &v, &found, e) < 0)
+    if (staged_verdict(c->im->run->arena, c->staged, &v, e) < 0 || format_found(c->im, &v, &found, e) < 0)
         return -1;
     *ret_iso = str_eq(found, "iso");
     if (!str_eq(found, c->declared))

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "work/commit.h"
 #include "work/import.h"
 #include "json/json.h"
 
@@ -67,65 +68,6 @@ int staging_path(const struct import_settings *o, const char *image_id, char *re
                  struct error *e)
 {
     return path_make(o, image_id, "", ret, size, e);
-}
-
-static int mark_of(int fd, char ret[STAGING_MARK_MAX], struct error *e)
-{
-    struct stat st;
-
-    if (fstat(fd, &st) < 0)
-        return error_errno(e, ERROR_INTERNAL, errno, "The staged file cannot be looked at.");
-    snprintf(ret, STAGING_MARK_MAX, "%llx:%llu:%llu:%lld.%09ld", (unsigned long long)st.st_dev,
-             (unsigned long long)st.st_ino, (unsigned long long)st.st_size, (long long)st.st_mtim.tv_sec,
-             st.st_mtim.tv_nsec);
-    return 0;
-}
-
-int staging_mark_of(const char *url, char ret[STAGING_MARK_MAX], struct error *e)
-{
-    CLEANUP(fd_close) int fd = open(url + strlen("file://"), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-    return mark_of(fd, ret, e);
-}
-
-/* ---- verdicts as text ---- */
-
-const char *staging_verdict_text(struct arena *a, const struct inspect_verdict *v)
-{
-    CLEANUP(str_done) struct str out = STR_INIT;
-    CLEANUP(json_drop) json_t *formats = json_array();
-    CLEANUP(json_drop) json_t *all = NULL;
-
-    for (size_t i = 0; i < v->n_formats; i++)
-        json_array_append_new(formats, json_string(v->formats[i]));
-    all = json_pack("{s:s?, s:O, s:I, s:I, s:b, s:b, s:b, s:b, s:s?}", "format", v->format, "formats",
-                    formats, "bytes", (json_int_t)v->bytes, "virtual_size", (json_int_t)v->virtual_size,
-                    "has_virtual_size", v->has_virtual_size, "safe", v->safe, "refers", v->refers,
-                    "incomplete", v->incomplete, "unsafe_check", v->unsafe_check);
-    json_add_value(&out, all, true);
-    return arena_str(a, str_text(&out));
-}
-
-int staging_verdict(struct arena *a, const struct staged *s, struct inspect_verdict *ret, struct error *e)
-{
-    CLEANUP(json_drop) json_t *v = json_parse(s->verdict, strlen(s->verdict));
-    const json_t *formats = json_object_get(v, "formats");
-
-    if (!json_is_object(v))
-        return error_set(e, ERROR_INTERNAL, "What inspection said of the staged data cannot be read.");
-    *ret = (struct inspect_verdict){
-        .format = arena_str(a, json_string_value(json_object_get(v, "format"))),
-        .bytes = (uint64_t)json_integer_value(json_object_get(v, "bytes")),
-        .virtual_size = (uint64_t)json_integer_value(json_object_get(v, "virtual_size")),
-        .has_virtual_size = json_is_true(json_object_get(v, "has_virtual_size")),
-        .safe = json_is_true(json_object_get(v, "safe")),
-        .refers = json_is_true(json_object_get(v, "refers")),
-        .incomplete = json_is_true(json_object_get(v, "incomplete")),
-        .unsafe_check = arena_str(a, json_string_value(json_object_get(v, "unsafe_check"))),
-    };
-    for (size_t i = 0; i < json_array_size(formats) && i < COUNT(ret->formats); i++)
-        ret->formats[ret->n_formats++] = arena_str(a, json_string_value(json_array_get(formats, i)));
-    return 0;
 }
 
 /* ---- writing ---- */
@@ -342,7 +284,7 @@ uint64_t staging_most(const struct staging_file *f, const char **ret_larger)
 /* ---- what is known of a file ---- */
 
 struct facts {
-    char mark[STAGING_MARK_MAX], md5[33], hash[STREAM_HASH_HEX_MAX];
+    char mark[STAGED_MARK_MAX], md5[33], hash[STREAM_HASH_HEX_MAX];
     struct staged row;
 };
 
@@ -389,7 +331,7 @@ static int facts_make(struct staging_file *f, struct facts *ret, struct error *e
 {
     struct inspect_verdict verdict;
 
-    if (mark_of(f->fd, ret->mark, e) < 0 || stream_digest_end(f->digest, ret->md5, ret->hash, e) < 0 ||
+    if (staged_mark(f->fd, ret->mark, e) < 0 || stream_digest_end(f->digest, ret->md5, ret->hash, e) < 0 ||
         expected_check(f, ret, e) < 0)
         return -1;
     inspect_end(f->inspect, &verdict);
@@ -401,7 +343,7 @@ static int facts_make(struct staging_file *f, struct facts *ret, struct error *e
         .checksum = ret->md5,
         .os_hash_algo = f->im->settings->hashing_algorithm,
         .os_hash_value = ret->hash,
-        .verdict = staging_verdict_text(f->im->run->arena, &verdict),
+        .verdict = staged_verdict_text(f->im->run->arena, &verdict),
     };
     return 0;
 }
@@ -501,12 +443,12 @@ static bool is_ours(const struct import *im, int fd)
 static int open_known(const struct import *im, const char *path, const struct staged *known, struct error *e)
 {
     CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    char mark[STAGING_MARK_MAX];
+    char mark[STAGED_MARK_MAX];
     struct error ignored;
 
     if (fd < 0 && error_is_exhausted(errno))
         return error_errno(e, ERROR_UNAVAILABLE, errno, "The staged file cannot be opened now.");
-    if (fd < 0 || !is_ours(im, fd) || mark_of(fd, mark, &ignored) < 0 || !str_eq(mark, known->mark) ||
+    if (fd < 0 || !is_ours(im, fd) || staged_mark(fd, mark, &ignored) < 0 || !str_eq(mark, known->mark) ||
         !str_eq(known->os_hash_algo, im->settings->hashing_algorithm))
         return -1;
     return fd_take(&fd);

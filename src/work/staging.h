@@ -14,6 +14,7 @@
 #include "stream/stream.h"
 #include "work/imports.h"
 #include "work/kind.h"
+#include "work/staged.h"
 
 struct import;
 struct staging_file; /* one being written */
@@ -52,15 +53,8 @@ void staging_leave(struct staging_file **f); /* the file stays for the next try;
 /* The whole file: open for reading, and what is known of it, which is found out by reading where it is not.
  * ERROR_NOT_FOUND: there is none. */
 int staging_open(struct import *im, int *ret_fd, struct staged **ret, struct error *e) MUST_CHECK;
-/* For the row of a file that was read whole. */
-enum { STAGING_MARK_MAX = 96 };
-int staging_mark_of(const char *url, char ret[STAGING_MARK_MAX], struct error *e) MUST_CHECK;
-const char *staging_verdict_text(struct arena *a, const struct inspect_verdict *v);
 /* Whether the whole file that is known is on this host. */
 int staging_here(struct import *im, bool *ret, struct error *e) MUST_CHECK;
-/* What inspection said of it; ret's texts are static or the arena's. */
-int staging_verdict(struct arena *a, const struct staged *s, struct inspect_verdict *ret,
-                    struct error *e) MUST_CHECK;
 /* Takes all files of the image away; what cannot be removed is housekeeping's. staging_remove() forgets what
  * was known of them, too. */
 void staging_unlink(const struct import *im);

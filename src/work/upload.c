@@ -13,8 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "work/import.h"
+#include "work/commit.h"
+#include "work/hosts.h"
 #include "work/lease.h"
+#include "work/staged.h"
 
 enum { RETRY_SECONDS = 2 }; /* between attempts to renew while the database is away */
 
@@ -423,7 +425,7 @@ static int store_commit(struct upload *up, struct facts *ret, struct error *e)
 static int staged_rows(struct upload *up, struct db_conn *c, struct arena *a, struct image *im,
                        const struct facts *f, struct error *e)
 {
-    char mark[STAGING_MARK_MAX];
+    char mark[STAGED_MARK_MAX];
     const struct staged row = {
         .image_id = up->id,
         .host = up->o.stage_host,
@@ -432,13 +434,13 @@ static int staged_rows(struct upload *up, struct db_conn *c, struct arena *a, st
         .checksum = f->md5,
         .os_hash_algo = up->o.hashing_algorithm,
         .os_hash_value = f->hash,
-        .verdict = staging_verdict_text(a, &f->verdict),
+        .verdict = staged_verdict_text(a, &f->verdict),
     };
 
     im->size = (int64_t)up->bytes;
     if (*up->o.stage_host)
         image_property_set(a, im, IMAGE_STAGE_HOST, up->o.stage_host);
-    if (staging_mark_of(f->location.url, mark, e) < 0)
+    if (staged_mark_at(f->location.url, mark, e) < 0)
         return -1;
     return staged_set(c, &row, e);
 }
