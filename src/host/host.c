@@ -38,8 +38,10 @@ static int check_imports(const struct config *c, struct error *e)
 {
     struct arena *a = arena_make(1024);
     struct import_settings settings;
-    int r = import_settings_read(c, a, &settings, e);
+    int r;
 
+    import_settings_read(c, a, &settings);
+    r = import_plugins_read(c, a, &settings, e);
     arena_free(a);
     return r;
 }

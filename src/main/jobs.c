@@ -4,6 +4,7 @@
 #include "host/host.h"
 #include "main/main.h"
 #include "model/model.h"
+#include "work/imports.h"
 #include "json/json.h"
 
 #include <stdio.h>
@@ -205,7 +206,7 @@ static int again_run(struct db_conn *c, void *arg, struct error *e)
 {
     struct retrying *r = arg;
 
-    return job_again(c, r->tool->cl->arena, r->id, &r->new_id, e);
+    return job_again(&import_job_kinds, c, r->tool->cl->arena, r->id, &r->new_id, e);
 }
 
 static int retried(struct db_conn *c, void *arg, bool *ret, struct error *e)

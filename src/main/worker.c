@@ -307,20 +307,24 @@ static int open_worker(struct worker *w, const struct command_line *cl, struct e
     if (beat(w, e) < 0)
         return -1;
     proof = store_proof_by(w->db);
+    import_settings_read(w->config, w->arena, &w->imports);
     if (stores_open(w->config, &proof, &w->stores, e) < 0 ||
-        import_settings_read(w->config, w->arena, &w->imports, e) < 0)
+        import_plugins_read(w->config, w->arena, &w->imports, e) < 0)
         return -1;
     w->imports.staging_dir = stores_staging_dir(w->stores);
     host_warn_staging(w->imports.staging_dir);
     w->jobs = jobs_start(&(struct jobs_options){
         .db = w->db,
         .stores = w->stores,
+        .kinds = import_job_kinds,
+        .settings = &w->imports,
+        .place = w->imports.hosts.name,
+        .task_hours = w->imports.task_hours,
         .retries = config_int(w->config, "DEFAULT", "http_retries"),
         .at_once = config_int(w->config, "glint", "jobs_at_once"),
         .slow_max = config_int(w->config, "glint", "jobs_slow_max"),
         .share = config_int(w->config, "glint", "jobs_share"),
         .per_store = config_int(w->config, "glint", "jobs_per_store"),
-        .imports = &w->imports,
     });
     w->watchdog_us = systemd_watchdog_us();
     return cleaner_start(w, e);

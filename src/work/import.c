@@ -196,7 +196,7 @@ int import_open(struct job_run *r, struct import *ret, struct error *e)
 
     *ret = (struct import){
         .run = r,
-        .settings = r->o->imports,
+        .settings = import_settings_of(r),
         .image_id = r->job->image_id,
         .arguments = arguments,
         .request = json_object_get(arguments, "request"),

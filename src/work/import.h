@@ -35,6 +35,12 @@ struct import {
     int64_t told_us; /* monotonic; import_progress() told the task last */
 };
 
+/* What the kinds of jobs of this room are started with. */
+static inline const struct import_settings *import_settings_of(const struct job_run *r)
+{
+    return r->o->settings;
+}
+
 /* What the image tells of its import. */
 #define IMPORTING_TO_STORES "os_glance_importing_to_stores"
 #define FAILED_IMPORT       "os_glance_failed_import"
@@ -112,9 +118,7 @@ struct import_plugin {
      * stays: the staged file is kept for another import. NULL: nothing to undo. */
     int (*undo)(struct import *im, struct db_conn *c, struct image *now, bool stays, struct error *e);
 };
-/* plugins, n_plugins and plugin of the settings; ERROR_INVALID: the configuration cannot be meant. */
-int import_plugins_read(const struct config *c, struct arena *a, struct import_settings *ret,
-                        struct error *e) MUST_CHECK;
+extern const struct job_kind job_location, job_import, job_task;
 extern const struct import_plugin plugin_no_op, plugin_inject, plugin_decompress, plugin_convert;
 
 #endif

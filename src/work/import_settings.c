@@ -14,8 +14,7 @@ void inspect_policy_read(const struct config *c, struct inspect_policy *ret)
     ret->n_vmdk_types = config_list(c, "image_format", "vmdk_allowed_types", &ret->vmdk_types);
 }
 
-int import_settings_read(const struct config *c, struct arena *a, struct import_settings *ret,
-                         struct error *e)
+void import_settings_read(const struct config *c, struct arena *a, struct import_settings *ret)
 {
     *ret = (struct import_settings){
         .hashing_algorithm = config_str(c, "DEFAULT", "hashing_algorithm"),
@@ -28,5 +27,4 @@ int import_settings_read(const struct config *c, struct arena *a, struct import_
     ret->sources = fetch_rules_make(c, NULL);
     arena_at_end(a, rules_free, ret->sources);
     hosts_read(c, &ret->hosts);
-    return import_plugins_read(c, a, ret, e);
 }

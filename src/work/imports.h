@@ -8,6 +8,7 @@
 #include "inspect/inspect.h"
 #include "model/model.h"
 #include "work/hosts.h"
+#include "work/jobs.h"
 #include "json/json.h"
 
 /* What imports need to know of the configuration; texts are the config's or the arena's. */
@@ -41,8 +42,13 @@ struct import_settings {
     const struct config *config;
 };
 void inspect_policy_read(const struct config *c, struct inspect_policy *ret);
-int import_settings_read(const struct config *c, struct arena *a, struct import_settings *ret,
-                         struct error *e) MUST_CHECK; /* but for staging_dir, which the stores know */
+/* Without staging_dir, which the stores know, and what import_plugins_read() adds. */
+void import_settings_read(const struct config *c, struct arena *a, struct import_settings *ret);
+/* plugins, n_plugins and plugin; ERROR_INVALID: the configuration cannot be meant. */
+int import_plugins_read(const struct config *c, struct arena *a, struct import_settings *ret,
+                        struct error *e) MUST_CHECK;
+/* The kinds of jobs here; jobs_options.settings is a struct import_settings for them. */
+extern const struct job_kinds import_job_kinds;
 
 /* What a location added by POST asks for. */
 struct location_request {

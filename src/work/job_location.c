@@ -324,7 +324,7 @@ static int run(struct job_run *r, struct error *e)
 
     if (wanted_read(r->arena, r->job, &w, e) < 0)
         return -1;
-    w.size_cap = r->o->imports->size_cap;
+    w.size_cap = import_settings_of(r)->size_cap;
     if (!str_eq(r->job->step, step_attached) && attach(r, &w, e) < 0)
         return -1;
     return w.hash ? hash(r, &w, e) : 0;

@@ -121,7 +121,7 @@ int job_over(const struct job_run *r, struct db_conn *c, bool success, const cha
 {
     const char *image_id = r->job->image_id;
     const char *result = success ? arena_printf(r->arena, "{\"image_id\": \"%s\"}", image_id) : NULL;
-    int64_t forgotten = clock_now_us() + r->o->imports->task_hours * 3600 * CLOCK_SECOND;
+    int64_t forgotten = clock_now_us() + r->o->task_hours * 3600 * CLOCK_SECOND;
 
     if (image_unlock(c, image_id, r->job->id, e) < 0 ||
         task_end(c, r->job->id, success, result, told, forgotten, e) < 0)
@@ -262,7 +262,7 @@ static void put_back_at_last(struct job_run *r)
 
 void job_run_all(struct job_run *r)
 {
-    const struct job_kind *kind = job_kind_find(r->job->kind);
+    const struct job_kind *kind = job_kind_find(&r->o->kinds, r->job->kind);
     struct error why, e;
     int result;
 

@@ -9,6 +9,7 @@
  * heard in the same way, by asking every few milliseconds whether anybody wrote into the database. */
 #include "work/kind.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +27,6 @@ enum {
     FORGET_SECONDS = 1, /* between two tries to empty the database's log */
     PACE_SECONDS = 1,   /* over which it is judged how fast a job fetches */
 };
-
-/* Every kind. */
-static const struct job_kind *const kinds[] = { &job_location, &job_import, &job_task };
 
 struct slot {
     struct job_run run;
@@ -54,15 +52,16 @@ struct jobs {
     int64_t look_us, forget_us, rest_us, tally_us, prune_us, paced_us; /* when it is time again, monotonic */
 };
 
-const struct job_kind *job_kind_find(const char *name)
+const struct job_kind *job_kind_find(const struct job_kinds *kinds, const char *name)
 {
-    for (size_t i = 0; i < COUNT(kinds); i++)
-        if (str_eq(kinds[i]->name, name))
-            return kinds[i];
+    for (size_t i = 0; i < kinds->n; i++)
+        if (str_eq(kinds->items[i]->name, name))
+            return kinds->items[i];
     return NULL;
 }
 
-int job_again(struct db_conn *c, struct arena *a, const char *id, const char **ret_id, struct error *e)
+int job_again(const struct job_kinds *kinds, struct db_conn *c, struct arena *a, const char *id,
+              const char **ret_id, struct error *e)
 {
     const struct job_kind *kind;
     struct job *j;
@@ -71,7 +70,7 @@ int job_again(struct db_conn *c, struct arena *a, const char *id, const char **r
         return -1;
     if (j->state != JOB_FAILED)
         return error_set(e, ERROR_CONFLICT, "Job %s is %s, not failed", id, job_state_name(j->state));
-    kind = job_kind_find(j->kind);
+    kind = job_kind_find(kinds, j->kind);
     if (!kind || !kind->again)
         return error_set(e, ERROR_CONFLICT, "Jobs of kind %s are not done again", j->kind);
     return kind->again(c, a, j, ret_id, e);
@@ -192,9 +191,9 @@ static unsigned slots_taken(const struct jobs *all, bool slow_too, const char *o
 
 /* ---- what may be taken ---- */
 
-static const char *host(const struct jobs *all)
+static const char *place(const struct jobs *all)
 {
-    return all->o.imports && all->o.imports->hosts.name ? all->o.imports->hosts.name : "";
+    return all->o.place ? all->o.place : "";
 }
 
 /* Whether a comma-joined list has this item of n bytes. */
@@ -260,7 +259,7 @@ static bool orphaned(struct jobs *all, const struct job *j)
 
     if (!lease_over(&all->leases, j->id, j->holder, j->expires_us))
         return false;
-    if (j->place && !str_eq(j->place, host(all)))
+    if (j->place && !str_eq(j->place, place(all)))
         return false;
     return j->takeovers <= TAKEOVERS_MAX || age < 0 || age > POISON_SECONDS * CLOCK_SECOND;
 }
@@ -279,7 +278,7 @@ static int look_at_running(struct look *k, struct error *e)
             atomic_store(&ours->run.condemned, true);
         if (ours) /* also one that is stuck: it would only get stuck once more */
             continue;
-        if (job_kind_find(list[i].kind) && orphaned(k->all, &list[i]) && k->n < k->room &&
+        if (job_kind_find(&k->all->o.kinds, list[i].kind) && orphaned(k->all, &list[i]) && k->n < k->room &&
             owner_fits(k, &list[i]))
             k->picks[k->n++] = list[i];
     }
@@ -308,11 +307,11 @@ static size_t room(const struct jobs *all)
 
 static int look(struct look *k, struct error *e)
 {
-    struct job_wanted wanted = { .place = host(k->all) };
+    const struct job_kinds *kinds = &k->all->o.kinds;
+    struct job_wanted wanted = { .place = place(k->all) };
 
-    _Static_assert(COUNT(kinds) <= JOB_KINDS_MAX, "the statement has no room for so many kinds");
-    for (size_t i = 0; i < COUNT(kinds); i++)
-        wanted.kinds[i] = kinds[i]->name;
+    for (size_t i = 0; i < kinds->n; i++)
+        wanted.kinds[i] = kinds->items[i]->name;
     k->room = room(k->all);
     if (look_at_running(k, e) < 0)
         return -1;
@@ -437,6 +436,7 @@ struct jobs *jobs_start(const struct jobs_options *o)
 {
     struct jobs *all = mem_new(sizeof *all);
 
+    assert(o->kinds.n <= JOB_KINDS_MAX); /* the statement that looks for them has room for so many */
     all->o = *o;
     all->at_once = (size_t)(o->at_once > 0 ? o->at_once : JOBS_AT_ONCE);
     all->n_slots = all->at_once + (size_t)(o->slow_max > 0 ? o->slow_max : 0);

@@ -6,14 +6,22 @@
 #include "base/base.h"
 #include "db/db.h"
 #include "store/store.h"
-#include "work/imports.h"
+
+struct job_kind;
+struct job_kinds { /* all that the program knows */
+    const struct job_kind *const *items;
+    size_t n;
+};
 
 struct jobs;
 struct jobs_options {
     struct db *db;
     struct stores *stores;
-    int64_t retries; /* how often what a remote server failed at is tried */
-    const struct import_settings *imports;
+    struct job_kinds kinds;
+    const void *settings; /* of the kinds */
+    const char *place;   /* as struct job's: of jobs that only this host can do; NULL or "": there are none */
+    int64_t task_hours;  /* for how long tasks are remembered */
+    int64_t retries;     /* how often what a remote server failed at is tried */
     int64_t at_once;     /* jobs that run at once; 0: JOBS_AT_ONCE */
     int64_t slow_max;    /* more that run beside them while they wait for a slow server; 0: none */
     int64_t share;       /* percent of the slots that one project may hold; 0: all */
@@ -35,7 +43,7 @@ void jobs_stop(struct jobs *all);
 
 /* Does the work of a failed job once more, within the caller's transaction: the id of the new job, or why
  * that cannot be (ERROR_CONFLICT; ERROR_NOT_FOUND: no such job). */
-int job_again(struct db_conn *c, struct arena *a, const char *id, const char **ret_id,
-              struct error *e) MUST_CHECK;
+int job_again(const struct job_kinds *kinds, struct db_conn *c, struct arena *a, const char *id,
+              const char **ret_id, struct error *e) MUST_CHECK;
 
 #endif

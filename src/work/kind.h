@@ -41,8 +41,8 @@ struct job_kind {
     int (*again)(struct db_conn *c, struct arena *a, const struct job *failed, const char **ret_id,
                  struct error *e);
 };
-extern const struct job_kind job_location, job_import, job_task;
-const struct job_kind *job_kind_find(const char *name); /* NULL: of a later release */
+const struct job_kind *job_kind_find(const struct job_kinds *kinds,
+                                     const char *name); /* NULL: of a later release */
 
 /* To be called while bytes move: keeps the lease and says when to stop. */
 int job_lease_renew(struct job_run *r, struct error *e) MUST_CHECK;

@@ -4,6 +4,7 @@
 #include "db/driver.h"
 #include "setup.h"
 
+#include "work/imports.h"
 #include "work/kind.h"
 
 static struct world w;
@@ -18,7 +19,9 @@ static struct jobs *worker_with(struct db *db, int64_t patience_us, int64_t per_
                                               .retries = 2,
                                               .patience_us = patience_us,
                                               .per_store = per_store,
-                                              .imports = &imports });
+                                              .kinds = import_job_kinds,
+                                              .settings = &imports,
+                                              .task_hours = imports.task_hours });
 }
 
 static struct jobs *worker(int64_t patience_us)
