@@ -6,7 +6,8 @@ import collections
 Room = collections.namedtuple('Room', 'uses what')
 
 GROUND = ['base']
-BELOW_WORK = GROUND + ['fetch', 'http', 'stream', 'inspect', 'db', 'store', 'conf', 'model', 'auth', 'json']
+BELOW_API = GROUND + ['fetch', 'http', 'stream', 'inspect', 'db', 'store', 'conf', 'model', 'auth', 'json', 'peers', 'transfer', 'jobs',
+                      'imports', 'upkeep']
 
 ROOMS = {
     'base': Room([], 'arena, text, errors, log, clock, config language, metrics, threads, uuid; no domain words'),
@@ -29,15 +30,28 @@ ROOMS = {
                  "`policy_check.c`), files (`policy_file.c`), sets and their change (`policy_rules.c`, `policy.c`), Glance's "
                  'defaults (`policy_defaults.c`); property protections: rights (`protection.c`), their file and its patterns'),
     'json': Room(GROUND + ['http', 'model'], 'documents out, bodies in, the schema, JSON-patch'),
-    'work': Room(BELOW_WORK, 'moves and removes image bytes; the reaper; jobs; whether a store is itself (`store_proof.c`)'),
-    'api': Room(BELOW_WORK + ['work'], 'the route table, dispatch, handlers, faults'),
-    'host': Room(BELOW_WORK + ['work', 'api'], 'configuration, database, stores and API opened together: the service in any '
+    'unpack': Room(GROUND, 'compressed files, one file a format; the libraries are loaded at first need'),
+    'peers': Room(GROUND + ['http', 'model'], 'other hosts of the same service, each with a staging store of its own'),
+    'transfer': Room(GROUND + ['stream', 'inspect', 'db', 'store', 'model', 'json', 'peers'], 'moves and removes image bytes: upload begin, '
+                     'pump and commit; removal; leases; what is known of staged files'),
+    'jobs': Room(GROUND + ['db', 'store', 'model', 'transfer'], 'the engine of jobs, which outlive their request; kinds are handed '
+                 'in (`kind.h`)'),
+    'imports': Room(GROUND + ['http', 'fetch', 'stream', 'inspect', 'conf', 'db', 'store', 'model', 'auth', 'json', 'peers',
+                              'transfer', 'jobs'], 'the kinds of jobs: imports by their steps, added locations, tasks of type import'),
+    'imports/plugins': Room(GROUND + ['inspect', 'db', 'model', 'json', 'stream', 'transfer', 'jobs', 'unpack'], 'what changes the staged file '
+                            'or the image on its way: inject, decompress, convert'),
+    'upkeep': Room(GROUND + ['db', 'store', 'model', 'json', 'transfer'], 'the reaper, what is left in the staging directory, whether '
+                   'a store is itself (`store_proof.c`)'),
+    'upkeep/doctor': Room(GROUND + ['db', 'store', 'model', 'json', 'peers', 'transfer'], 'compares stores, staging directory and '
+                          'database, and repairs'),
+    'api': Room(BELOW_API, 'the route table, dispatch, handlers, faults'),
+    'host': Room(BELOW_API + ['api'], 'configuration, database, stores and API opened together: the service in any '
                  'process; that a worker runs on its machine (`keeper.c`)'),
     'embed': Room(GROUND + ['http', 'stream', 'conf', 'host'], "the service inside other programs: `httpd/` (Apache's `mod_glint`, "
                   'and `mod_glint_body` for mod_proxy_uwsgi), `uwsgi/` (a plugin), `wsgi/` (a CPython extension); `embed.c`: a '
                   'host that the serving process opens by itself; `answer.c`: what each has to get right about an answer'),
     'front': Room(GROUND + ['http', 'stream'], '`http1/`, `loopback/`: each fills `struct gateway_ops`'),
-    'main': Room(BELOW_WORK + ['work', 'api', 'host', 'front'], 'the program'),
+    'main': Room(BELOW_API + ['api', 'host', 'front'], 'the program'),
 }
 
 # Headers that other rooms may include, where it is not just <room>/<room>.h. Of the rooms that are nested in one another, the
@@ -51,6 +65,10 @@ PUBLIC = {
     'model/job': NONE,
     'base':  r'base/(?!.*_private\.h$)[a-z_]+\.h',
     'http':  r'http/(http|limits)\.h',
-    'work':  r'work/(commit|upload|remove|store_proof|hosts|jobs|imports|upkeep|doctor)\.h',
+    'peers': r'peers/hosts\.h',
+    'transfer': r'transfer/\w+\.h',
+    'jobs': r'jobs/(jobs|kind)\.h',
+    'imports/plugins': NONE,
+    'upkeep': r'upkeep/(upkeep|store_proof)\.h',
     'front': r'front/(\w+)/\1\.h',
 }

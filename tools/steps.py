@@ -304,7 +304,7 @@ def row(name, lane, needs, where, run):
 LINTS = ['check-layers', 'check-banned', 'check-length', 'check-routes', 'check-text', 'check-format']
 
 # Rooms with threads or locks of their own.
-THREADED = ['api', 'auth', 'base', 'db', 'fetch', 'front', 'host', 'model', 'store', 'stream', 'work']
+THREADED = ['api', 'auth', 'base', 'db', 'fetch', 'front', 'host', 'model', 'imports', 'jobs', 'store', 'stream', 'transfer', 'upkeep']
 
 # The programs that load us are in matrix-asan; the rest only waits for clocks, networks and the real Glance.
 NEVER_ASAN = {'test_%s.py' % name for name in (

@@ -9,8 +9,8 @@
 
 #include "db/db.h"
 #include "store/store.h"
-#include "work/commit.h"
-#include "work/upload.h"
+#include "transfer/commit.h"
+#include "transfer/upload.h"
 
 /* ---- upload ---- */
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "db/db.h"
+#include "store/store.h"
 
 static const char *const sort_keys[] = {
     "name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at",

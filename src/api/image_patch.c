@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "db/db.h"
-#include "work/remove.h"
+#include "transfer/remove.h"
 
 static const char media_v21[] = "application/openstack-images-v2.1-json-patch";
 static const char media_v20[] = "application/openstack-images-v2.0-json-patch";

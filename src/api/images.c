@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "work/remove.h"
+#include "transfer/remove.h"
 
 /* ---- create ---- */
 

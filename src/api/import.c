@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POST /v2/images/{image_id}/import: answered when the work is written down, which the worker does
- * (work/import.c). The order of the checks is Glance 33's (api/v2/images.py import_image() and the wire). */
+ * (imports/import.c). The order of the checks is Glance 33's (api/v2/images.py import_image() and the
+ * wire). */
 #include "api/request.h"
 
 #include <ctype.h>
 #include <string.h>
 
 #include "db/db.h"
+#include "imports/imports.h"
 #include "store/store.h"
-#include "work/imports.h"
 
 enum { STORES_MAX = 64 };
 enum {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POST and GET /v2/images/{image_id}/locations. A POST is answered when the work it asks for is written down:
- * the worker does it (work/job_location.c). The order of the checks is Glance 33's (api/v2/images.py
+ * the worker does it (imports/location.c). The order of the checks is Glance 33's (api/v2/images.py
  * add_location()). */
 #include "api/request.h"
 
 #include <string.h>
 
 #include "db/db.h"
+#include "imports/imports.h"
 #include "store/store.h"
 #include "stream/stream.h"
-#include "work/imports.h"
 
 /* ---- GET ---- */
 

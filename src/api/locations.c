@@ -10,7 +10,7 @@
 #include "db/db.h"
 #include "store/store.h"
 #include "stream/stream.h"
-#include "work/commit.h"
+#include "transfer/commit.h"
 
 /* ---- what the store says of a URL ---- */
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "db/db.h"
+#include "store/store.h"
 
 static struct metric requests = {
     .name = "glint_http_requests_total",

@@ -7,6 +7,7 @@
 #include "api/cors.h"
 #include "api/healthcheck.h"
 #include "fetch/fetch.h"
+#include "imports/imports.h"
 
 static enum identity_source identity_of(const struct pipeline *p)
 {

@@ -10,7 +10,7 @@
 #include "base/base.h"
 #include "conf/conf.h"
 #include "inspect/inspect.h"
-#include "work/hosts.h"
+#include "peers/hosts.h"
 #include "json/json.h"
 
 enum identity_source { IDENTITY_NOBODY, IDENTITY_UNAUTHENTICATED, IDENTITY_TRUSTED_HEADERS };

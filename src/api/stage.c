@@ -4,7 +4,7 @@
 #include "api/request.h"
 
 #include "store/store.h"
-#include "work/upload.h"
+#include "transfer/upload.h"
 
 static int stage_prepare(struct request *rq, struct image **ret, struct upload_options *o, struct error *e)
 {

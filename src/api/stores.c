@@ -9,7 +9,7 @@
 
 #include "db/db.h"
 #include "store/store.h"
-#include "work/remove.h"
+#include "transfer/remove.h"
 
 int info_import_show(struct request *rq, struct error *e UNUSED)
 {

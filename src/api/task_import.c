@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* POST /v2/tasks: what is asked for is written down, and the worker does it (work/job_task.c). What Glance 33
+/* POST /v2/tasks: what is asked for is written down, and the worker does it (imports/task.c). What Glance 33
  * refuses with an answer and what it lets a task fail for are told apart here as it does
  * (api/v2/tasks.py create(), common/scripts/). */
 #include "api/request.h"
@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "db/db.h"
+#include "imports/imports.h"
 #include "store/store.h"
-#include "work/imports.h"
 
 /* ---- what is refused ---- */
 

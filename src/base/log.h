@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One line per event, to standard error or a file. Thread-safe; a line is written by one write(2).
  *
- * Libraries log at LOG_DEBUG only; api/, work/ and main/ log the rest. Secrets are the caller's to
- * leave out. Line breaks and control characters of the arguments are escaped, so that a client cannot
- * forge a line. */
+ * Libraries log at LOG_DEBUG only; api/, the rooms that move data, and main/ log the rest. Secrets are the
+ * caller's to leave out. Line breaks and control characters of the arguments are escaped, so that a client
+ * cannot forge a line. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

@@ -8,10 +8,10 @@
 #include "db/db.h"
 #include "fetch/fetch.h"
 #include "host/keeper.h"
+#include "imports/imports.h"
 #include "model/model.h"
 #include "store/store.h"
-#include "work/imports.h"
-#include "work/store_proof.h"
+#include "upkeep/store_proof.h"
 
 struct host {
     struct conf_request source;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* glint doctor: what work/doctor.c finds, as lines or as one JSON document, while the service goes on. */
+/* glint doctor: what upkeep/doctor/doctor.c finds, as lines or as one JSON document, while the service goes
+ * on. */
 #include <stdio.h>
 #include <string.h>
 
 #include "host/host.h"
 #include "main/main.h"
 #include "model/model.h"
-#include "work/doctor.h"
-#include "work/store_proof.h"
+#include "upkeep/doctor/doctor.h"
+#include "upkeep/store_proof.h"
 #include "json/json.h"
 
 enum { AGE_SECONDS = 86400, AGE_MAX = 10 * 365 * 86400, RATE_MAX_MIB = 1 << 20 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* glint helper PARENT CPU MEMORY FILE-SIZE READ WRITE PROGRAM ARGUMENT...
  *
- * Becomes PROGRAM, in a sandbox: work/plugin_child.c starts it for image conversion, nobody else does. It
+ * Becomes PROGRAM, in a sandbox: imports/plugins/child.c starts it for image conversion, nobody else does. It
  * ends with its parent, gets CPU seconds, MEMORY bytes of address space and no file larger than FILE-SIZE,
  * reads READ and writes WRITE ("" for none), and has no other file, no network and no other process. A
  * process of its own, since what it takes from itself could not be taken between fork and exec of one with

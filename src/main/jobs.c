@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* glint jobs list, show, retry and cancel: glint_jobs for people, while workers work on it. */
-#include "work/jobs.h"
+#include "jobs/jobs.h"
 #include "host/host.h"
+#include "imports/imports.h"
 #include "main/main.h"
 #include "model/model.h"
-#include "work/imports.h"
 #include "json/json.h"
 
 #include <stdio.h>

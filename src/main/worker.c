@@ -2,11 +2,11 @@
 /* glint worker: jobs as they come, and on a thread of its own one round of cleaning up at once, then one
  * every reap_interval: neither waits for the other. */
 #include "host/host.h"
+#include "imports/imports.h"
+#include "jobs/jobs.h"
 #include "main/main.h"
-#include "work/imports.h"
-#include "work/jobs.h"
-#include "work/store_proof.h"
-#include "work/upkeep.h"
+#include "upkeep/store_proof.h"
+#include "upkeep/upkeep.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Import plugins: what they make of data and images, and that qemu-img can do nothing else. The broken archives are in
-tests/unit/work/unpack.c; here is what becomes of an image."""
+tests/unit/unpack/unpack.c; here is what becomes of an image."""
 import gzip
 import io
 import json

@@ -2,7 +2,7 @@
 /* The n-th call of the database or the store fails, n = 1, 2, 3… until the work passes; what cleans up after
  * the failure fails too, at its m-th call. Whatever is left, one quiet round of the reaper puts right. */
 #include "db/driver.h"
-#include "unit/work/setup.h"
+#include "unit/transfer/setup.h"
 
 enum { SIZE = 2 * STREAM_BUFFER + 5 };
 

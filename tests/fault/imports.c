@@ -3,11 +3,11 @@
  * until the work passes. Whoever takes the job next brings it to its end: the image active with its data in
  * each store, or as it can be imported again, and nothing left behind. */
 #include "db/driver.h"
-#include "unit/work/setup.h"
+#include "unit/transfer/setup.h"
 
 #include <sys/stat.h>
 
-#include "work/import.h"
+#include "imports/import.h"
 
 enum { SIZE = 100000 };
 

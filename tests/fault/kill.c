@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kill -9 while images are uploaded and deleted. After each kill another process cleans up: every image is
  * then queued without data or active with data that match its checksum, and nothing else is left anywhere. */
-#include "unit/work/setup.h"
+#include "unit/transfer/setup.h"
 
 #include <signal.h>
 #include <sys/wait.h>

@@ -5,7 +5,7 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 
-#include "work/hosts.h"
+#include "peers/hosts.h"
 
 static CURLU *(*make)(void);
 static CURLUcode (*set)(CURLU *, CURLUPart, const char *, unsigned);

@@ -7,7 +7,7 @@
 
 #include "fetch/fetch.h"
 #include "http/http.h"
-#include "work/import_fetch.h"
+#include "imports/fetch.h"
 #include "json/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);

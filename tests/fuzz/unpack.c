@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "work/unpack.h"
+#include "unpack/unpack.h"
 
 enum { MOST = 1024 * 1024, MEMORY = 8 * 1024 * 1024 };
 

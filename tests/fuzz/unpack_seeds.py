@@ -1,7 +1,7 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: Apache-2.0
 """unpack_seeds.py   writes corpus/unpack/: compressed files, whole and broken. What each holds is in the table of
-tests/unit/work/unpack.c."""
+tests/unit/unpack/unpack.c."""
 import ctypes
 import gzip
 import io

@@ -37,7 +37,7 @@ IN_CHECK = [row for row in steps.STEPS if row.in_check]
 IN_ALL = [row for row in steps.STEPS if row.in_all]
 
 # What each folder of tests/ is run by: a prefix of what steps cover.
-FOLDERS = {'e2e': 'plain:e2e:', 'fault': 'plain:unit:work', 'fuzz': 'fuzz:', 'kills': 'kills', 'lint': 'tests/lint', 'matrix': 'plain:front:',
+FOLDERS = {'e2e': 'plain:e2e:', 'fault': 'plain:unit:imports', 'fuzz': 'fuzz:', 'kills': 'kills', 'lint': 'tests/lint', 'matrix': 'plain:front:',
            'oracle': 'oracle:', 'pages': 'pages', 'qemu': 'qemu', 'unit': 'plain:unit:'}
 
 

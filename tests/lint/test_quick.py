@@ -14,7 +14,7 @@ loader = importlib.machinery.SourceFileLoader('quick', os.path.join(TOP, 'tools'
 quick = importlib.util.module_from_spec(importlib.util.spec_from_loader('quick', loader))
 loader.exec_module(quick)
 
-GRAPH = {'src/store/store.h': {'src/work/work.h', 'src/store/a.c'}, 'src/work/work.h': {'src/api/x.c', 'tests/unit/host/host.c'},
+GRAPH = {'src/store/store.h': {'src/jobs/jobs.h', 'src/store/a.c'}, 'src/jobs/jobs.h': {'src/api/x.c', 'tests/unit/host/host.c'},
          'src/store/own.h': {'src/store/a.c'}, 'tests/unit/front/fixture.h': {'tests/unit/front/a.c'}}
 
 
@@ -22,8 +22,8 @@ GRAPH = {'src/store/store.h': {'src/work/work.h', 'src/store/a.c'}, 'src/work/wo
     ('src/store/a.c', {'store'}),
     ('src/store/sub/a.c', {'store'}),
     ('src/store/own.h', {'store'}),
-    ('src/work/work.h', {'work', 'api', 'host'}),
-    ('src/store/store.h', {'store', 'work', 'api', 'host'}),
+    ('src/jobs/jobs.h', {'jobs', 'api', 'host'}),
+    ('src/store/store.h', {'store', 'jobs', 'api', 'host'}),
     ('tests/unit/front/fixture.h', {'front'}),
     ('tests/unit/db/sqlite.c', {'db'}),
     ('README.md', set()),

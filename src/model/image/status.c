@@ -13,8 +13,8 @@ static const char *const status_names[IMAGE_STATUSES] = {
 
 #define TO(status) (1u << IMAGE_##status)
 
-/* Glance domain/__init__.py, Image.valid_state_targets. Who moves: work/upload.c (queued, saving, active),
- * image_delete() (to deleted), the actions deactivate and reactivate. */
+/* Glance domain/__init__.py, Image.valid_state_targets. Who moves: transfer/upload.c (queued, saving,
+ * active), image_delete() (to deleted), the actions deactivate and reactivate. */
 static const unsigned status_targets[IMAGE_STATUSES] = {
     [IMAGE_QUEUED] = TO(SAVING) | TO(UPLOADING) | TO(IMPORTING) | TO(ACTIVE) | TO(DELETED),
     [IMAGE_SAVING] = TO(ACTIVE) | TO(KILLED) | TO(DELETED) | TO(QUEUED),
