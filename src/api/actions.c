@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POST /v2/images/{image_id}/actions/deactivate and reactivate: idempotent moves between active and
  * deactivated. */
-#include "api/request.h"
+#include "api/images.h"
 
+#include "api/access.h"
+#include "api/conditional.h"
+#include "api/respond.h"
 #include "db/db.h"
 
 struct action {

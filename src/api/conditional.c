@@ -4,8 +4,9 @@
  * The tag of a document is made of its bytes. Nothing less would do: what a caller is shown depends on who
  * that is, on policy and configuration, on rows that bear no time of their own, and the times that others
  * write into the database may be whole seconds. So it is a strong one: equal bytes, equal tag. */
-#include "api/request.h"
+#include "api/conditional.h"
 
+#include "api/respond.h"
 #include "stream/stream.h"
 
 /* Whoever stores such an answer asks again each time, with the caller's own token: who may see an image is
@@ -103,7 +104,7 @@ const char *document_etag(struct request *rq, const struct str *body)
 
 /* A document's date has whole seconds, in which it may have changed twice: good enough for a client that asks
  * by date before it writes, too little for a 304. */
-static int change_conditions(struct request *rq, const char *etag, int64_t modified_us, struct error *e)
+int request_version_conditions(struct request *rq, const char *etag, int64_t modified_us, struct error *e)
 {
     struct http_validators v = { .exists = true, .etag = etag, .modified_us = modified_us };
     bool unchanged;
@@ -114,7 +115,7 @@ static int change_conditions(struct request *rq, const char *etag, int64_t modif
 int request_document_conditions(struct request *rq, const struct str *body, int64_t modified_us,
                                 struct error *e)
 {
-    return change_conditions(rq, document_etag(rq, body), modified_us, e);
+    return request_version_conditions(rq, document_etag(rq, body), modified_us, e);
 }
 
 int respond_document(struct request *rq, const struct str *body, struct error *e)
@@ -128,20 +129,4 @@ int respond_document(struct request *rq, const struct str *body, struct error *e
         return respond_unchanged(rq, &v);
     request_validators_add(rq, &v);
     return respond_json(rq, 200, body);
-}
-
-/* ---- images ---- */
-
-const char *image_etag(struct request *rq, const struct image *im)
-{
-    CLEANUP(str_done) struct str body = STR_INIT;
-    struct image_doc_options doc = image_doc_options(rq, im);
-
-    image_doc_write(&body, im, &doc);
-    return document_etag(rq, &body);
-}
-
-int request_image_conditions(struct request *rq, const struct image *im, struct error *e)
-{
-    return request_is_conditional(rq) ? change_conditions(rq, image_etag(rq, im), im->updated_us, e) : 0;
 }

@@ -2,10 +2,13 @@
 /* One request from the front end's hand to its answer: what stands before the routes, the match, the
  * identity, the handler, the error, the log line. */
 #include "api/api.h"
-#include "api/request.h"
 
 #include <string.h>
 
+#include "api/access.h"
+#include "api/before.h"
+#include "api/respond.h"
+#include "api/route.h"
 #include "db/db.h"
 
 /* ---- settings of a running request ---- */
@@ -106,18 +109,21 @@ static bool is_offered(const struct request *rq, const struct route *route)
 
 static int route_find(struct request *rq, struct error *e)
 {
+    const struct route_table *all = rq->api->routes;
     char *segments[SEGMENTS_MAX];
     int n = path_split(rq->arena, rq->path, segments);
     const char *allow = NULL;
 
-    for (size_t i = 0; i < routes_n && n > 0; i++) {
-        if (!is_offered(rq, &routes[i]) || !template_matches(routes[i].template, segments, n, rq->args))
+    for (size_t i = 0; i < all->n && n > 0; i++) {
+        const struct route *r = &all->items[i];
+
+        if (!is_offered(rq, r) || !template_matches(r->template, segments, n, rq->args))
             continue;
-        if (str_eq(routes[i].method, rq->http->method)) {
-            rq->route = &routes[i];
+        if (str_eq(r->method, rq->http->method)) {
+            rq->route = r;
             return 0;
         }
-        allow = arena_printf(rq->arena, "%s%s%s", allow ? allow : "", allow ? ", " : "", routes[i].method);
+        allow = arena_printf(rq->arena, "%s%s%s", allow ? allow : "", allow ? ", " : "", r->method);
     }
     if (allow) {
         headers_add(rq->arena, &rq->headers, "Allow", allow);
@@ -442,36 +448,38 @@ static bool looks_like(const char *template, const char *path)
 }
 
 /* The route that this will most likely be. A wrong guess costs a hand-off, never an answer. */
-static const struct route *guess(const struct http_request *http)
+static const struct route *guess(const struct api *api, const struct http_request *http)
 {
-    for (size_t i = 0; i < routes_n; i++)
-        if (str_eq(routes[i].method, http->method) && looks_like(routes[i].template, http->path))
-            return &routes[i];
+    const struct route_table *all = api->routes;
+
+    for (size_t i = 0; i < all->n; i++)
+        if (str_eq(all->items[i].method, http->method) && looks_like(all->items[i].template, http->path))
+            return &all->items[i];
     return NULL;
 }
 
-static bool may_inline(void *arg UNUSED, const struct http_request *http)
+static bool may_inline(void *arg, const struct http_request *http)
 {
     const struct route *route;
 
     if (!str_eq(http->method, "GET") || http->content_length != HTTP_BODY_NONE)
         return false;
-    route = guess(http);
+    route = guess(arg, http);
     return !route || route->quick; /* unknown paths get 404 without touching the database */
 }
 
-static bool is_transfer(void *arg UNUSED, const struct http_request *http)
+static bool is_transfer(void *arg, const struct http_request *http)
 {
-    const struct route *route = guess(http);
+    const struct route *route = guess(arg, http);
 
     return route && route->transfer;
 }
 
 /* Also for handlers that check before they read: there the body of a refused request is received for nothing.
  */
-static bool is_document(void *arg UNUSED, const struct http_request *http)
+static bool is_document(void *arg, const struct http_request *http)
 {
-    const struct route *route = guess(http);
+    const struct route *route = guess(arg, http);
 
     return route && !route->transfer && (route->body == BODY_JSON || route->body == BODY_STREAM);
 }
@@ -499,7 +507,8 @@ struct http_service api_service(struct api *api)
 
 /* ---- the api itself ---- */
 
-int api_open(struct config *c, const struct pipeline *p, struct api **ret, struct error *e)
+int api_open_with(const struct route_table *routes, struct config *c, const struct pipeline *p,
+                  struct api **ret, struct error *e)
 {
     struct api *api = mem_new(sizeof *api);
 
@@ -508,6 +517,7 @@ int api_open(struct config *c, const struct pipeline *p, struct api **ret, struc
         return -1;
     }
     pthread_mutex_init(&api->lock, NULL);
+    api->routes = routes;
     *ret = api;
     return 0;
 }

@@ -5,7 +5,7 @@
  * What is passed on bears a mark and is never passed on again, so that hosts which name each other cannot go
  * on for ever. A deletion is also possible here, whoever has the data: where the other host does not answer,
  * what it has staged is left to its own worker, which clears up what has no image. */
-#include "api/request.h"
+#include "api/elsewhere.h"
 
 #include "fetch/fetch.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Error bodies as WebOb negotiates them for Glance: html, JSON or plain text, one template for each
  * (seen on the wire of Glance 33; WebOb 1.8 exc.py describes the parts). */
-#include "api/request.h"
+#include "api/respond.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where the client thinks we are, when a proxy in front is trusted to say so (oslo.middleware's
  * http_proxy_to_wsgi: Forwarded of RFC 7239 first, else the X-Forwarded-* family). */
-#include "api/request.h"
+#include "api/before.h"
 
 #include <string.h>
 

@@ -7,7 +7,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "api/request.h"
+#include "api/before.h"
+#include "api/respond.h"
 #include "db/db.h"
 #include "model/model.h"
 #include "store/store.h"

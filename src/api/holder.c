@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whose request it is, before anything is known but its head: front ends divide their threads by it. */
-#include "api/request.h"
+#include "api/before.h"
 
 #include <arpa/inet.h>
 #include <string.h>

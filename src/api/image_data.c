@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PUT, GET and HEAD of /v2/images/{image_id}/file. The order of the checks decides which error wins; it is
  * Glance 33's (api/v2/image_data.py and the wire). */
-#include "api/request.h"
+#include "api/data.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/access.h"
+#include "api/conditional.h"
+#include "api/places.h"
+#include "api/respond.h"
 #include "db/db.h"
 #include "store/store.h"
 #include "transfer/commit.h"

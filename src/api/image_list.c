@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GET /v2/images. Parameters are read in the order in which Glance 33 reads them, so that of several
  * mistakes the same one is reported. */
+#include "api/images.h"
+
 #include "api/list_filters.h"
-#include "api/request.h"
 
 #include <string.h>
 
+#include "api/access.h"
+#include "api/conditional.h"
 #include "db/db.h"
 #include "store/store.h"
 

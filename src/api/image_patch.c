@@ -4,11 +4,16 @@
  * different attributes do not overwrite each other and any failure leaves nothing changed.
  *
  * An empty list needs get_image: no rule of a change guards what its answer shows. */
-#include "api/request.h"
+#include "api/images.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "api/access.h"
+#include "api/conditional.h"
+#include "api/places.h"
+#include "api/respond.h"
+#include "api/values.h"
 #include "db/db.h"
 #include "transfer/remove.h"
 

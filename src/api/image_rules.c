@@ -1,59 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What holds for an image whoever asks and however: permission, ownership, values, quotas. Texts are
  * Glance's. */
-#include "api/request.h"
+#include "api/images.h"
 
 #include <ctype.h>
 #include <string.h>
 
-void request_prepare(struct request *rq, struct image *im)
-{
-    request_hide(rq, im);
-    locations_place(rq, im);
-}
-
-int request_image(struct request *rq, struct image **ret, struct error *e)
-{
-    return request_image_of(rq, rq->args[0], ret, e);
-}
-
-int request_image_of(struct request *rq, const char *id, struct image **ret, struct error *e)
-{
-    struct viewer viewer = identity_viewer(&rq->identity);
-    struct db_conn *c;
-
-    if (request_db(rq, &c, e) < 0)
-        return -1;
-    if (image_load(c, rq->arena, id, &viewer, ret, e) < 0)
-        return -1;
-    request_prepare(rq, *ret);
-    return 0;
-}
-
-int request_allowed(struct request *rq, const char *rule, const struct image *im, struct error *e)
-{
-    struct policy_target target;
-
-    if (im)
-        policy_target_image(im, &rq->identity, &target);
-    else
-        policy_target_proposed(rq->identity.project, "private", &target);
-    if (policy_allows(rq->rules, &rq->identity, rule, &target))
-        return 0;
-    if (im && !policy_allows(rq->rules, &rq->identity, "get_image", &target))
-        return error_set(e, ERROR_NOT_FOUND, "%s", "");
-    return error_set(e, ERROR_FORBIDDEN, "You are not authorized to complete %s action.", rule);
-}
-
-int request_owns(struct request *rq, const char *rule, const struct image *im, struct error *e)
-{
-    if (request_allowed(rq, rule, im, e) < 0)
-        return -1;
-    if (rq->settings->enforce_new_defaults || rq->identity.is_admin ||
-        (im->owner && str_eq(im->owner, rq->identity.project)))
-        return 0;
-    return error_set(e, ERROR_FORBIDDEN, "You do not own this image");
-}
+#include "api/values.h"
 
 int image_visibility_allowed(struct request *rq, const struct policy_target *target, enum image_visibility to,
                              struct error *e)
@@ -65,39 +18,6 @@ int image_visibility_allowed(struct request *rq, const struct policy_target *tar
     if (!rule || policy_allows(rq->rules, &rq->identity, rule, target))
         return 0;
     return error_set(e, ERROR_FORBIDDEN, "You are not authorized to complete %s action.", rule);
-}
-
-/* "some_name" as Python's str.title() writes it: "Some_Name". */
-static void title_write(const char *name, char *out, size_t size)
-{
-    bool inside = false;
-
-    str_copy(out, size, name);
-    for (; *out; out++) {
-        bool letter = isascii(*out) && isalpha((unsigned char)*out);
-
-        if (letter)
-            *out = (char)(inside ? tolower((unsigned char)*out) : toupper((unsigned char)*out));
-        inside = letter || !isascii(*out);
-    }
-}
-
-bool text_has_4byte(const char *text)
-{
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-        if (*p >= 0xF0)
-            return true;
-    return false;
-}
-
-int text_storable(const char *text, const char *name, struct error *e)
-{
-    char what[256];
-
-    if (!text_has_4byte(text))
-        return 0;
-    title_write(name, what, sizeof what);
-    return error_set(e, ERROR_INVALID, "%s can't contain 4 byte unicode characters.", what);
 }
 
 static size_t counted(const struct image_property *items, size_t n)
@@ -112,16 +32,6 @@ static size_t counted(const struct image_property *items, size_t n)
 size_t image_properties_counted(const struct image *im)
 {
     return counted(im->properties, im->n_properties) + counted(im->hidden, im->n_hidden);
-}
-
-int quota_check(int64_t limit, size_t n, const char *what, struct error *e)
-{
-    if (limit < 0 || (int64_t)n <= limit)
-        return 0;
-    return error_set(
-        e, ERROR_TOO_LARGE,
-        "The limit has been exceeded on the number of allowed image %s. Attempted: %zu, Maximum: %lld", what,
-        n, (long long)limit);
 }
 
 static int number_set(const char *name, const json_t *value, int64_t *ret, struct error *e)

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Create, show and delete. The order of the checks decides which error wins; it is Glance 33's
  * (seen on the wire; api/v2/images.py create(), show(), delete()). */
-#include "api/request.h"
+#include "api/images.h"
 
 #include <string.h>
 
+#include "api/access.h"
+#include "api/conditional.h"
+#include "api/elsewhere.h"
+#include "api/places.h"
+#include "api/respond.h"
+#include "api/values.h"
 #include "transfer/remove.h"
 
 /* ---- create ---- */

@@ -2,11 +2,14 @@
 /* POST /v2/images/{image_id}/import: answered when the work is written down, which the worker does
  * (imports/import.c). The order of the checks is Glance 33's (api/v2/images.py import_image() and the
  * wire). */
-#include "api/request.h"
+#include "api/imports.h"
 
 #include <ctype.h>
 #include <string.h>
 
+#include "api/access.h"
+#include "api/elsewhere.h"
+#include "api/respond.h"
 #include "db/db.h"
 #include "imports/imports.h"
 #include "store/store.h"
@@ -26,17 +29,6 @@ struct asked {
     size_t n_stores;
     const char *token, *endpoint; /* for glance-download; NULL: none */
 };
-
-bool import_method_enabled(const struct request *rq, const char *name)
-{
-    const char *const *methods;
-    size_t n = config_list(rq->settings->config, "DEFAULT", "enabled_import_methods", &methods);
-
-    for (size_t i = 0; i < n; i++)
-        if (str_eq(methods[i], name))
-            return true;
-    return false;
-}
 
 /* ---- the body ---- */
 
@@ -73,7 +65,7 @@ static int body_check(struct request *rq, struct asked *ret, struct error *e)
         return error_set(e, ERROR_INVALID, "Import request requires a 'method' field.");
     if (!name)
         return error_set(e, ERROR_INVALID, "Import request requires a 'name' field.");
-    if (!json_is_string(name) || !import_method_enabled(rq, json_string_value(name)))
+    if (!json_is_string(name) || !import_method_enabled(rq->settings, json_string_value(name)))
         return error_set(e, ERROR_INVALID, "Unknown import method name '%s'.", shown(rq, name));
     *ret = (struct asked){
         .method = json_string_value(name),

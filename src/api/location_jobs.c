@@ -2,10 +2,13 @@
 /* POST and GET /v2/images/{image_id}/locations. A POST is answered when the work it asks for is written down:
  * the worker does it (imports/location.c). The order of the checks is Glance 33's (api/v2/images.py
  * add_location()). */
-#include "api/request.h"
+#include "api/images.h"
 
 #include <string.h>
 
+#include "api/access.h"
+#include "api/conditional.h"
+#include "api/respond.h"
 #include "db/db.h"
 #include "imports/imports.h"
 #include "store/store.h"

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /locations of a PATCH. The order of the checks and their texts are Glance 33's (seen on the wire;
  * api/v2/images.py, quota and location layers below it). */
-#include "api/request.h"
+#include "api/images.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/access.h"
+#include "api/respond.h"
+#include "api/values.h"
 #include "db/db.h"
 #include "store/store.h"
 #include "stream/stream.h"

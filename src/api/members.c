@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /v2/images/{image_id}/members. The order of the checks is Glance 33's: body, image, is it shared, may the
  * caller see it, the member, the rule. */
-#include "api/request.h"
+#include "api/members.h"
 
+#include "api/access.h"
+#include "api/conditional.h"
+#include "api/respond.h"
+#include "api/values.h"
 #include "db/db.h"
 
 static void member_write(struct str *out, const struct image *im, const struct member *m,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "api/before.h"
+
 #include "api/api.h"
-#include "api/request.h"
 
 #include <stdio.h>
 
@@ -76,30 +77,30 @@ static struct metric cpu = {
     .type = METRIC_COUNTER,
 };
 
-/* Series are looked up once, those of routes in route_series; afterwards counting is a few atomic
+/* Series are looked up once, those of routes beside their table; afterwards counting is a few atomic
  * additions. */
 static struct metric_series *_Atomic byte_series[2];
 
-static struct metric_series *requests_of(const struct route *route, size_t at, int status)
+static struct metric_series *requests_of(const struct route *route, struct route_series *all, int status)
 {
-    struct metric_series *s = route_series[at].requests[status - STATUS_MIN];
+    struct metric_series *s = all->requests[status - STATUS_MIN];
     char text[12];
 
     if (!s) {
         snprintf(text, sizeof text, "%d", status);
         s = metric_series(&requests, route ? route->template : "other", route ? route->method : "", text);
-        route_series[at].requests[status - STATUS_MIN] = s;
+        all->requests[status - STATUS_MIN] = s;
     }
     return s;
 }
 
-static struct metric_series *seconds_of(const struct route *route, size_t at)
+static struct metric_series *seconds_of(const struct route *route, struct route_series *all)
 {
-    struct metric_series *s = route_series[at].seconds;
+    struct metric_series *s = all->seconds;
 
     if (!s) {
         s = metric_series(&seconds, route ? route->template : "other", route ? route->method : "", NULL);
-        route_series[at].seconds = s;
+        all->seconds = s;
     }
     return s;
 }
@@ -117,13 +118,14 @@ static struct metric_series *bytes_of(int out)
 
 void metrics_count(const struct request *rq, const struct route *route, int64_t us)
 {
-    size_t at = route ? (size_t)(route - routes) : routes_n;
+    const struct route_table *all = rq->api->routes;
+    struct route_series *own = &all->series[route ? (size_t)(route - all->items) : all->n];
     int status = rq->http->status;
 
     if (status < STATUS_MIN || status >= STATUS_MAX)
         status = STATUS_MAX - 1; /* no answer was begun */
-    metric_add(requests_of(route, at, status), 1);
-    metric_observe(seconds_of(route, at), us);
+    metric_add(requests_of(route, own, status), 1);
+    metric_observe(seconds_of(route, own), us);
     metric_add(bytes_of(0), (int64_t)rq->http->bytes_in);
     metric_add(bytes_of(1), (int64_t)rq->http->bytes_out);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Protected properties within a request. What its caller may not read is set apart as soon as an image is
  * loaded, so that nothing behind it (documents, rules, patches) can show it; saving writes both parts. */
-#include "api/request.h"
+#include "api/access.h"
 
 bool request_may(struct request *rq, const char *property, enum property_right right)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "api/respond.h"
+
 #include "api/cors.h"
-#include "api/request.h"
 
 int respond_head(struct request *rq, int status, int64_t length)
 {

@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every route below /v2. 404, 405 with Allow, body rules and metrics fall out of this table. */
-#include "api/request.h"
+#include "api/routes.h"
+
+#include "api/data.h"
+#include "api/images.h"
+#include "api/imports.h"
+#include "api/members.h"
+#include "api/stores.h"
+#include "api/tasks.h"
 
 /* clang-format off */
-const struct route routes[] = {
-    /* method    template                                  handler               body          quick  transfer rule */
+static const struct route routes[] = {
+    /* method    template                                  handler               body          quick
+     * transfer rule */
     { "GET",    "/v2/images",                             image_list_handle,    BODY_IGNORED, true,  false, "get_images" },
     { "POST",   "/v2/images",                             image_create,         BODY_JSON,    false, false, "add_image" },
     { "GET",    "/v2/images/{image_id}",                  image_show,           BODY_NONE,    true,  false, "get_image" },
@@ -54,5 +62,6 @@ const struct route routes[] = {
     { "GET",    "/v2/schemas/metadefs/tags",              schema_document_show, BODY_NONE,    true,  false },
 };
 /* clang-format on */
-const size_t routes_n = COUNT(routes);
-struct route_series route_series[COUNT(routes) + 1];
+
+static struct route_series series[COUNT(routes) + 1];
+const struct route_table api_routes = { routes, COUNT(routes), series };

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "api/request.h"
+#include "api/images.h"
 
 #include <string.h>
+
+#include "api/respond.h"
 
 static int schema_show(struct request *rq, const char *text)
 {

@@ -181,3 +181,14 @@ void settings_free(struct settings *s)
     arena_free(s->arena);
     mem_free(s);
 }
+
+bool import_method_enabled(const struct settings *s, const char *name)
+{
+    const char *const *methods;
+    size_t n = config_list(s->config, "DEFAULT", "enabled_import_methods", &methods);
+
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(methods[i], name))
+            return true;
+    return false;
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to api/: what a request needs to know of the configuration, read once. A reload makes new
+/* What a request needs to know of the configuration, read once. A reload makes new
  * settings; requests keep the ones they began with. */
 #ifndef API_SETTINGS_H
 #define API_SETTINGS_H
@@ -46,5 +46,6 @@ struct settings {
 int settings_make(struct config *c, const struct pipeline *p, struct settings **ret,
                   struct error *e) MUST_CHECK;
 void settings_free(struct settings *s); /* drops one reference; takes NULL */
+bool import_method_enabled(const struct settings *s, const char *name);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "api/request.h"
+#include "api/access.h"
 
 #include "fetch/fetch.h"
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PUT /v2/images/{image_id}/stage: data that wait for an import. The order of the checks is Glance 33's
  * (api/v2/image_data.py stage() and the wire). */
-#include "api/request.h"
+#include "api/data.h"
 
+#include "api/access.h"
+#include "api/conditional.h"
 #include "store/store.h"
 #include "transfer/upload.h"
 
@@ -10,7 +12,7 @@ static int stage_prepare(struct request *rq, struct image **ret, struct upload_o
 {
     struct image *im;
 
-    if (!import_method_enabled(rq, "glance-direct"))
+    if (!import_method_enabled(rq->settings, "glance-direct"))
         return error_set(e, ERROR_NOT_FOUND, "'glance-direct' method is not available at this site.");
     if (upload_type_check(rq, e) < 0 || upload_size_read(rq, &o->declared_size, e) < 0)
         return -1;

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PUT and DELETE /v2/images/{image_id}/tags/{tag}. */
-#include "api/request.h"
+#include "api/images.h"
 
 #include <string.h>
 
+#include "api/access.h"
+#include "api/conditional.h"
+#include "api/respond.h"
+#include "api/values.h"
 #include "db/db.h"
 
 static int load(struct request *rq, struct image **ret, struct error *e)

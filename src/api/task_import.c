@@ -2,10 +2,13 @@
 /* POST /v2/tasks: what is asked for is written down, and the worker does it (imports/task.c). What Glance 33
  * refuses with an answer and what it lets a task fail for are told apart here as it does
  * (api/v2/tasks.py create(), common/scripts/). */
-#include "api/request.h"
+#include "api/tasks.h"
 
 #include <string.h>
 
+#include "api/access.h"
+#include "api/images.h"
+#include "api/values.h"
 #include "db/db.h"
 #include "imports/imports.h"
 #include "store/store.h"

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /v2/tasks and /v2/images/{image_id}/tasks. The rule comes before anything else of a request about tasks,
  * also before its body (Glance 33 on the wire). */
+#include "api/tasks.h"
+
 #include "api/list_filters.h"
-#include "api/request.h"
 
 #include <string.h>
 
+#include "api/access.h"
+#include "api/conditional.h"
+#include "api/respond.h"
 #include "db/db.h"
 
 /* ---- documents ---- */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which version a path or an Accept header means, and the versions document (Glance 33). */
-#include "api/request.h"
+#include "api/before.h"
 
 #include <string.h>
 
+#include "api/respond.h"
 #include "store/store.h"
 
 enum { ALWAYS, CACHE_ON, CACHE_OFF, MULTI_ON, MULTI_OFF };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "api/request.h"
+#include "api/routes.h"
 #include "base/metrics.h"
 #include "service.h"
 #include "test.h"
@@ -16,11 +16,12 @@ static bool is_default(const char *rule)
 static void every_route_names_its_rule(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < routes_n; i++) {
-        bool open =
-            str_starts(routes[i].template, "/v2/schemas/") || str_starts(routes[i].template, "/v2/info/");
+    for (size_t i = 0; i < api_routes.n; i++) {
+        bool open = str_starts(api_routes.items[i].template, "/v2/schemas/") ||
+                    str_starts(api_routes.items[i].template, "/v2/info/");
 
-        CHECK_CASE(routes[i].template, routes[i].rule ? is_default(routes[i].rule) : open);
+        CHECK_CASE(api_routes.items[i].template,
+                   api_routes.items[i].rule ? is_default(api_routes.items[i].rule) : open);
     }
 }
 
@@ -40,15 +41,16 @@ static void fill_template(const char *template, struct str *out)
 static void every_route_is_matched_and_counted(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < routes_n; i++) {
+    for (size_t i = 0; i < api_routes.n; i++) {
         CLEANUP(str_done) struct str target = STR_INIT;
-        struct call c = { .method = routes[i].method, .roles = "admin" };
+        struct call c = { .method = api_routes.items[i].method, .roles = "admin" };
 
-        fill_template(routes[i].template, &target);
+        fill_template(api_routes.items[i].template, &target);
         c.target = str_text(&target);
-        assert_null(route_series[i].seconds);
+        assert_null(api_routes.series[i].seconds);
         service_status(&service, &c);
-        CHECK_CASE(routes[i].template, route_series[i].seconds && metric_value(route_series[i].seconds) == 1);
+        CHECK_CASE(api_routes.items[i].template,
+                   api_routes.series[i].seconds && metric_value(api_routes.series[i].seconds) == 1);
     }
 }
 
@@ -57,10 +59,10 @@ static void unknown_paths_are_counted_after_the_last_route(void **state)
     struct call c = { .method = "GET", .target = "/v2/nothing/here", .roles = "admin" };
 
     (void)state;
-    assert_null(route_series[routes_n].seconds);
+    assert_null(api_routes.series[api_routes.n].seconds);
     assert_int_equal(service_status(&service, &c), 404);
-    assert_int_equal(metric_value(route_series[routes_n].seconds), 1);
-    assert_int_equal(metric_value(route_series[routes_n].requests[404 - STATUS_MIN]), 1);
+    assert_int_equal(metric_value(api_routes.series[api_routes.n].seconds), 1);
+    assert_int_equal(metric_value(api_routes.series[api_routes.n].requests[404 - STATUS_MIN]), 1);
 }
 
 int main(void)
