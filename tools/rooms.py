@@ -44,7 +44,14 @@ ROOMS = {
                    'a store is itself (`store_proof.c`)'),
     'upkeep/doctor': Room(GROUND + ['db', 'store', 'model', 'json', 'peers', 'transfer'], 'compares stores, staging directory and '
                           'database, and repairs'),
-    'api': Room(BELOW_API, 'the route table, dispatch, handlers, faults'),
+    'api': Room(BELOW_API, 'the table of routes'),
+    'api/core': Room(BELOW_API, 'one request from the front to its answer: settings, dispatch, access, faults, conditions, listing'),
+    'api/images': Room(BELOW_API + ['api/core'], 'images, their locations and tags; schemas'),
+    'api/data': Room(BELOW_API + ['api/core'], 'upload, download, staging'),
+    'api/imports': Room(BELOW_API + ['api/core'], 'acceptance of imports'),
+    'api/members': Room(BELOW_API + ['api/core'], 'members'),
+    'api/stores': Room(BELOW_API + ['api/core'], 'what clients see of stores'),
+    'api/tasks': Room(BELOW_API + ['api/core', 'api/images'], 'tasks, also those of type import'),
     'host': Room(BELOW_API + ['api'], 'configuration, database, stores and API opened together: the service in any '
                  'process; that a worker runs on its machine (`keeper.c`)'),
     'embed': Room(GROUND + ['http', 'stream', 'conf', 'host'], "the service inside other programs: `httpd/` (Apache's `mod_glint`, "
@@ -70,5 +77,6 @@ PUBLIC = {
     'jobs': r'jobs/(jobs|kind)\.h',
     'imports/plugins': NONE,
     'upkeep': r'upkeep/(upkeep|store_proof)\.h',
+    'api/core': r'api/core/(?!before|cors|healthcheck)\w+\.h',
     'front': r'front/(\w+)/\1\.h',
 }

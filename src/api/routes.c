@@ -2,12 +2,12 @@
 /* Every route below /v2. 404, 405 with Allow, body rules and metrics fall out of this table. */
 #include "api/routes.h"
 
-#include "api/data.h"
-#include "api/images.h"
-#include "api/imports.h"
-#include "api/members.h"
-#include "api/stores.h"
-#include "api/tasks.h"
+#include "api/data/data.h"
+#include "api/images/images.h"
+#include "api/imports/imports.h"
+#include "api/members/members.h"
+#include "api/stores/stores.h"
+#include "api/tasks/tasks.h"
 
 /* clang-format off */
 static const struct route routes[] = {

@@ -3,7 +3,7 @@
 #ifndef API_ROUTES_H
 #define API_ROUTES_H
 
-#include "api/route.h"
+#include "api/core/route.h"
 
 extern const struct route_table api_routes;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Interoperable image import: what becomes of an image whose import was accepted (api/import.c).
+/* Interoperable image import: what becomes of an image whose import was accepted (api/imports/import.c).
  *
  *   queued, uploading --begin--> importing --import_store_all--> active
  *        ^                          |

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "api/healthcheck.h"
+#include "api/core/healthcheck.h"
 
 static const struct {
     const char *name, *option, *peer,

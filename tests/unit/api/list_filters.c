@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "api/list_filters.h"
+#include "api/core/list_filters.h"
 #include "test.h"
 
 #include <string.h>
