@@ -13,14 +13,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/process.h"
+
 enum { LOOK_EVERY_US = 1000000, REST_US = 500000, TRIES = 8 };
 
 struct policy {
     struct policy_options options;
-    pthread_mutex_t lock; /* of all below */
+    _Atomic uint64_t watched; /* process << 32 | policy_watch_fd() of it; 0: ask under the lock */
+    _Atomic int64_t look_us;  /* when to look at the places again, monotonic */
+    pthread_mutex_t lock;     /* of all below */
     struct policy_rules *rules;
     struct policy_watch watch;
-    int64_t look_us; /* when to look at the places again, monotonic */
     uint64_t sum;
     bool had_main;
 };
@@ -175,20 +178,35 @@ static void refresh(struct policy *p)
 {
     enum policy_news news;
 
-    if (p->watch.pid != getpid()) {
+    p->watched = 0;
+    if (p->watch.pid != process_id()) {
         policy_watch_start(&p->watch, &p->options);
         p->look_us = 0;
     }
     news = policy_watch_ask(&p->watch, &p->options);
     for (int i = 0; i < TRIES && (news != POLICY_SAME || clock_mono_us() >= p->look_us); i++)
         p->look_us = clock_mono_us() + look(p, &news);
+    if (policy_watch_fd(&p->watch) >= 0)
+        p->watched = (uint64_t)p->watch.pid << 32 | (uint64_t)policy_watch_fd(&p->watch);
+}
+
+/* Asks the kernel outside the lock, where every request would wait for every other. A thread that has found
+ * a change keeps the lock until its rules are in force. */
+static bool is_quiet(const struct policy *p)
+{
+    uint64_t watched = p->watched;
+
+    return (pid_t)(watched >> 32) == process_id() && clock_mono_us() < p->look_us &&
+           policy_watch_quiet((int)(watched & 0xFFFFFFFF));
 }
 
 struct policy_rules *policy_hold(struct policy *p)
 {
+    bool quiet = is_quiet(p);
     WITH_MUTEX(&p->lock);
 
-    refresh(p);
+    if (!quiet)
+        refresh(p);
     atomic_fetch_add(&p->rules->refs, 1);
     return p->rules;
 }

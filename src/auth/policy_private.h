@@ -147,6 +147,10 @@ void policy_watch_start(struct policy_watch *w, const struct policy_options *o);
 /* Watches the files that were found, too; to be called before they are read. Does nothing before the start.
  */
 void policy_watch_files(struct policy_watch *w, const struct policy_options *o, const struct policy_files *f);
+/* What policy_watch_quiet() takes, in this process; -1: policy_watch_ask() has to be called. */
+int policy_watch_fd(const struct policy_watch *w);
+/* Whether policy_watch_ask() would have nothing to tell; from any thread. */
+bool policy_watch_quiet(int fd);
 enum policy_news policy_watch_ask(struct policy_watch *w, const struct policy_options *o);
 /* What stat(2) says of the known files. */
 uint64_t policy_watch_sum(const struct policy_watch *w);

@@ -12,11 +12,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <linux/magic.h>
+
+#include "base/process.h"
 
 enum { EVENTS_SIZE = 4096 };
 
@@ -111,7 +114,7 @@ void policy_watch_start(struct policy_watch *w, const struct policy_options *o)
 {
     if (w->pid != 0)
         policy_watch_stop(w);
-    w->pid = getpid();
+    w->pid = process_id();
     w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     arm(w, o, NULL);
 }
@@ -139,6 +142,18 @@ void policy_watch_stop(struct policy_watch *w)
 }
 
 /* ---- what has happened ---- */
+
+int policy_watch_fd(const struct policy_watch *w)
+{
+    return w->blind ? -1 : w->fd;
+}
+
+bool policy_watch_quiet(int fd)
+{
+    int waiting;
+
+    return ioctl(fd, FIONREAD, &waiting) == 0 && waiting == 0;
+}
 
 static uint64_t mix(uint64_t sum, uint64_t value)
 {

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/process.h"
+
 /* Held for reading by who writes to the descriptor: the kernel keeps lines apart as long as they are short.
  */
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
@@ -119,7 +121,7 @@ void log_write(enum log_level level, const char *format, ...)
     va_start(ap, format);
     str_addv(&text, format, ap);
     va_end(ap);
-    str_addf(&line, "%s %d %s ", clock_sql(clock_now_us(), when), (int)getpid(), names[level]);
+    str_addf(&line, "%s %d %s ", clock_sql(clock_now_us(), when), (int)process_id(), names[level]);
     start = line.len;
     add_escaped(&line, str_text(&text));
     str_addc(&line, '\n');

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
+#include "base/process.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -14,11 +15,11 @@ static void random_bytes(unsigned char *out, size_t n)
     static _Thread_local size_t left;
     static _Thread_local pid_t owner;
 
-    if (left < n || owner != getpid()) { /* a forked child must not repeat its parent's bytes */
+    if (left < n || owner != process_id()) { /* a forked child must not repeat its parent's bytes */
         if (getrandom(pool, sizeof pool, 0) != (ssize_t)sizeof pool)
             abort(); /* up to 256 bytes are given whole once the kernel has entropy (getrandom(2)) */
         left = sizeof pool;
-        owner = getpid();
+        owner = process_id();
     }
     left -= n;
     memcpy(out, pool + left, n);

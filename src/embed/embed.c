@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "host/host.h"
 
 #define RETRY_US CLOCK_SECOND
@@ -85,7 +86,7 @@ static int own_host(struct embedded *m, struct error *e)
         return -1;
     m->host = fresh;
     m->open = false;
-    m->owner = getpid();
+    m->owner = process_id();
     if (host_open_log(host_config(m->host), e) < 0)
         return -1;
     host_warn(m->host);
@@ -97,11 +98,11 @@ static int open_here(struct embedded *m, struct error *e)
 {
     CLEANUP(str_done) struct str text = STR_INIT;
 
-    if (m->owner == getpid() && clock_mono_us() < m->retry_us) {
+    if (m->owner == process_id() && clock_mono_us() < m->retry_us) {
         *e = m->failure;
         return -1;
     }
-    if ((m->owner != getpid() && own_host(m, e) < 0) || host_open(m->host, e) < 0) {
+    if ((m->owner != process_id() && own_host(m, e) < 0) || host_open(m->host, e) < 0) {
         log_error("the image service cannot be opened: %s", embedded_error_text(e, &text));
         m->failure = *e;
         m->retry_us = clock_mono_us() + RETRY_US;
@@ -116,7 +117,7 @@ int embedded_open(struct embedded *m, struct http_service *ret, struct error *e)
 {
     WITH_MUTEX(&m->lock);
 
-    if ((!m->open || m->owner != getpid()) && open_here(m, e) < 0)
+    if ((!m->open || m->owner != process_id()) && open_here(m, e) < 0)
         return -1;
     *ret = host_service(m->host);
     return 0;
@@ -133,7 +134,7 @@ void embedded_free(struct embedded *m)
 {
     if (!m)
         return;
-    if (m->owner == 0 || m->owner == getpid())
+    if (m->owner == 0 || m->owner == process_id())
         host_free(m->host);
     pthread_mutex_destroy(&m->lock);
     arena_free(m->arena);

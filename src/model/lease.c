@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/process.h"
+
 enum { HOLDER_MAX = 256, PART_MAX = 64 };
 
 /* The first line of a small file of /proc or /etc; "" when it cannot be read. */
@@ -75,9 +77,9 @@ const char *lease_holder(void)
     unsigned long long start;
     WITH_MUTEX(&lock);
 
-    if (made_by == getpid())
+    if (made_by == process_id())
         return holder;
-    made_by = getpid();
+    made_by = process_id();
     read_host(host, sizeof host);
     read_line("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
     read_namespace(namespace, sizeof namespace);
