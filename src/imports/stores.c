@@ -71,7 +71,8 @@ static int note_run(struct db_conn *c, void *arg, struct error *e)
     const struct noting *n = arg;
     const char *id = n->run->job->id;
 
-    if (job_renew(c, id, n->run->holder, lease_expiry(), e) < 0)
+    if ((str_starts(n->name, note_object) && object_names_lock(c, e) < 0) ||
+        job_renew(c, id, n->run->holder, lease_expiry(), e) < 0)
         return -1;
     return n->value ? job_note_set(c, id, n->name, n->value, e) : job_note_drop(c, id, n->name, e);
 }
@@ -83,21 +84,35 @@ int import_note_set(struct import *im, const char *name, const char *value, stru
     return db_write(im->run->o->db, &unit, &(struct noting){ im->run, name, value }, e);
 }
 
-static int unstore_object(struct import *im, const struct job_note *note, struct error *e)
-{
-    CLEANUP(db_release) struct db_conn *c = NULL;
-    struct store *s = stores_by_id(im->run->o->stores, note->name + strlen(note_object));
-    bool in_use;
+struct unstoring {
+    struct import *im;
+    const struct job_note *note;
+    struct object_gone gone;
+};
 
-    if (db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 ||
-        (s ? object_in_use(c, s, note->value, &in_use, e) : location_in_use(c, note->value, &in_use, e)) < 0)
-        return -1;
-    db_release(&c);
-    if (s && !in_use && store_delete(s, note->value, e) < 0 && e->kind != ERROR_NOT_FOUND &&
-        e->kind != ERROR_INVALID)
+static int unstore_run(struct db_conn *c, void *arg, struct error *e)
+{
+    struct unstoring *u = arg;
+    const struct job_run *r = u->im->run;
+    const struct job_note *n = u->note;
+    struct store *s = stores_by_id(r->o->stores, n->name + strlen(note_object));
+
+    if (object_names_lock(c, e) < 0 || job_renew(c, r->job->id, r->holder, lease_expiry(), e) < 0 ||
+        object_discard(c, s, n->value, &u->gone, e) < 0)
         return -1;
     POINT("import.unstored");
-    return import_note_set(im, note->name, NULL, e);
+    return job_note_drop(c, r->job->id, n->name, e);
+}
+
+static int unstore_object(struct import *im, const struct job_note *note, struct error *e)
+{
+    static const struct db_unit unit = { "import.unstore", unstore_run, db_unit_idempotent };
+
+    struct unstoring u = { im, note, OBJECT_GONE_INIT };
+    int r = db_write(im->run->o->db, &unit, &u, e);
+
+    object_gone_close(&u.gone);
+    return r;
 }
 
 int import_unstore_objects(struct import *im, struct error *e)

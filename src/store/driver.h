@@ -44,7 +44,7 @@ struct store_driver {
     void (*get_close)(struct store_get *);
 
     int (*delete_check)(struct store *, const char *url, struct error *);
-    int (*delete)(struct store *, const char *url, struct error *);
+    int (*delete)(struct store *, const char *url, int *ret_fd, struct error *); /* *ret_fd is -1 before */
     size_t (*sweep)(struct store *);
 
     int (*check)(struct store *, struct error *); /* NULL: there is nothing to check */

@@ -106,12 +106,13 @@ static int fault_delete_check(struct store *s, const char *url, struct error *e)
     return real(s)->delete_check ? real(s)->delete_check(s, url, e) : 0;
 }
 
-static int fault_delete(struct store *s, const char *url, struct error *e)
+static int fault_delete(struct store *s, const char *url, int *ret_fd, struct error *e)
 {
     if (!strikes())
-        return real(s)->delete (s, url, e);
-    if (atomic_load(&half) && real(s)->delete (s, url, e) < 0)
+        return real(s)->delete (s, url, ret_fd, e);
+    if (atomic_load(&half) && real(s)->delete (s, url, ret_fd, e) < 0)
         return -1;
+    fd_close(ret_fd);
     return fail("delete", e);
 }
 

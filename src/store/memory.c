@@ -209,7 +209,7 @@ static void memory_get_close(struct store_get *get)
     mem_free(g);
 }
 
-static int memory_delete(struct store *s, const char *url, struct error *e)
+static int memory_delete(struct store *s, const char *url, int *ret_fd UNUSED, struct error *e)
 {
     struct memory *m = s->data;
     struct object **at;

@@ -235,16 +235,24 @@ int store_delete_check(struct store *s, const char *url, struct error *e)
     return s->driver->delete_check ? s->driver->delete_check(s, url, e) : 0;
 }
 
-int store_delete(struct store *s, const char *url, struct error *e)
+int store_delete_quickly(struct store *s, const char *url, int *ret_fd, struct error *e)
 {
     int64_t started = clock_mono_us();
 
+    *ret_fd = -1;
     if (!s->driver->delete)
         return error_set(e, ERROR_INVALID, "The store %s cannot delete.", s->id);
-    if (s->driver->delete (s, url, e) < 0)
+    if (s->driver->delete (s, url, ret_fd, e) < 0)
         return -1;
     observe(s, "delete", started);
     return 0;
+}
+
+int store_delete(struct store *s, const char *url, struct error *e)
+{
+    CLEANUP(fd_close) int fd = -1;
+
+    return store_delete_quickly(s, url, &fd, e);
 }
 
 size_t store_sweep(struct store *s)

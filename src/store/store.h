@@ -126,6 +126,9 @@ void store_get_close(struct store_get **g);  /* takes NULL; for CLEANUP */
 int store_delete_check(struct store *s, const char *url, struct error *e) MUST_CHECK;
 /* Absent is ERROR_NOT_FOUND. */
 int store_delete(struct store *s, const char *url, struct error *e) MUST_CHECK;
+/* The same, quickly: where giving a large object's space back takes long, it begins when *ret_fd is closed;
+ * else that is -1. */
+int store_delete_quickly(struct store *s, const char *url, int *ret_fd, struct error *e) MUST_CHECK;
 
 /* Removes what dead writers left in this store's work areas (temporary files nobody holds);
  * returns how many. Safe beside live writers of any process. */

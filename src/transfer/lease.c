@@ -27,6 +27,27 @@ int64_t lease_expiry(void)
     return clock_now_us() + LEASE_SECONDS * CLOCK_SECOND;
 }
 
+int lease_give_back(struct db_conn *c, const char *image_id, const char *holder, enum image_status from,
+                    struct error *e)
+{
+    if (lease_drop(c, image_id, holder, e) < 0)
+        return -1;
+    if (image_status_set(c, image_id, from, IMAGE_QUEUED, e) < 0 && e->kind != ERROR_CONFLICT &&
+        e->kind != ERROR_NOT_FOUND)
+        return -1;
+    return 0;
+}
+
+int lease_given_back(struct db_conn *c, const char *image_id, const char *holder, bool *ret, struct error *e)
+{
+    bool held;
+
+    if (lease_held(c, image_id, holder, &held, e) < 0)
+        return -1;
+    *ret = !held;
+    return 0;
+}
+
 /* ---- watching ---- */
 
 struct lease_seen {

@@ -21,6 +21,14 @@ bool holder_dead(const char *holder);
 /* When a lease that is taken or renewed now runs out. */
 int64_t lease_expiry(void);
 
+/* Within the unit that gives an upload up: its image is queued again, and the lease ends. ERROR_CONFLICT: the
+ * lease is another's. */
+int lease_give_back(struct db_conn *c, const char *image_id, const char *holder, enum image_status from,
+                    struct error *e) MUST_CHECK;
+/* went_through() of such a unit. */
+int lease_given_back(struct db_conn *c, const char *image_id, const char *holder, bool *ret,
+                     struct error *e) MUST_CHECK;
+
 /* Leases of others, as one watcher sees them. Clocks of different hosts may be hours apart, and one may jump:
  * so nobody's date counts, but that a lease was not renewed for as long as it lasts, by the watcher's own
  * monotonic clock. One thread at a time. */

@@ -41,6 +41,35 @@ int object_in_use(struct db_conn *c, const struct store *s, const char *url, boo
     return 0;
 }
 
+int object_names_lock(struct db_conn *c, struct error *e)
+{
+    return db_lock(c, "object names", e);
+}
+
+int object_discard(struct db_conn *c, struct store *s, const char *url, struct object_gone *ret,
+                   struct error *e)
+{
+    bool in_use;
+    int fd;
+
+    if (!s)
+        return 0;
+    if (object_in_use(c, s, url, &in_use, e) < 0)
+        return -1;
+    if (in_use)
+        return 0;
+    if (store_delete_quickly(s, url, &fd, e) < 0)
+        return e->kind == ERROR_NOT_FOUND || e->kind == ERROR_INVALID ? 0 : -1;
+    object_gone_close(ret);
+    *ret = (struct object_gone){ true, fd };
+    return 0;
+}
+
+void object_gone_close(struct object_gone *g)
+{
+    fd_close(&g->fd);
+}
+
 int object_open(struct store *s, const char *url, struct object *ret, struct error *e)
 {
     uint64_t size;

@@ -16,6 +16,24 @@ int object_in_use(struct db_conn *c, const struct store *s, const char *url, boo
 int object_awaited(struct db_conn *c, const struct store *s, const char *url, bool *ret,
                    struct error *e) MUST_CHECK;
 
+/* Within a unit, until it ends: whoever announces that an object will be there, and whoever removes one. An
+ * object that comes again has the name that it had. */
+int object_names_lock(struct db_conn *c, struct error *e) MUST_CHECK;
+/* Within a unit that has that lock: removes the object, unless a live location names it. One that is gone
+ * already, of no store of ours (s NULL), or of one that cannot delete is done with. The unit may be repeated,
+ * with the same ret, which is closed after it. */
+struct object_gone {
+    bool removed; /* by this unit */
+    int fd;       /* see store_delete_quickly() */
+};
+#define OBJECT_GONE_INIT                                                                                     \
+    {                                                                                                        \
+        .fd = -1                                                                                             \
+    }
+int object_discard(struct db_conn *c, struct store *s, const char *url, struct object_gone *ret,
+                   struct error *e) MUST_CHECK;
+void object_gone_close(struct object_gone *g); /* for CLEANUP */
+
 struct object {
     struct store_get *get;
     uint64_t at;

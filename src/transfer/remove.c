@@ -51,22 +51,69 @@ int leftovers_confirm(struct leftovers *all, struct db_conn *c, struct error *e)
     return 0;
 }
 
-/* A store that cannot delete at all (ERROR_INVALID) keeps its data. */
+struct emptying {
+    struct store *store;
+    const struct trash *trash;
+    struct object_gone gone;
+    bool awaited;
+};
+
+/* All in one transaction: otherwise a process that stands still between its question and its removal would
+ * remove what an import has put under the same name meanwhile. */
+static int empty_run(struct db_conn *c, void *arg, struct error *e)
+{
+    struct emptying *m = arg;
+    bool there;
+
+    m->awaited = false;
+    if (object_names_lock(c, e) < 0 || trash_has(c, m->trash->id, m->trash->url, &there, e) < 0)
+        return -1;
+    if (!there)
+        return 0;
+    if (object_awaited(c, m->store, m->trash->url, &m->awaited, e) < 0)
+        return -1;
+    if (m->awaited)
+        return 0;
+    if (object_discard(c, m->store, m->trash->url, &m->gone, e) < 0)
+        return -1;
+    POINT("trash.removed");
+    return trash_drop(c, m->trash->id, e);
+}
+
+/* Where its row is still there, the object is tried once more. */
+static int emptied(struct db_conn *c, void *arg, bool *ret, struct error *e)
+{
+    const struct emptying *m = arg;
+    bool there;
+
+    if (trash_has(c, m->trash->id, m->trash->url, &there, e) < 0)
+        return -1;
+    *ret = !there;
+    return 0;
+}
+
+int trash_empty(struct db_conn *c, struct store *s, const struct trash *t, enum trash_end *ret,
+                struct error *e)
+{
+    static const struct db_unit unit = { "trash.empty", empty_run, emptied };
+    struct emptying m = { s, t, OBJECT_GONE_INIT, false };
+    int r = db_write_on(c, &unit, &m, e);
+
+    object_gone_close(&m.gone);
+    *ret = m.awaited ? TRASH_AWAITED : m.gone.removed ? TRASH_REMOVED : TRASH_NOTHING;
+    return r;
+}
+
 static int remove_one(struct db_conn *c, const struct leftover *l, struct error *e)
 {
-    bool in_use, awaited;
+    const struct trash t = { .id = l->trash_id, .url = l->url };
+    enum trash_end end;
 
-    if (object_awaited(c, l->store, l->url, &awaited, e) < 0)
+    if (trash_empty(c, l->store, &t, &end, e) < 0)
         return -1;
-    if (awaited)
-        return error_set(e, ERROR_CONFLICT, "An upload or an import is about to have this object.");
-    if (object_in_use(c, l->store, l->url, &in_use, e) < 0)
-        return -1;
-    if (!in_use && store_delete(l->store, l->url, e) < 0 && e->kind != ERROR_NOT_FOUND &&
-        e->kind != ERROR_INVALID)
-        return -1;
-    POINT("remove.removed");
-    return trash_drop(c, l->trash_id, e);
+    return end == TRASH_AWAITED
+               ? error_set(e, ERROR_CONFLICT, "An upload or an import is about to have this object.")
+               : 0;
 }
 
 void leftovers_remove(const struct leftovers *all, struct db_conn *c)

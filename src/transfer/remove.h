@@ -24,6 +24,13 @@ int leftovers_note(struct leftovers *all, struct db_conn *c, struct arena *a, co
 int leftovers_confirm(struct leftovers *all, struct db_conn *c, struct error *e) MUST_CHECK;
 void leftovers_remove(const struct leftovers *all, struct db_conn *c);
 
+/* Removes the object of one row of the trash, of the store s (NULL: none of ours), with the row; the row
+ * stays where an upload or an import is about to have an object of that name. Own unit, in which a slow
+ * store would hold up other writers: of stores that are directories. */
+enum trash_end { TRASH_NOTHING, TRASH_REMOVED, TRASH_AWAITED };
+int trash_empty(struct db_conn *c, struct store *s, const struct trash *t, enum trash_end *ret,
+                struct error *e) MUST_CHECK;
+
 /* Deletes the image: first the rows and, in the same transaction, what has to be removed goes to the trash;
  * then the data. Store refusals that are known beforehand (no permission, in use) leave everything as it was,
  * and so does check() (NULL: none), which sees the image as it is inside the transaction. Own transaction. */

@@ -16,6 +16,7 @@
 #include "peers/hosts.h"
 #include "transfer/commit.h"
 #include "transfer/lease.h"
+#include "transfer/object.h"
 #include "transfer/staged.h"
 
 enum { RETRY_SECONDS = 2 }; /* between attempts to renew while the database is away */
@@ -119,23 +120,14 @@ static int give_back_run(struct db_conn *c, void *arg, struct error *e)
 {
     const struct upload *up = arg;
 
-    if (lease_drop(c, up->id, up->holder, e) < 0)
-        return -1;
-    if (image_status_set(c, up->id, status_of(up), IMAGE_QUEUED, e) < 0 && e->kind != ERROR_CONFLICT &&
-        e->kind != ERROR_NOT_FOUND)
-        return -1;
-    return 0;
+    return lease_give_back(c, up->id, up->holder, status_of(up), e);
 }
 
 static int given_back(struct db_conn *c, void *arg, bool *ret, struct error *e)
 {
     const struct upload *up = arg;
-    bool held;
 
-    if (lease_held(c, up->id, up->holder, &held, e) < 0)
-        return -1;
-    *ret = !held;
-    return 0;
+    return lease_given_back(c, up->id, up->holder, ret, e);
 }
 
 static int give_back(struct upload *up, struct error *e)
@@ -221,7 +213,8 @@ static int take_run(struct db_conn *c, void *arg, struct error *e)
                              .url = store_put_url(up->put),
                              .expires_us = lease_expiry() };
 
-    if (image_status_set(c, up->id, IMAGE_QUEUED, status_of(up), e) < 0 || quota_take(up, c, e) < 0)
+    if (object_names_lock(c, e) < 0 || image_status_set(c, up->id, IMAGE_QUEUED, status_of(up), e) < 0 ||
+        quota_take(up, c, e) < 0)
         return -1;
     return lease_take(c, &l, e);
 }

@@ -12,6 +12,7 @@
 
 #include "transfer/lease.h"
 #include "transfer/object.h"
+#include "transfer/remove.h"
 #include "upkeep/store_proof.h"
 
 enum {
@@ -60,6 +61,7 @@ struct taking {
     const struct lease *old;
     char holder[HOLDER_TEXT_MAX]; /* of the lease that is ours now */
     bool ours;
+    struct object_gone gone;
 };
 
 static int take_over_run(struct db_conn *c, void *arg, struct error *e)
@@ -104,58 +106,33 @@ static bool store_away(struct reaper *r, const char *store, const char *url)
     return s && store_check(s, &e) < 0;
 }
 
-static int in_use_by_any(struct reaper *r, const char *store, const char *url, bool *ret, struct error *e)
+/* The object goes in the transaction that ends the lease: until then nobody puts another one there. */
+static int end_run(struct db_conn *c, void *arg, struct error *e)
 {
-    struct store *s = stores_for_url(r->stores, store, url);
-
-    return s ? object_in_use(r->c, s, url, ret, e) : location_in_use(r->c, url, ret, e);
-}
-
-/* Gone already, or of a store that we do not serve or that cannot delete: nothing is left to do. */
-static int remove_object(struct reaper *r, const char *store, const char *url, struct error *e)
-{
-    struct store *s = stores_for_url(r->stores, store, url);
-
-    if (!s)
-        return 0;
-    if (store_delete(s, url, e) == 0) {
-        r->counts->objects++;
-        return 0;
-    }
-    return e->kind == ERROR_NOT_FOUND || e->kind == ERROR_INVALID ? 0 : -1;
-}
-
-static int end_lease(struct db_conn *c, void *arg, struct error *e)
-{
-    const struct taking *t = arg;
+    struct taking *t = arg;
     const struct lease *l = t->old;
     enum image_status from = str_eq(l->store, STORE_STAGING) ? IMAGE_UPLOADING : IMAGE_SAVING;
 
-    if (lease_drop(c, l->image_id, t->holder, e) < 0)
+    if (object_names_lock(c, e) < 0 || lease_give_back(c, l->image_id, t->holder, from, e) < 0 ||
+        object_discard(c, stores_for_url(t->reaper->stores, l->store, l->url), l->url, &t->gone, e) < 0)
         return -1;
-    if (image_status_set(c, l->image_id, from, IMAGE_QUEUED, e) < 0 && e->kind != ERROR_CONFLICT &&
-        e->kind != ERROR_NOT_FOUND)
-        return -1;
+    POINT("reap.removed");
     return 0;
 }
 
-static int lease_ended(struct db_conn *c, void *arg, bool *ret, struct error *e)
+static int ended(struct db_conn *c, void *arg, bool *ret, struct error *e)
 {
     const struct taking *t = arg;
-    bool held;
 
-    if (lease_held(c, t->old->image_id, t->holder, &held, e) < 0)
-        return -1;
-    *ret = !held;
-    return 0;
+    return lease_given_back(c, t->old->image_id, t->holder, ret, e);
 }
 
 static int reap_upload(struct reaper *r, const struct lease *l, struct error *e)
 {
     static const struct db_unit take = { "reap.take_over", take_over_run, took_over };
-    static const struct db_unit end = { "reap.end", end_lease, lease_ended };
-    struct taking t = { .reaper = r, .old = l };
-    bool in_use;
+    static const struct db_unit end = { "reap.end", end_run, ended };
+    struct taking t = { .reaper = r, .old = l, .gone = OBJECT_GONE_INIT };
+    int failed;
 
     if (store_away(r, l->store, l->url))
         return 0;
@@ -165,13 +142,12 @@ static int reap_upload(struct reaper *r, const struct lease *l, struct error *e)
     if (!t.ours)
         return 0;
     POINT("reap.taken");
-    if (in_use_by_any(r, l->store, l->url, &in_use, e) < 0 ||
-        (!in_use && remove_object(r, l->store, l->url, e) < 0))
-        return -1;
-    POINT("reap.removed");
-    if (db_write_on(r->c, &end, &t, e) < 0)
+    failed = db_write_on(r->c, &end, &t, e);
+    object_gone_close(&t.gone);
+    if (failed)
         return -1;
     r->counts->uploads++;
+    r->counts->objects += t.gone.removed;
     log_info("image %s: an upload that was abandoned is undone", l->image_id);
     return 0;
 }
@@ -189,22 +165,19 @@ static bool due(const struct trash *t)
 
 static int reap_trash(struct reaper *r, const struct trash *t, struct error *e)
 {
+    struct store *s = stores_for_url(r->stores, t->store, t->url);
+    enum trash_end end;
     struct error ignored;
-    bool in_use, awaited;
 
-    if (object_awaited(r->c, stores_for_url(r->stores, t->store, t->url), t->url, &awaited, e) < 0)
-        return -1;
-    if (awaited || !due(t) || store_away(r, t->store, t->url))
+    if (!due(t) || store_away(r, t->store, t->url))
         return 0;
-    if (in_use_by_any(r, t->store, t->url, &in_use, e) < 0)
+    if (trash_empty(r->c, s, t, &end, e) < 0) {
+        if (trash_failed(r->c, t->id, &ignored) < 0)
+            error_detail(e, "%s", ignored.message);
         return -1;
-    if (in_use || remove_object(r, t->store, t->url, e) == 0) {
-        POINT("reap.trash");
-        return trash_drop(r->c, t->id, e);
     }
-    if (trash_failed(r->c, t->id, &ignored) < 0)
-        error_detail(e, "%s", ignored.message);
-    return -1;
+    r->counts->objects += end == TRASH_REMOVED;
+    return 0;
 }
 
 /* ---- one round ---- */

@@ -32,7 +32,8 @@ import world  # noqa: E402
 from world import glint  # noqa: E402
 
 KILLS = ('kill', 'kill', 'group')
-IN_TRANSACTION = ('db.commit',)     # who sleeps there holds up everybody
+# Who sleeps there holds up everybody.
+IN_TRANSACTION = ('db.commit', 'trash.removed', 'reap.removed', 'import.unstored')
 OFTEN = 6           # of a point that is passed many times in a case: as many of its passings are drawn from
 
 
@@ -190,8 +191,7 @@ class Range:
 
 
 # Points that are passed only while something killed is cleaned up, and what makes that necessary; others are found out.
-RECOVERIES = {'reap.taken': parse('upload@upload.begun:1:kill'), 'reap.removed': parse('upload@upload.stored:1:kill'),
-              'reap.trash': parse('delete@remove.noted:1:kill')}
+RECOVERIES = {'reap.taken': parse('upload@upload.begun:1:kill'), 'reap.removed': parse('upload@upload.stored:1:kill')}
 
 
 # What once found a fault is done each time.

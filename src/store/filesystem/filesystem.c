@@ -476,12 +476,14 @@ static int fs_delete_check(struct store *s, const char *url, struct error *e)
     return 0;
 }
 
-static int fs_delete(struct store *s, const char *url, struct error *e)
+/* While a descriptor is open, even one that cannot read, unlink(2) does not wait for the blocks to be
+ * freed. */
+static int fs_delete(struct store *s, const char *url, int *ret_fd, struct error *e)
 {
     char name[FS_NAME_MAX + 1];
     const struct fs_dir *d;
     struct stat st;
-    CLEANUP(fd_close) int dir = -1;
+    CLEANUP(fd_close) int dir = -1, fd = -1;
 
     if (fs_locate(s->data, url, &d, name, e) < 0)
         return -1;
@@ -500,8 +502,10 @@ static int fs_delete(struct store *s, const char *url, struct error *e)
     if (fs_verify(s, d, dir, e) < 0) /* what is here may be an old copy below a mount point */
         return -1;
     POINT("store.unlink");
+    fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (unlinkat(dir, name, 0) < 0 || fsync(dir) < 0)
         return delete_failed(e, errno, url);
+    *ret_fd = fd_take(&fd);
     return 0;
 }
 
