@@ -54,6 +54,7 @@ struct image_location {
     const char *shown;    /* JSON object as a client wrote it, for the answer to that alone; NULL: none */
     int64_t changed_us;   /* last change of the row; 0 for one that is not stored yet */
     const char *store;    /* id, for who knows several stores; no column: who knows them sets it */
+    const char *key; /* what tells it from others, for who compares many; no column; NULL: not made yet */
 };
 
 struct image {

@@ -331,16 +331,15 @@ static void location_insert(struct request *rq, struct image *im, size_t at, con
 }
 
 /* Equal for locations that name the same object, in whatever spelling, with the same metadata. */
-static const char *location_key(struct request *rq, const struct image_location *l)
+static const char *location_key(struct request *rq, struct image_location *l)
 {
     CLEANUP(json_drop) json_t *metadata = json_parse(l->metadata, strlen(l->metadata));
     char *text = metadata ? json_dumps(metadata, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     const struct store *s = stores_for_url(rq->api->stores, NULL, l->url);
-    const char *key =
-        arena_printf(rq->arena, "%s\n%s", store_canonical(s, rq->arena, l->url), text ? text : "");
 
+    l->key = arena_printf(rq->arena, "%s\n%s", store_canonical(s, rq->arena, l->url), text ? text : "");
     free(text);
-    return key;
+    return l->key;
 }
 
 static int duplicate(const struct image_location *l, struct error *e)
@@ -404,13 +403,16 @@ static bool position_read(const char *text, size_t last, size_t *ret)
     return true;
 }
 
-static bool has_location(struct request *rq, const struct image *im, const struct image_location *l)
+static bool has_location(struct request *rq, const struct image *im, struct image_location *l)
 {
     const char *key = location_key(rq, l);
 
-    for (size_t i = 0; i < im->n_locations; i++)
-        if (str_eq(key, location_key(rq, &im->locations[i])))
+    for (size_t i = 0; i < im->n_locations; i++) {
+        struct image_location *other = &im->locations[i];
+
+        if (str_eq(key, other->key ? other->key : location_key(rq, other)))
             return true;
+    }
     return false;
 }
 
@@ -497,7 +499,7 @@ static int not_empty(const struct image *im, struct error *e)
 }
 
 /* The first error in the order of the list: both of two equal ones are one. */
-static int new_check(struct request *rq, const json_t *items, const struct image_location *all, size_t n,
+static int new_check(struct request *rq, const json_t *items, struct image_location *all, size_t n,
                      struct error *e)
 {
     struct names *keys = names_make(rq->arena);
