@@ -100,6 +100,16 @@ int import_unstore_objects(struct import *im, struct error *e) MUST_CHECK;
 int import_unstore_rows(struct import *im, struct db_conn *c, struct image *now, struct leftovers *left,
                         struct error *e) MUST_CHECK;
 
+/* What the last unit of giving up sees; run is first, as job_over_asked() expects it. */
+struct import_undoing {
+    struct job_run *run;
+    struct import *im;
+    const struct error *why;
+    struct leftovers left; /* what the unit noted: removed when it is committed */
+};
+int import_undo_write(struct import *im, const struct db_unit *unit, const struct error *why,
+                      struct error *e) MUST_CHECK;
+
 /* ---- bringing data into staging; each ends with a whole file there ---- */
 
 int import_download(struct import *im, struct error *e) MUST_CHECK;        /* download.c: web-download */

@@ -215,7 +215,11 @@ static int quota_bound(struct staging_file *f, struct error *e)
     CLEANUP(db_release) struct db_conn *c = NULL;
 
     f->counts = f->im->storage_quota > 0 && str_ends(f->path, ".new");
-    return !f->counts ? 0 : db_acquire(f->im->run->o->db, DB_WAIT, &c, e) < 0 ? -1 : quota_look(f, c, e);
+    if (!f->counts)
+        return 0;
+    if (db_acquire(f->im->run->o->db, DB_WAIT, &c, e) < 0)
+        return -1;
+    return quota_look(f, c, e);
 }
 
 int staging_begin(struct import *im, const char *suffix, bool keep, struct staging_file **ret,

@@ -184,23 +184,15 @@ static int run(struct job_run *r, struct error *e)
 
 /* ---- giving up ---- */
 
-struct undoing {
-    struct job_run *run;
-    struct import *im;
-    const struct error *why;
-    struct leftovers left;
-};
-
 static int undo_rows(struct db_conn *c, void *arg, struct error *e)
 {
-    struct undoing *u = arg;
+    struct import_undoing *u = arg;
     struct import *im = u->im;
     const struct error *why = u->why;
     struct job_run *r = im->run;
     struct image *now;
 
     u->left.n = 0;
-
     if (image_load_any(c, r->arena, im->image_id, &now, e) < 0) {
         if (e->kind != ERROR_NOT_FOUND)
             return -1;
@@ -218,16 +210,11 @@ static int undo_rows(struct db_conn *c, void *arg, struct error *e)
 static int undo(struct import *im, const struct error *why, struct error *e)
 {
     static const struct db_unit unit = { "task.undo", undo_rows, job_over_asked };
-    CLEANUP(db_release) struct db_conn *c = NULL;
-    struct undoing u = { im->run, im, why, { .stores = im->run->o->stores } };
 
     staging_unlink(im);
-    if (import_unstore_objects(im, e) < 0 || db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 ||
-        db_write_on(c, &unit, &u, e) < 0)
+    if (import_unstore_objects(im, e) < 0)
         return -1;
-    POINT("task.undone");
-    leftovers_remove(&u.left, c);
-    return 0;
+    return import_undo_write(im, &unit, why, e);
 }
 
 static int give_up(struct job_run *r, const struct error *why, struct error *e)

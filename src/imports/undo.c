@@ -87,19 +87,12 @@ static int undo_image(struct import *im, struct db_conn *c, struct image *now, c
     return image_save(c, now, from, e);
 }
 
-struct undoing {
-    struct job_run *run;
-    struct import *im;
-    const struct error *why;
-    struct leftovers left;
-};
-
 /* Files go before the rows: then nothing is left when the process dies in between, and once the image can be
  * staged again no file of its name may be touched. So the last ones go inside the unit, before its commit,
  * which may be done again. */
 static int undo_rows(struct db_conn *c, void *arg, struct error *e)
 {
-    struct undoing *u = arg;
+    struct import_undoing *u = arg;
     struct import *im = u->im;
     struct image *now;
     bool stay = false;
@@ -119,11 +112,21 @@ static int undo_rows(struct db_conn *c, void *arg, struct error *e)
     return 0;
 }
 
+int import_undo_write(struct import *im, const struct db_unit *unit, const struct error *why, struct error *e)
+{
+    CLEANUP(db_release) struct db_conn *c = NULL;
+    struct import_undoing u = { im->run, im, why, { .stores = im->run->o->stores } };
+
+    if (db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 || db_write_on(c, unit, &u, e) < 0)
+        return -1;
+    POINT("import.undone");
+    leftovers_remove(&u.left, c);
+    return 0;
+}
+
 static int undo(struct import *im, const struct error *why, struct error *e)
 {
     static const struct db_unit unit = { "import.undo", undo_rows, job_over_asked };
-    CLEANUP(db_release) struct db_conn *c = NULL;
-    struct undoing u = { im->run, im, why, { .stores = im->run->o->stores } };
     struct error ignored;
 
     if (import_unstore_objects(im, e) < 0)
@@ -132,11 +135,7 @@ static int undo(struct import *im, const struct error *why, struct error *e)
             ? !data_stay(im, im->image, why) && im->image->status != IMAGE_UPLOADING
             : ignored.kind == ERROR_CONFLICT)
         staging_unlink(im);
-    if (db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 || db_write_on(c, &unit, &u, e) < 0)
-        return -1;
-    POINT("import.undone");
-    leftovers_remove(&u.left, c);
-    return 0;
+    return import_undo_write(im, &unit, why, e);
 }
 
 int import_give_up(struct job_run *r, const struct error *why, struct error *e)
