@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/rows.h"
 
-static void bind(struct db_stmt *s, const struct counter *more)
+/* Which one: name and labels, from parameter `at` on. */
+static void bind_key(struct db_stmt *s, int at, const struct counter *which)
 {
-    db_bind_text(s, 1, more->name);
-    for (int i = 0; i < (int)COUNT(more->labels); i++)
-        db_bind_text(s, 2 + i, more->labels[i]);
-    db_bind_int(s, 5, more->value);
+    db_bind_text(s, at++, which->name);
+    for (size_t i = 0; i < COUNT(which->labels); i++)
+        db_bind_text(s, at++, which->labels[i]);
 }
 
 int counter_add(struct db_conn *c, const struct counter *more, struct error *e)
@@ -16,11 +16,12 @@ int counter_add(struct db_conn *c, const struct counter *more, struct error *e)
 
     if (db_prepare(
             c,
-            "UPDATE glint_counters SET value = value + ?5 WHERE name = ?1 AND label1 = ?2 AND label2 = "
-            "?3 AND label3 = ?4",
+            "UPDATE glint_counters SET value = value + ?1 WHERE name = ?2 AND label1 = ?3 AND label2 = "
+            "?4 AND label3 = ?5",
             &s, e) < 0)
         return -1;
-    bind(s, more);
+    db_bind_int(s, 1, more->value);
+    bind_key(s, 2, more);
     if (db_run(s, &changed, e) < 0)
         return -1;
     if (changed)
@@ -29,7 +30,8 @@ int counter_add(struct db_conn *c, const struct counter *more, struct error *e)
             c, "INSERT INTO glint_counters (name, label1, label2, label3, value) VALUES (?1, ?2, ?3, ?4, ?5)",
             &s, e) < 0)
         return -1;
-    bind(s, more);
+    bind_key(s, 1, more);
+    db_bind_int(s, 5, more->value);
     return db_run(s, NULL, e);
 }
 
@@ -43,9 +45,7 @@ int counter_get(struct db_conn *c, const struct counter *which, int64_t *ret, st
                    "label3 = ?4",
                    &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, which->name);
-    for (int i = 0; i < (int)COUNT(which->labels); i++)
-        db_bind_text(s, i + 2, which->labels[i]);
+    bind_key(s, 1, which);
     row = db_step(s, e);
     *ret = row > 0 ? db_int(s, 0) : 0;
     return row < 0 ? -1 : 0;

@@ -208,16 +208,13 @@ int lease_renew(struct db_conn *c, const char *image_id, const char *holder, int
 
 int lease_held(struct db_conn *c, const char *image_id, const char *holder, bool *ret, struct error *e)
 {
-    CLEANUP(stmt_reset) struct db_stmt *s = NULL;
-    int row;
+    struct db_stmt *s;
 
     if (db_prepare(c, "SELECT 1 FROM glint_leases WHERE image_id = ?1 AND holder = ?2", &s, e) < 0)
         return -1;
     db_bind_text(s, 1, image_id);
     db_bind_text(s, 2, holder);
-    row = db_step(s, e);
-    *ret = row > 0;
-    return row < 0 ? -1 : 0;
+    return stmt_found(s, ret, e);
 }
 
 int lease_drop(struct db_conn *c, const char *image_id, const char *holder, struct error *e)

@@ -49,6 +49,17 @@ static inline void stmt_reset(struct db_stmt **s)
         db_reset(*s);
 }
 
+/* Whether the statement gives a row. */
+static inline int stmt_found(struct db_stmt *s, bool *ret, struct error *e)
+{
+    int row = db_step(s, e);
+
+    if (row > 0)
+        db_reset(s);
+    *ret = row > 0;
+    return row < 0 ? -1 : 0;
+}
+
 static inline void arena_drop(struct arena **a)
 {
     arena_free(*a);

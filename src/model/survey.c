@@ -76,8 +76,7 @@ int image_claims_load(struct db_conn *c, struct arena *a, const char *image_id, 
 static int finds(struct db_conn *c, const char *sql, const char *url, const char *alias, int64_t since_us,
                  bool *ret, struct error *e)
 {
-    CLEANUP(stmt_reset) struct db_stmt *s = NULL;
-    int row;
+    struct db_stmt *s;
 
     if (db_prepare(c, sql, &s, e) < 0)
         return -1;
@@ -85,9 +84,7 @@ static int finds(struct db_conn *c, const char *sql, const char *url, const char
     db_bind_text(s, 2, alias ? alias : url);
     if (since_us >= 0)
         db_bind_time(s, 3, since_us);
-    row = db_step(s, e);
-    *ret = row > 0;
-    return row < 0 ? -1 : 0;
+    return stmt_found(s, ret, e);
 }
 
 int object_named(struct db_conn *c, const char *url, const char *alias, int64_t since_us, bool *ret,
@@ -111,8 +108,7 @@ int object_in_work(struct db_conn *c, const char *url, const char *alias, bool *
 int object_under_way(struct db_conn *c, const char *url, bool *ret, struct error *e)
 {
     const char *name = strrchr(url, '/');
-    CLEANUP(stmt_reset) struct db_stmt *s = NULL;
-    int row;
+    struct db_stmt *s;
 
     if (db_prepare(c,
                    "SELECT 1 FROM glint_leases WHERE url = ?1 UNION ALL "
@@ -123,9 +119,7 @@ int object_under_way(struct db_conn *c, const char *url, bool *ret, struct error
         return -1;
     db_bind_text(s, 1, url);
     db_bind_text(s, 2, name ? name + 1 : url);
-    row = db_step(s, e);
-    *ret = row > 0;
-    return row < 0 ? -1 : 0;
+    return stmt_found(s, ret, e);
 }
 
 /* ---- pages ---- */

@@ -405,15 +405,12 @@ int task_list_of_image(struct db_conn *c, struct arena *a, const char *image_id,
 
 static int expired_exist(struct db_conn *c, int64_t now, bool *ret, struct error *e)
 {
-    CLEANUP(stmt_reset) struct db_stmt *s = NULL;
-    int row;
+    struct db_stmt *s;
 
     if (db_prepare(c, "SELECT 1 FROM tasks WHERE deleted = FALSE AND expires_at <= ?1", &s, e) < 0)
         return -1;
     db_bind_time(s, 1, now);
-    row = db_step(s, e);
-    *ret = row > 0;
-    return row < 0 ? -1 : 0;
+    return stmt_found(s, ret, e);
 }
 
 static int expire(struct db_conn *c, void *ret_n, struct error *e)

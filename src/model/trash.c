@@ -16,16 +16,13 @@ int trash_add(struct db_conn *c, const char *store, const char *url, int64_t *re
 
 int trash_has(struct db_conn *c, int64_t id, const char *url, bool *ret, struct error *e)
 {
-    CLEANUP(stmt_reset) struct db_stmt *s = NULL;
-    int row;
+    struct db_stmt *s;
 
     if (db_prepare(c, "SELECT 1 FROM glint_trash WHERE id = ?1 AND url = ?2", &s, e) < 0)
         return -1;
     db_bind_int(s, 1, id);
     db_bind_text(s, 2, url);
-    row = db_step(s, e);
-    *ret = row > 0;
-    return row < 0 ? -1 : 0;
+    return stmt_found(s, ret, e);
 }
 
 /* What failed least often comes first, so that an object which cannot be removed does not hold up the others.

@@ -35,8 +35,10 @@ int object_in_use(struct db_conn *c, const struct store *s, const char *url, boo
     if (location_name_list(c, a, name + 1, &urls, &n, e) < 0)
         return -1;
     *ret = is_any(s, a, own, urls, n);
-    if (*ret || location_odd_list(c, a, &urls, &n, e) < 0)
-        return *ret ? 0 : -1;
+    if (*ret)
+        return 0;
+    if (location_odd_list(c, a, &urls, &n, e) < 0)
+        return -1;
     *ret = is_any(s, a, own, urls, n);
     return 0;
 }

@@ -66,16 +66,13 @@ struct change {
 /* Whether a statement with up to three texts finds a row; those that are NULL are not bound. */
 static int found(struct db_conn *c, const char *sql, const char *const texts[3], bool *ret, struct error *e)
 {
-    CLEANUP(stmt_reset) struct db_stmt *s = NULL;
-    int row;
+    struct db_stmt *s;
 
     if (db_prepare(c, sql, &s, e) < 0)
         return -1;
     for (int i = 0; i < 3 && texts[i]; i++)
         db_bind_text(s, i + 1, texts[i]);
-    row = db_step(s, e);
-    *ret = row > 0;
-    return row < 0 ? -1 : 0;
+    return stmt_found(s, ret, e);
 }
 
 /* The project has had its turn. */
@@ -430,9 +427,8 @@ int image_unlock(struct db_conn *c, const char *image_id, const char *task, stru
 /* A task of Glance's own holds for an hour after its last sign of life, two while it waits. */
 int image_lock_holds(struct db_conn *c, const char *task, bool *ret, struct error *e)
 {
-    CLEANUP(stmt_reset) struct db_stmt *s = NULL;
+    struct db_stmt *s;
     int64_t hour = 3600 * CLOCK_SECOND, now = clock_now_us();
-    int row;
 
     if (db_prepare(c,
                    "SELECT 1 FROM glint_jobs WHERE id = ?1 AND state IN ('waiting', 'running') UNION ALL "
@@ -443,9 +439,7 @@ int image_lock_holds(struct db_conn *c, const char *task, bool *ret, struct erro
     db_bind_text(s, 1, task);
     db_bind_time(s, 2, now - hour);
     db_bind_time(s, 3, now - 2 * hour);
-    row = db_step(s, e);
-    *ret = row > 0;
-    return row < 0 ? -1 : 0;
+    return stmt_found(s, ret, e);
 }
 
 int image_lock_take(struct db_conn *c, const struct image *im, const char *task, struct error *e)
