@@ -294,6 +294,38 @@ static void make_ready(struct db_stmt *s)
     s->conn->db->driver->reset(s);
 }
 
+/* ?1, ?2, … as they stand in the text, each once; what quotes enclose does not count. */
+static bool parameters_in_order(const char *sql)
+{
+    bool quoted = false;
+    long n = 0;
+
+    for (const char *at = sql; *at; at++) {
+        char *end;
+
+        if (*at == '\'')
+            quoted = !quoted;
+        if (*at != '?' || quoted)
+            continue;
+        if (strtol(at + 1, &end, 10) != ++n)
+            return false;
+        at = end - 1;
+    }
+    return true;
+}
+
+static int prepare(struct db_conn *c, const char *sql, struct db_stmt **ret, struct error *e)
+{
+    if (refused(c, e))
+        return -1;
+    if (!parameters_in_order(sql))
+        return error_set(e, ERROR_INTERNAL, "The parameters of a statement are out of order: %s", sql);
+    if (c->db->driver->prepare(c, sql, ret, e) < 0)
+        return failed(c, e);
+    (*ret)->conn = c;
+    return 0;
+}
+
 int db_prepare(struct db_conn *c, const char *sql, struct db_stmt **ret, struct error *e)
 {
     struct cache *cache = c->cache;
@@ -307,11 +339,8 @@ int db_prepare(struct db_conn *c, const char *sql, struct db_stmt **ret, struct 
         *ret = slot->stmt;
         return 0;
     }
-    if (refused(c, e))
+    if (prepare(c, sql, ret, e) < 0)
         return -1;
-    if (c->db->driver->prepare(c, sql, ret, e) < 0)
-        return failed(c, e);
-    (*ret)->conn = c;
     *slot = (struct literal_entry){ sql, *ret };
     cache->n_literals++;
     return 0;
@@ -362,11 +391,8 @@ int db_prepare_text(struct db_conn *c, const char *sql, struct db_stmt **ret, st
             return 0;
         }
     }
-    if (refused(c, e))
+    if (prepare(c, sql, &s, e) < 0)
         return -1;
-    if (c->db->driver->prepare(c, sql, &s, e) < 0)
-        return failed(c, e);
-    s->conn = c;
     slot = text_slot(c);
     if (!slot) {
         c->db->driver->finish(s);

@@ -87,7 +87,8 @@ int db_lock(struct db_conn *c, const char *name, struct error *e) MUST_CHECK;
 
 /* ---- statements ---- */
 
-/* Ready to bind; the same text gives the same statement, reset. Placeholders are ?1, ?2, … in every dialect.
+/* Ready to bind; the same text gives the same statement, reset. Placeholders are ?1, ?2, … in every dialect,
+ * in this order and each once, as some databases bind them by position: ERROR_INTERNAL.
  * For SQL made at run time use db_prepare_text(): cached by content, up to 64 texts a connection. */
 int db_prepare(struct db_conn *c, const char *sql, struct db_stmt **ret, struct error *e) MUST_CHECK;
 int db_prepare_text(struct db_conn *c, const char *sql, struct db_stmt **ret, struct error *e) MUST_CHECK;

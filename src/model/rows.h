@@ -19,8 +19,8 @@ enum { IMAGE_COLUMNS_COUNT = 20 };
 /* Columns from col on of the current row. ERROR_INTERNAL on a status or visibility that no release wrote. */
 int image_row_read(struct db_stmt *s, struct arena *a, struct image *ret, struct error *e) MUST_CHECK;
 
-/* Binds 1 to 16: the columns up to os_hidden. */
-void image_row_bind(struct db_stmt *s, const struct image *im);
+/* Binds the columns from name to os_hidden, from parameter `at` on. */
+void image_row_bind(struct db_stmt *s, int at, const struct image *im);
 
 /* One child row, its columns from col on. */
 #define LOCATION_COLUMNS "id, value, meta_data, status, COALESCE(updated_at, created_at)"

@@ -23,10 +23,11 @@ static int claims_row(struct db_conn *c, struct arena *a, const char *id, struct
     if (db_prepare(c,
                    "SELECT status, deleted, size, COALESCE(deleted_at, updated_at, created_at), "
                    "(SELECT value FROM image_properties WHERE image_id = ?1 AND name = '" IMAGE_LOCK
-                   "' AND NOT deleted) FROM images WHERE id = ?1",
+                   "' AND NOT deleted) FROM images WHERE id = ?2",
                    &s, e) < 0)
         return -1;
     db_bind_text(s, 1, id);
+    db_bind_text(s, 2, id);
     row = db_step(s, e);
     if (row < 0)
         return -1;
@@ -50,10 +51,11 @@ static int claims_work(struct db_conn *c, const char *id, struct image_claims *r
     if (db_prepare(
             c,
             "SELECT " LIVE_JOB("j.image_id = ?1") ", "
-                                                  "EXISTS (SELECT 1 FROM glint_leases WHERE image_id = ?1)",
+                                                  "EXISTS (SELECT 1 FROM glint_leases WHERE image_id = ?2)",
             &s, e) < 0)
         return -1;
     db_bind_text(s, 1, id);
+    db_bind_text(s, 2, id);
     if (db_step(s, e) <= 0)
         return -1;
     ret->job = db_int(s, 0) != 0;
@@ -72,37 +74,39 @@ int image_claims_load(struct db_conn *c, struct arena *a, const char *image_id, 
 
 /* ---- who needs an object ---- */
 
-/* *ret: whether the statement, of these two URLs and a time, has a row. */
-static int finds(struct db_conn *c, const char *sql, const char *url, const char *alias, int64_t since_us,
-                 bool *ret, struct error *e)
+static int bind_both(struct db_stmt *s, int at, const char *url, const char *alias)
 {
-    struct db_stmt *s;
-
-    if (db_prepare(c, sql, &s, e) < 0)
-        return -1;
-    db_bind_text(s, 1, url);
-    db_bind_text(s, 2, alias ? alias : url);
-    if (since_us >= 0)
-        db_bind_time(s, 3, since_us);
-    return stmt_found(s, ret, e);
+    db_bind_text(s, at++, url);
+    db_bind_text(s, at++, alias ? alias : url);
+    return at;
 }
 
 int object_named(struct db_conn *c, const char *url, const char *alias, int64_t since_us, bool *ret,
                  struct error *e)
 {
-    return finds(c,
-                 "SELECT 1 FROM image_locations WHERE value IN (?1, ?2) AND "
-                 "(NOT deleted OR status = 'pending_delete' OR deleted_at > ?3)",
-                 url, alias, since_us, ret, e);
+    struct db_stmt *s;
+
+    if (db_prepare(c,
+                   "SELECT 1 FROM image_locations WHERE value IN (?1, ?2) AND "
+                   "(NOT deleted OR status = 'pending_delete' OR deleted_at > ?3)",
+                   &s, e) < 0)
+        return -1;
+    db_bind_time(s, bind_both(s, 1, url, alias), since_us);
+    return stmt_found(s, ret, e);
 }
 
 int object_in_work(struct db_conn *c, const char *url, const char *alias, bool *ret, struct error *e)
 {
-    return finds(c,
-                 "SELECT 1 FROM glint_leases WHERE url IN (?1, ?2) UNION ALL "
-                 "SELECT 1 FROM glint_trash WHERE url IN (?1, ?2) UNION ALL "
-                 "SELECT 1 FROM glint_job_notes WHERE value IN (?1, ?2)",
-                 url, alias, -1, ret, e);
+    struct db_stmt *s;
+
+    if (db_prepare(c,
+                   "SELECT 1 FROM glint_leases WHERE url IN (?1, ?2) UNION ALL "
+                   "SELECT 1 FROM glint_trash WHERE url IN (?3, ?4) UNION ALL "
+                   "SELECT 1 FROM glint_job_notes WHERE value IN (?5, ?6)",
+                   &s, e) < 0)
+        return -1;
+    bind_both(s, bind_both(s, bind_both(s, 1, url, alias), url, alias), url, alias);
+    return stmt_found(s, ret, e);
 }
 
 int object_under_way(struct db_conn *c, const char *url, bool *ret, struct error *e)
@@ -114,11 +118,12 @@ int object_under_way(struct db_conn *c, const char *url, bool *ret, struct error
                    "SELECT 1 FROM glint_leases WHERE url = ?1 UNION ALL "
                    "SELECT 1 FROM glint_jobs j JOIN glint_job_notes n ON n.job_id = j.id "
                    "WHERE j.image_id = ?2 AND +j.state IN ('waiting', 'running') AND n.name LIKE 'object:%' "
-                   "AND n.value = ?1",
+                   "AND n.value = ?3",
                    &s, e) < 0)
         return -1;
     db_bind_text(s, 1, url);
     db_bind_text(s, 2, name ? name + 1 : url);
+    db_bind_text(s, 3, url);
     return stmt_found(s, ret, e);
 }
 
@@ -246,7 +251,7 @@ int job_notes_forget(struct db_conn *c, const char *job_id, struct error *e)
 {
     struct db_stmt *s;
 
-    if (db_prepare(c, "DELETE FROM glint_job_notes WHERE job_id = ?1 AND " LOST_NOTE("?1"), &s, e) < 0)
+    if (db_prepare(c, "DELETE FROM glint_job_notes WHERE job_id = ?1 AND " LOST_NOTE("job_id"), &s, e) < 0)
         return -1;
     db_bind_text(s, 1, job_id);
     return db_run(s, NULL, e);

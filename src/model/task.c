@@ -37,7 +37,7 @@ int task_add(struct db_conn *c, struct task *t, struct error *e)
     t->created_us = t->updated_us = clock_now_us();
     if (db_prepare(c,
                    "INSERT INTO tasks (id, type, status, owner, created_at, updated_at, deleted, image_id, "
-                   "request_id, user_id) VALUES (?1, ?2, ?3, ?4, ?5, ?5, FALSE, ?6, ?7, ?8)",
+                   "request_id, user_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, FALSE, ?7, ?8, ?9)",
                    &s, e) < 0)
         return -1;
     db_bind_text(s, 1, t->id);
@@ -45,9 +45,10 @@ int task_add(struct db_conn *c, struct task *t, struct error *e)
     db_bind_text(s, 3, t->status);
     db_bind_text(s, 4, t->owner);
     db_bind_time(s, 5, t->created_us);
-    db_bind_text(s, 6, t->image_id);
-    db_bind_text(s, 7, t->request_id);
-    db_bind_text(s, 8, t->user_id);
+    db_bind_time(s, 6, t->created_us);
+    db_bind_text(s, 7, t->image_id);
+    db_bind_text(s, 8, t->request_id);
+    db_bind_text(s, 9, t->user_id);
     return db_run(s, NULL, e) < 0 ? -1 : info_add(c, t, e);
 }
 
@@ -83,11 +84,11 @@ int task_load_seen(struct db_conn *c, struct arena *a, const char *id, const str
     CLEANUP(stmt_reset) struct db_stmt *s = NULL;
     int row;
 
-    if (db_prepare(c, WHOLE_TASKS "WHERE t.id = ?1 AND (?3 OR (NOT t.deleted AND t.owner = ?2))", &s, e) < 0)
+    if (db_prepare(c, WHOLE_TASKS "WHERE t.id = ?1 AND (?2 OR (NOT t.deleted AND t.owner = ?3))", &s, e) < 0)
         return -1;
     db_bind_text(s, 1, id);
-    db_bind_text(s, 2, v->project);
-    db_bind_bool(s, 3, v->is_admin);
+    db_bind_bool(s, 2, v->is_admin);
+    db_bind_text(s, 3, v->project);
     row = db_step(s, e);
     if (row < 0)
         return -1;
@@ -116,12 +117,12 @@ int task_begin(struct db_conn *c, const char *id, struct error *e)
     struct db_stmt *s;
 
     if (db_prepare(c,
-                   "UPDATE tasks SET status = 'processing', updated_at = ?2 WHERE id = ?1 AND status = "
+                   "UPDATE tasks SET status = 'processing', updated_at = ?1 WHERE id = ?2 AND status = "
                    "'pending' AND NOT deleted",
                    &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, id);
-    db_bind_time(s, 2, clock_now_us());
+    db_bind_time(s, 1, clock_now_us());
+    db_bind_text(s, 2, id);
     return db_run(s, NULL, e);
 }
 
@@ -131,13 +132,14 @@ static int info_set(struct db_conn *c, const char *id, const char *result, const
     struct db_stmt *s;
 
     if (db_prepare(c,
-                   "UPDATE task_info SET message = ?2, result = COALESCE(?3, result) WHERE task_id = ?1 AND "
-                   "EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND status IN ('pending', 'processing'))",
+                   "UPDATE task_info SET message = ?1, result = COALESCE(?2, result) WHERE task_id = ?3 AND "
+                   "EXISTS (SELECT 1 FROM tasks WHERE id = ?4 AND status IN ('pending', 'processing'))",
                    &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, id);
-    db_bind_text(s, 2, message ? message : "");
-    db_bind_text(s, 3, result);
+    db_bind_text(s, 1, message ? message : "");
+    db_bind_text(s, 2, result);
+    db_bind_text(s, 3, id);
+    db_bind_text(s, 4, id);
     return db_run(s, NULL, e);
 }
 
@@ -147,11 +149,11 @@ int task_progress(struct db_conn *c, const char *id, const char *message, struct
 
     if (info_set(c, id, NULL, message, e) < 0 ||
         db_prepare(c,
-                   "UPDATE tasks SET updated_at = ?2 WHERE id = ?1 AND status IN ('pending', 'processing')",
+                   "UPDATE tasks SET updated_at = ?1 WHERE id = ?2 AND status IN ('pending', 'processing')",
                    &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, id);
-    db_bind_time(s, 2, clock_now_us());
+    db_bind_time(s, 1, clock_now_us());
+    db_bind_text(s, 2, id);
     return db_run(s, NULL, e);
 }
 
@@ -162,14 +164,14 @@ int task_end(struct db_conn *c, const char *id, bool success, const char *result
 
     if (info_set(c, id, result, message, e) < 0 ||
         db_prepare(c,
-                   "UPDATE tasks SET status = ?2, updated_at = ?3, expires_at = ?4 WHERE id = ?1 AND status "
+                   "UPDATE tasks SET status = ?1, updated_at = ?2, expires_at = ?3 WHERE id = ?4 AND status "
                    "IN ('pending', 'processing')",
                    &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, id);
-    db_bind_text(s, 2, success ? "success" : "failure");
-    db_bind_time(s, 3, clock_now_us());
-    db_bind_time(s, 4, expires_us);
+    db_bind_text(s, 1, success ? "success" : "failure");
+    db_bind_time(s, 2, clock_now_us());
+    db_bind_time(s, 3, expires_us);
+    db_bind_text(s, 4, id);
     return db_run(s, NULL, e);
 }
 
@@ -391,13 +393,13 @@ int task_list_of_image(struct db_conn *c, struct arena *a, const char *image_id,
 
     if (db_prepare(c,
                    WHOLE_TASKS "WHERE t.image_id = ?1 AND (t.expires_at IS NULL OR t.expires_at > ?2) AND "
-                               "(?4 OR (NOT t.deleted AND t.owner = ?3)) ORDER BY t.created_at, t.id",
+                               "(?3 OR (NOT t.deleted AND t.owner = ?4)) ORDER BY t.created_at, t.id",
                    &s, e) < 0)
         return -1;
     db_bind_text(s, 1, image_id);
     db_bind_time(s, 2, clock_now_us());
-    db_bind_text(s, 3, v->project);
-    db_bind_bool(s, 4, v->is_admin);
+    db_bind_bool(s, 3, v->is_admin);
+    db_bind_text(s, 4, v->project);
     return rows_read(s, a, whole_row_read, ret, ret_n, e);
 }
 

@@ -403,10 +403,9 @@ int image_tag_insert(struct db_conn *c, const char *image_id, const char *tag, i
     return db_run(s, NULL, e);
 }
 
-void image_row_bind(struct db_stmt *s, const struct image *im)
+void image_row_bind(struct db_stmt *s, int at, const struct image *im)
 {
     const char *const texts[] = {
-        im->id,
         im->name,
         im->disk_format,
         im->container_format,
@@ -418,14 +417,14 @@ void image_row_bind(struct db_stmt *s, const struct image *im)
         image_visibility_name(im->visibility),
     };
 
-    for (int i = 0; i < (int)COUNT(texts); i++)
-        db_bind_text(s, i + 1, texts[i]);
-    bind_size(s, 11, im->size);
-    bind_size(s, 12, im->virtual_size);
-    db_bind_int(s, 13, im->min_disk);
-    db_bind_int(s, 14, im->min_ram);
-    db_bind_bool(s, 15, im->protected);
-    db_bind_bool(s, 16, im->os_hidden);
+    for (size_t i = 0; i < COUNT(texts); i++)
+        db_bind_text(s, at++, texts[i]);
+    bind_size(s, at++, im->size);
+    bind_size(s, at++, im->virtual_size);
+    db_bind_int(s, at++, im->min_disk);
+    db_bind_int(s, at++, im->min_ram);
+    db_bind_bool(s, at++, im->protected);
+    db_bind_bool(s, at++, im->os_hidden);
 }
 
 static int insert_row(struct db_conn *c, const struct image *im, struct error *e)
@@ -437,7 +436,8 @@ static int insert_row(struct db_conn *c, const struct image *im, struct error *e
                    "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
                    &s, e) < 0)
         return -1;
-    image_row_bind(s, im);
+    db_bind_text(s, 1, im->id);
+    image_row_bind(s, 2, im);
     db_bind_bool(s, 17, false);
     db_bind_time(s, 18, im->created_us);
     db_bind_time(s, 19, im->updated_us);
@@ -494,13 +494,14 @@ static int delete_row(struct db_conn *c, const char *id, enum image_status from,
     int64_t changed;
 
     if (db_prepare(c,
-                   "UPDATE images SET status = 'deleted', deleted = TRUE, deleted_at = ?2, updated_at = ?2 "
-                   "WHERE id = ?1 AND status = ?3 AND NOT deleted",
+                   "UPDATE images SET status = 'deleted', deleted = TRUE, deleted_at = ?1, updated_at = ?2 "
+                   "WHERE id = ?3 AND status = ?4 AND NOT deleted",
                    &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, id);
+    db_bind_time(s, 1, now);
     db_bind_time(s, 2, now);
-    db_bind_text(s, 3, image_status_name(from));
+    db_bind_text(s, 3, id);
+    db_bind_text(s, 4, image_status_name(from));
     if (db_run(s, &changed, e) < 0)
         return -1;
     return changed ? 0 : image_explain_unchanged(c, id, from, ERROR_NOT_FOUND, e);
@@ -509,14 +510,14 @@ static int delete_row(struct db_conn *c, const char *id, enum image_status from,
 int image_delete(struct db_conn *c, const char *id, enum image_status from, struct error *e)
 {
     static const char *const children[] = {
-        "UPDATE image_properties SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE image_id = ?1 "
+        "UPDATE image_properties SET deleted = TRUE, deleted_at = ?1, updated_at = ?2 WHERE image_id = ?3 "
         "AND NOT deleted",
-        "UPDATE image_tags SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE image_id = ?1 AND NOT "
+        "UPDATE image_tags SET deleted = TRUE, deleted_at = ?1, updated_at = ?2 WHERE image_id = ?3 AND NOT "
         "deleted",
-        "UPDATE image_members SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE image_id = ?1 AND "
+        "UPDATE image_members SET deleted = TRUE, deleted_at = ?1, updated_at = ?2 WHERE image_id = ?3 AND "
         "NOT deleted",
-        ("UPDATE image_locations SET status = 'deleted', deleted = TRUE, deleted_at = ?2, updated_at = ?2 "
-         "WHERE image_id = ?1 AND NOT deleted"),
+        ("UPDATE image_locations SET status = 'deleted', deleted = TRUE, deleted_at = ?1, updated_at = ?2 "
+         "WHERE image_id = ?3 AND NOT deleted"),
     };
     int64_t now = clock_now_us();
 
@@ -527,8 +528,9 @@ int image_delete(struct db_conn *c, const char *id, enum image_status from, stru
 
         if (db_prepare(c, children[i], &s, e) < 0)
             return -1;
-        db_bind_text(s, 1, id);
+        db_bind_time(s, 1, now);
         db_bind_time(s, 2, now);
+        db_bind_text(s, 3, id);
         if (db_run(s, NULL, e) < 0)
             return -1;
     }
@@ -539,18 +541,18 @@ int image_status_set(struct db_conn *c, const char *id, enum image_status from, 
                      struct error *e)
 {
     static const char plain[] =
-        "UPDATE images SET status = ?2, updated_at = ?3 WHERE id = ?1 AND status = ?4 AND NOT deleted";
+        "UPDATE images SET status = ?1, updated_at = ?2 WHERE id = ?3 AND status = ?4 AND NOT deleted";
     static const char queued[] =
-        "UPDATE images SET status = ?2, updated_at = ?3, size = NULL, virtual_size = NULL "
-        "WHERE id = ?1 AND status = ?4 AND NOT deleted";
+        "UPDATE images SET status = ?1, updated_at = ?2, size = NULL, virtual_size = NULL "
+        "WHERE id = ?3 AND status = ?4 AND NOT deleted";
     struct db_stmt *s;
     int64_t changed;
 
     if (image_status_check(from, to, e) < 0 || db_prepare(c, to == IMAGE_QUEUED ? queued : plain, &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, id);
-    db_bind_text(s, 2, image_status_name(to));
-    db_bind_time(s, 3, clock_now_us());
+    db_bind_text(s, 1, image_status_name(to));
+    db_bind_time(s, 2, clock_now_us());
+    db_bind_text(s, 3, id);
     db_bind_text(s, 4, image_status_name(from));
     if (db_run(s, &changed, e) < 0)
         return -1;
@@ -561,9 +563,9 @@ int image_size_set(struct db_conn *c, const char *id, int64_t size, struct error
 {
     struct db_stmt *s;
 
-    if (db_prepare(c, "UPDATE images SET size = ?2 WHERE id = ?1 AND NOT deleted", &s, e) < 0)
+    if (db_prepare(c, "UPDATE images SET size = ?1 WHERE id = ?2 AND NOT deleted", &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, id);
-    db_bind_int(s, 2, size);
+    db_bind_int(s, 1, size);
+    db_bind_text(s, 2, id);
     return db_run(s, NULL, e);
 }

@@ -21,11 +21,12 @@ int member_list(struct db_conn *c, struct arena *a, const char *image_id, const 
 
     if (db_prepare(c,
                    "SELECT member, status, created_at, updated_at FROM image_members WHERE image_id = ?1 "
-                   "AND NOT deleted AND (?2 IS NULL OR member = ?2) ORDER BY id",
+                   "AND NOT deleted AND (?2 IS NULL OR member = ?3) ORDER BY id",
                    &s, e) < 0)
         return -1;
     db_bind_text(s, 1, image_id);
     db_bind_text(s, 2, only);
+    db_bind_text(s, 3, only);
     while ((row = db_step(s, e)) > 0)
         *ARENA_PUSH(a, list, n, cap) = (struct member){
             .project = arena_str(a, db_text(s, 0)),
@@ -73,28 +74,30 @@ static int revive(struct db_conn *c, const char *image_id, const char *project, 
     struct db_stmt *s;
 
     if (db_prepare(c,
-                   "UPDATE image_members SET deleted = FALSE, status = 'pending', updated_at = ?3 WHERE id = "
-                   "(SELECT MAX(id) FROM image_members WHERE image_id = ?1 AND member = ?2 AND deleted)",
+                   "UPDATE image_members SET deleted = FALSE, status = 'pending', updated_at = ?1 WHERE id = "
+                   "(SELECT MAX(id) FROM image_members WHERE image_id = ?2 AND member = ?3 AND deleted)",
                    &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, image_id);
-    db_bind_text(s, 2, project);
-    db_bind_time(s, 3, clock_now_us());
+    db_bind_time(s, 1, clock_now_us());
+    db_bind_text(s, 2, image_id);
+    db_bind_text(s, 3, project);
     return db_run(s, ret, e);
 }
 
 static int insert(struct db_conn *c, const char *image_id, const char *project, struct error *e)
 {
+    int64_t now = clock_now_us();
     struct db_stmt *s;
 
     if (db_prepare(c,
                    "INSERT INTO image_members (image_id, member, can_share, status, created_at, updated_at, "
-                   "deleted) VALUES (?1, ?2, FALSE, 'pending', ?3, ?3, FALSE)",
+                   "deleted) VALUES (?1, ?2, FALSE, 'pending', ?3, ?4, FALSE)",
                    &s, e) < 0)
         return -1;
     db_bind_text(s, 1, image_id);
     db_bind_text(s, 2, project);
-    db_bind_time(s, 3, clock_now_us());
+    db_bind_time(s, 3, now);
+    db_bind_time(s, 4, now);
     return db_run(s, NULL, e);
 }
 
@@ -113,19 +116,10 @@ int member_add(struct db_conn *c, struct arena *a, const char *image_id, const c
     return revived > 0 ? 0 : insert(c, image_id, project, e);
 }
 
-static int change(struct db_conn *c, const char *sql, const char *image_id, const char *project,
-                  const char *status, struct error *e)
+static int change(struct db_stmt *s, const char *image_id, const char *project, struct error *e)
 {
-    struct db_stmt *s;
     int64_t changed;
 
-    if (db_prepare(c, sql, &s, e) < 0)
-        return -1;
-    db_bind_text(s, 1, image_id);
-    db_bind_text(s, 2, project);
-    db_bind_time(s, 3, clock_now_us());
-    if (status)
-        db_bind_text(s, 4, status);
     if (db_run(s, &changed, e) < 0)
         return -1;
     if (changed == 0)
@@ -137,16 +131,33 @@ static int change(struct db_conn *c, const char *sql, const char *image_id, cons
 int member_status_set(struct db_conn *c, const char *image_id, const char *project, const char *status,
                       struct error *e)
 {
-    return change(c,
-                  "UPDATE image_members SET status = ?4, updated_at = ?3 WHERE image_id = ?1 AND member = ?2 "
-                  "AND NOT deleted",
-                  image_id, project, status, e);
+    struct db_stmt *s;
+
+    if (db_prepare(
+            c,
+            "UPDATE image_members SET status = ?1, updated_at = ?2 WHERE image_id = ?3 AND member = ?4 "
+            "AND NOT deleted",
+            &s, e) < 0)
+        return -1;
+    db_bind_text(s, 1, status);
+    db_bind_time(s, 2, clock_now_us());
+    db_bind_text(s, 3, image_id);
+    db_bind_text(s, 4, project);
+    return change(s, image_id, project, e);
 }
 
 int member_remove(struct db_conn *c, const char *image_id, const char *project, struct error *e)
 {
-    return change(c,
-                  "UPDATE image_members SET deleted = TRUE, deleted_at = ?3 WHERE image_id = ?1 AND member = "
-                  "?2 AND NOT deleted",
-                  image_id, project, NULL, e);
+    struct db_stmt *s;
+
+    if (db_prepare(
+            c,
+            "UPDATE image_members SET deleted = TRUE, deleted_at = ?1 WHERE image_id = ?2 AND member = "
+            "?3 AND NOT deleted",
+            &s, e) < 0)
+        return -1;
+    db_bind_time(s, 1, clock_now_us());
+    db_bind_text(s, 2, image_id);
+    db_bind_text(s, 3, project);
+    return change(s, image_id, project, e);
 }

@@ -58,15 +58,16 @@ static int children_load(struct db_conn *c, struct arena *a, const char *sql, co
     return row;
 }
 
-/* sql marks the row ?1 deleted at ?2. */
+/* sql marks a row deleted: the time twice, the row. */
 static int child_delete(struct db_conn *c, const char *sql, int64_t id, int64_t now, struct error *e)
 {
     struct db_stmt *s;
 
     if (db_prepare(c, sql, &s, e) < 0)
         return -1;
-    db_bind_int(s, 1, id);
+    db_bind_time(s, 1, now);
     db_bind_time(s, 2, now);
+    db_bind_int(s, 3, id);
     return db_run(s, NULL, e);
 }
 
@@ -77,16 +78,15 @@ static int save_row(struct db_conn *c, const struct image *im, enum image_status
     int64_t changed;
 
     if (db_prepare(c,
-                   "UPDATE images SET name = ?2, disk_format = ?3, container_format = ?4, owner = ?5, "
-                   "checksum = ?6, "
-                   "os_hash_algo = ?7, os_hash_value = ?8, status = ?9, visibility = ?10, size = ?11, "
-                   "virtual_size = ?12, "
-                   "min_disk = ?13, min_ram = ?14, protected = ?15, os_hidden = ?16, updated_at = ?17 "
-                   "WHERE id = ?1 AND status = ?18 AND NOT deleted",
+                   "UPDATE images SET name = ?1, disk_format = ?2, container_format = ?3, owner = ?4, "
+                   "checksum = ?5, os_hash_algo = ?6, os_hash_value = ?7, status = ?8, visibility = ?9, "
+                   "size = ?10, virtual_size = ?11, min_disk = ?12, min_ram = ?13, protected = ?14, "
+                   "os_hidden = ?15, updated_at = ?16 WHERE id = ?17 AND status = ?18 AND NOT deleted",
                    &s, e) < 0)
         return -1;
-    image_row_bind(s, im);
-    db_bind_time(s, 17, now);
+    image_row_bind(s, 1, im);
+    db_bind_time(s, 16, now);
+    db_bind_text(s, 17, im->id);
     db_bind_text(s, 18, image_status_name(from));
     if (db_run(s, &changed, e) < 0)
         return -1;
@@ -98,12 +98,12 @@ static int property_update(struct db_conn *c, int64_t id, const char *value, int
     struct db_stmt *s;
 
     if (db_prepare(c,
-                   "UPDATE image_properties SET value = ?2, updated_at = ?3, deleted = FALSE WHERE id = ?1",
+                   "UPDATE image_properties SET value = ?1, updated_at = ?2, deleted = FALSE WHERE id = ?3",
                    &s, e) < 0)
         return -1;
-    db_bind_int(s, 1, id);
-    db_bind_text(s, 2, value);
-    db_bind_time(s, 3, now);
+    db_bind_text(s, 1, value);
+    db_bind_time(s, 2, now);
+    db_bind_int(s, 3, id);
     return db_run(s, NULL, e);
 }
 
@@ -146,7 +146,7 @@ static int save_properties(struct db_conn *c, struct arena *a, const struct imag
         if (!row->kept && !row->deleted && strcmp(row->key, IMAGE_LOCK) != 0 &&
             child_delete(
                 c,
-                "UPDATE image_properties SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE id = ?1",
+                "UPDATE image_properties SET deleted = TRUE, deleted_at = ?1, updated_at = ?2 WHERE id = ?3",
                 row->id, now, e) < 0)
             return -1;
     }
@@ -191,7 +191,7 @@ static int save_tags(struct db_conn *c, struct arena *a, struct image *im, int64
             im->tags[n++] = old.rows[i].value;
         else if (child_delete(
                      c,
-                     "UPDATE image_tags SET deleted = TRUE, deleted_at = ?2, updated_at = ?2 WHERE id = ?1",
+                     "UPDATE image_tags SET deleted = TRUE, deleted_at = ?1, updated_at = ?2 WHERE id = ?3",
                      old.rows[i].id, now, e) < 0)
             return -1;
     }
@@ -227,16 +227,16 @@ static int location_update(struct db_conn *c, const char *image_id, const struct
     struct db_stmt *s;
 
     if (db_prepare(c,
-                   "UPDATE image_locations SET value = ?3, meta_data = ?4, status = ?5, updated_at = ?6 "
-                   "WHERE id = ?1 AND image_id = ?2",
+                   "UPDATE image_locations SET value = ?1, meta_data = ?2, status = ?3, updated_at = ?4 "
+                   "WHERE id = ?5 AND image_id = ?6",
                    &s, e) < 0)
         return -1;
-    db_bind_int(s, 1, l->id);
-    db_bind_text(s, 2, image_id);
-    db_bind_text(s, 3, l->url);
-    db_bind_text(s, 4, l->metadata ? l->metadata : "{}");
-    db_bind_text(s, 5, l->status ? l->status : "active");
-    db_bind_time(s, 6, now);
+    db_bind_text(s, 1, l->url);
+    db_bind_text(s, 2, l->metadata ? l->metadata : "{}");
+    db_bind_text(s, 3, l->status ? l->status : "active");
+    db_bind_time(s, 4, now);
+    db_bind_int(s, 5, l->id);
+    db_bind_text(s, 6, image_id);
     return db_run(s, NULL, e);
 }
 
@@ -276,8 +276,8 @@ static int save_locations(struct db_conn *c, struct arena *a, struct image *im, 
         if (!now_is) {
             if (child_delete(
                     c,
-                    "UPDATE image_locations SET status = 'deleted', deleted = TRUE, deleted_at = ?2, "
-                    "updated_at = ?2 WHERE id = ?1",
+                    "UPDATE image_locations SET status = 'deleted', deleted = TRUE, deleted_at = ?1, "
+                    "updated_at = ?2 WHERE id = ?3",
                     was->id, now, e) < 0)
                 return -1;
         } else if (!location_same(was, now_is) && location_update(c, im->id, now_is, now, e) < 0) {

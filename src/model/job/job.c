@@ -25,7 +25,7 @@ int job_add(struct db_conn *c, const struct job *j, struct error *e)
     if (db_prepare(c,
                    "INSERT INTO glint_jobs (id, kind, image_id, state, step, attempt, holder, expires_at, "
                    "next_run_at, arguments, message, created_at, updated_at) "
-                   "VALUES (?1, ?2, ?3, 'waiting', ?4, 0, '', 0, ?5, ?6, '', ?7, ?7)",
+                   "VALUES (?1, ?2, ?3, 'waiting', ?4, 0, '', 0, ?5, ?6, '', ?7, ?8)",
                    &s, e) < 0)
         return -1;
     db_bind_text(s, 1, j->id);
@@ -35,6 +35,7 @@ int job_add(struct db_conn *c, const struct job *j, struct error *e)
     db_bind_int(s, 5, now);
     db_bind_text(s, 6, j->arguments ? j->arguments : "{}");
     db_bind_time(s, 7, now);
+    db_bind_time(s, 8, now);
     return db_run(s, NULL, e) < 0 ? -1 : notes_add(c, j, e);
 }
 
@@ -129,16 +130,16 @@ static int take(struct db_conn *c, void *arg, struct error *e)
     struct db_stmt *s;
 
     if (db_prepare(c,
-                   "UPDATE glint_jobs SET state = 'running', holder = ?2, expires_at = ?3, updated_at = ?6 "
-                   "WHERE id = ?1 AND state = ?4 AND holder = ?5 AND expires_at = ?7",
+                   "UPDATE glint_jobs SET state = 'running', holder = ?1, expires_at = ?2, updated_at = ?3 "
+                   "WHERE id = ?4 AND state = ?5 AND holder = ?6 AND expires_at = ?7",
                    &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, ch->seen->id);
-    db_bind_text(s, 2, ch->holder);
-    db_bind_int(s, 3, ch->time_us);
-    db_bind_text(s, 4, job_state_name(ch->seen->state));
-    db_bind_text(s, 5, ch->seen->holder);
-    db_bind_time(s, 6, clock_now_us());
+    db_bind_text(s, 1, ch->holder);
+    db_bind_int(s, 2, ch->time_us);
+    db_bind_time(s, 3, clock_now_us());
+    db_bind_text(s, 4, ch->seen->id);
+    db_bind_text(s, 5, job_state_name(ch->seen->state));
+    db_bind_text(s, 6, ch->seen->holder);
     db_bind_int(s, 7, ch->seen->expires_us);
     if (run_one(s, ch->seen->id, e) < 0)
         return -1;
@@ -170,12 +171,12 @@ static int renew(struct db_conn *c, void *arg, struct error *e)
     struct db_stmt *s;
 
     if (db_prepare(
-            c, "UPDATE glint_jobs SET expires_at = ?3 WHERE id = ?1 AND state = 'running' AND holder = ?2",
+            c, "UPDATE glint_jobs SET expires_at = ?1 WHERE id = ?2 AND state = 'running' AND holder = ?3",
             &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, ch->id);
-    db_bind_text(s, 2, ch->holder);
-    db_bind_int(s, 3, ch->time_us);
+    db_bind_int(s, 1, ch->time_us);
+    db_bind_text(s, 2, ch->id);
+    db_bind_text(s, 3, ch->holder);
     return run_one(s, ch->id, e);
 }
 
@@ -194,14 +195,14 @@ static int step(struct db_conn *c, void *arg, struct error *e)
     struct db_stmt *s;
 
     if (db_prepare(c,
-                   "UPDATE glint_jobs SET step = COALESCE(?3, step), updated_at = ?4 "
-                   "WHERE id = ?1 AND state = 'running' AND holder = ?2",
+                   "UPDATE glint_jobs SET step = COALESCE(?1, step), updated_at = ?2 "
+                   "WHERE id = ?3 AND state = 'running' AND holder = ?4",
                    &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, ch->id);
-    db_bind_text(s, 2, ch->holder);
-    db_bind_text(s, 3, ch->text);
-    db_bind_time(s, 4, clock_now_us());
+    db_bind_text(s, 1, ch->text);
+    db_bind_time(s, 2, clock_now_us());
+    db_bind_text(s, 3, ch->id);
+    db_bind_text(s, 4, ch->holder);
     if (run_one(s, ch->id, e) < 0)
         return -1;
     return job_note_drop(c, ch->id, "takeovers", e);
@@ -225,17 +226,17 @@ static int put_back(struct db_conn *c, void *arg, struct error *e)
     struct db_stmt *s;
 
     if (db_prepare(c,
-                   "UPDATE glint_jobs SET state = 'waiting', holder = '', expires_at = 0, attempt = ?3, "
-                   "next_run_at = ?4, message = ?5, updated_at = ?6 "
-                   "WHERE id = ?1 AND state = 'running' AND holder = ?2",
+                   "UPDATE glint_jobs SET state = 'waiting', holder = '', expires_at = 0, attempt = ?1, "
+                   "next_run_at = ?2, message = ?3, updated_at = ?4 "
+                   "WHERE id = ?5 AND state = 'running' AND holder = ?6",
                    &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, ch->id);
-    db_bind_text(s, 2, ch->holder);
-    db_bind_int(s, 3, ch->attempt);
-    db_bind_int(s, 4, ch->time_us);
-    db_bind_text(s, 5, ch->text);
-    db_bind_time(s, 6, clock_now_us());
+    db_bind_int(s, 1, ch->attempt);
+    db_bind_int(s, 2, ch->time_us);
+    db_bind_text(s, 3, ch->text);
+    db_bind_time(s, 4, clock_now_us());
+    db_bind_text(s, 5, ch->id);
+    db_bind_text(s, 6, ch->holder);
     return run_one(s, ch->id, e);
 }
 
@@ -271,13 +272,13 @@ static int condemn(struct db_conn *c, void *arg, struct error *e)
 
     if (db_prepare(
             c,
-            "UPDATE glint_jobs SET next_run_at = CASE state WHEN 'waiting' THEN ?2 ELSE next_run_at END, "
-            "updated_at = ?3 WHERE id = ?1 AND state IN ('waiting', 'running')",
+            "UPDATE glint_jobs SET next_run_at = CASE state WHEN 'waiting' THEN ?1 ELSE next_run_at END, "
+            "updated_at = ?2 WHERE id = ?3 AND state IN ('waiting', 'running')",
             &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, ch->id);
-    db_bind_int(s, 2, clock_now_us());
-    db_bind_time(s, 3, clock_now_us());
+    db_bind_int(s, 1, clock_now_us());
+    db_bind_time(s, 2, clock_now_us());
+    db_bind_text(s, 3, ch->id);
     if (db_run(s, &changed, e) < 0)
         return -1;
     if (!changed)
@@ -304,15 +305,15 @@ static int end(struct db_conn *c, void *arg, struct error *e)
 
     if (db_prepare(
             c,
-            "UPDATE glint_jobs SET state = ?3, holder = '', expires_at = 0, message = ?4, updated_at = ?5 "
-            "WHERE id = ?1 AND state = 'running' AND holder = ?2",
+            "UPDATE glint_jobs SET state = ?1, holder = '', expires_at = 0, message = ?2, updated_at = ?3 "
+            "WHERE id = ?4 AND state = 'running' AND holder = ?5",
             &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, ch->id);
-    db_bind_text(s, 2, ch->holder);
-    db_bind_text(s, 3, job_state_name(ch->state));
-    db_bind_text(s, 4, ch->text);
-    db_bind_time(s, 5, clock_now_us());
+    db_bind_text(s, 1, job_state_name(ch->state));
+    db_bind_text(s, 2, ch->text);
+    db_bind_time(s, 3, clock_now_us());
+    db_bind_text(s, 4, ch->id);
+    db_bind_text(s, 5, ch->holder);
     if (run_one(s, ch->id, e) < 0 ||
         db_prepare(
             c,
@@ -395,14 +396,14 @@ int image_lock(struct db_conn *c, const char *image_id, const char *task, struct
 
     if (db_prepare(
             c,
-            "UPDATE image_properties SET value = ?3, deleted = FALSE, deleted_at = NULL, updated_at = ?4 "
-            "WHERE image_id = ?1 AND name = ?2 AND deleted",
+            "UPDATE image_properties SET value = ?1, deleted = FALSE, deleted_at = NULL, updated_at = ?2 "
+            "WHERE image_id = ?3 AND name = ?4 AND deleted",
             &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, image_id);
-    db_bind_text(s, 2, IMAGE_LOCK);
-    db_bind_text(s, 3, task);
-    db_bind_time(s, 4, now);
+    db_bind_text(s, 1, task);
+    db_bind_time(s, 2, now);
+    db_bind_text(s, 3, image_id);
+    db_bind_text(s, 4, IMAGE_LOCK);
     if (db_run(s, &changed, e) < 0)
         return -1;
     return changed ? 0 : image_property_insert(c, image_id, &p, now, e);
@@ -413,14 +414,15 @@ int image_unlock(struct db_conn *c, const char *image_id, const char *task, stru
     struct db_stmt *s;
 
     if (db_prepare(c,
-                   "UPDATE image_properties SET deleted = TRUE, deleted_at = ?4, updated_at = ?4 "
-                   "WHERE image_id = ?1 AND name = ?2 AND value = ?3 AND NOT deleted",
+                   "UPDATE image_properties SET deleted = TRUE, deleted_at = ?1, updated_at = ?2 "
+                   "WHERE image_id = ?3 AND name = ?4 AND value = ?5 AND NOT deleted",
                    &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, image_id);
-    db_bind_text(s, 2, IMAGE_LOCK);
-    db_bind_text(s, 3, task);
-    db_bind_time(s, 4, clock_now_us());
+    db_bind_time(s, 1, clock_now_us());
+    db_bind_time(s, 2, clock_now_us());
+    db_bind_text(s, 3, image_id);
+    db_bind_text(s, 4, IMAGE_LOCK);
+    db_bind_text(s, 5, task);
     return db_run(s, NULL, e);
 }
 
@@ -432,13 +434,14 @@ int image_lock_holds(struct db_conn *c, const char *task, bool *ret, struct erro
 
     if (db_prepare(c,
                    "SELECT 1 FROM glint_jobs WHERE id = ?1 AND state IN ('waiting', 'running') UNION ALL "
-                   "SELECT 1 FROM tasks WHERE id = ?1 AND NOT deleted AND "
-                   "updated_at > CASE status WHEN 'pending' THEN ?3 ELSE ?2 END",
+                   "SELECT 1 FROM tasks WHERE id = ?2 AND NOT deleted AND "
+                   "updated_at > CASE status WHEN 'pending' THEN ?3 ELSE ?4 END",
                    &s, e) < 0)
         return -1;
     db_bind_text(s, 1, task);
-    db_bind_time(s, 2, now - hour);
+    db_bind_text(s, 2, task);
     db_bind_time(s, 3, now - 2 * hour);
+    db_bind_time(s, 4, now - hour);
     return stmt_found(s, ret, e);
 }
 

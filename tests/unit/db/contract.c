@@ -215,13 +215,14 @@ static void check_conflicts(void)
 
 static void check_statement_cache(void)
 {
-    static const char sql[] = "SELECT name FROM things WHERE name = ?1 OR ?1 IS NULL ORDER BY name";
+    static const char sql[] = "SELECT name FROM things WHERE name = ?1 OR ?2 IS NULL ORDER BY name";
     struct db_conn *c = acquire(DB_WAIT);
     struct db_stmt *s = prepare(c, sql), *same;
 
     OK(insert(c, "a"));
     OK(insert(c, "b"));
     db_bind_text(s, 1, "b");
+    db_bind_text(s, 2, "b");
     CHECK(db_step(s, &t.e) == 1);
     same = prepare(c, sql);
     CHECK(same == s); /* and reset, and without the old value */
@@ -253,6 +254,23 @@ static void check_statement_cache(void)
 }
 
 /* ---- transactions ---- */
+
+/* Some databases bind by position. */
+static void check_parameter_order(void)
+{
+    static const char *const wrong[] = { "SELECT ?2, ?1", "SELECT ?1, ?1", "SELECT ?2", "SELECT ?1, ?3, ?2" };
+    static const char *const right[] = { "SELECT ?1, ?2", "SELECT '?2', ?1", "SELECT 'it''s ?5', ?1",
+                                         "SELECT 1" };
+    CLEANUP(db_release) struct db_conn *c = acquire(DB_WAIT);
+    struct db_stmt *s;
+
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        assert_int_equal(db_prepare_text(c, wrong[i], &s, &t.e), -1);
+        assert_int_equal(t.e.kind, ERROR_INTERNAL);
+    }
+    for (size_t i = 0; i < COUNT(right); i++)
+        OK(db_prepare_text(c, right[i], &s, &t.e));
+}
 
 static void check_rollback(void)
 {
@@ -622,9 +640,13 @@ static void check_processes(void)
 /* ---- */
 
 static void (*const checks[])(void) = {
-    check_values,           check_changes,   check_conflicts, check_statement_cache,      check_rollback,
-    check_snapshot,         check_nowait,    check_has_table, check_unfinished_statement, check_threads,
-    check_order_of_writers, check_processes, check_changed,
+    check_values,          check_changes,
+    check_conflicts,       check_statement_cache,
+    check_parameter_order, check_rollback,
+    check_snapshot,        check_nowait,
+    check_has_table,       check_unfinished_statement,
+    check_threads,         check_order_of_writers,
+    check_processes,       check_changed,
 };
 
 static void test_contract(void **state)
