@@ -2,76 +2,34 @@
 /* What rules are asked about: attributes under Glance's names, of an image, of a caller, or as given. */
 #include "auth/policy_private.h"
 
+#include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum attribute {
-    ATTRIBUTE_OTHER,
-    ATTRIBUTE_CHECKSUM,
-    ATTRIBUTE_CONTAINER_FORMAT,
-    ATTRIBUTE_CREATED_AT,
-    ATTRIBUTE_DISK_FORMAT,
-    ATTRIBUTE_IMAGE_ID,
-    ATTRIBUTE_MEMBER,
-    ATTRIBUTE_MIN_DISK,
-    ATTRIBUTE_MIN_RAM,
-    ATTRIBUTE_NAME,
-    ATTRIBUTE_OS_HASH_ALGO,
-    ATTRIBUTE_OS_HASH_VALUE,
-    ATTRIBUTE_OS_HIDDEN,
-    ATTRIBUTE_OWNER,
-    ATTRIBUTE_PROTECTED,
-    ATTRIBUTE_SIZE,
-    ATTRIBUTE_STATUS,
-    ATTRIBUTE_TAGS,
-    ATTRIBUTE_UPDATED_AT,
-    ATTRIBUTE_VIRTUAL_SIZE,
-    ATTRIBUTE_VISIBILITY,
-    ATTRIBUTES
-};
-
-static const char *const attribute_names[ATTRIBUTES] = {
-    [ATTRIBUTE_OTHER] = "",
-    [ATTRIBUTE_CHECKSUM] = "checksum",
-    [ATTRIBUTE_CONTAINER_FORMAT] = "container_format",
-    [ATTRIBUTE_CREATED_AT] = "created_at",
-    [ATTRIBUTE_DISK_FORMAT] = "disk_format",
-    [ATTRIBUTE_IMAGE_ID] = "image_id",
-    [ATTRIBUTE_MEMBER] = "member",
-    [ATTRIBUTE_MIN_DISK] = "min_disk",
-    [ATTRIBUTE_MIN_RAM] = "min_ram",
-    [ATTRIBUTE_NAME] = "name",
-    [ATTRIBUTE_OS_HASH_ALGO] = "os_hash_algo",
-    [ATTRIBUTE_OS_HASH_VALUE] = "os_hash_value",
-    [ATTRIBUTE_OS_HIDDEN] = "os_hidden",
-    [ATTRIBUTE_OWNER] = "owner",
-    [ATTRIBUTE_PROTECTED] = "protected",
-    [ATTRIBUTE_SIZE] = "size",
-    [ATTRIBUTE_STATUS] = "status",
-    [ATTRIBUTE_TAGS] = "tags",
-    [ATTRIBUTE_UPDATED_AT] = "updated_at",
-    [ATTRIBUTE_VIRTUAL_SIZE] = "virtual_size",
-    [ATTRIBUTE_VISIBILITY] = "visibility",
-};
-
+/* Keys of attributes: their places in the table of images, from 1 on, and then this one. */
 static const struct {
-    const char *name;
-    enum attribute attribute;
+    const char *name, *rule;
 } other_names[] = {
-    { "id", ATTRIBUTE_IMAGE_ID },
-    { "project_id", ATTRIBUTE_OWNER },
-    { "member_id", ATTRIBUTE_MEMBER },
+    { "id", "image_id" },
+    { "project_id", "owner" },
+    { "member_id", "member" },
 };
+
+static int member_key(void)
+{
+    return (int)image_resource.n + 1;
+}
 
 int policy_attribute(const char *name)
 {
     for (size_t i = 0; i < COUNT(other_names); i++)
         if (str_eq(other_names[i].name, name))
-            return (int)other_names[i].attribute;
-    for (int i = 1; i < ATTRIBUTES; i++)
-        if (str_eq(attribute_names[i], name))
-            return i;
-    return ATTRIBUTE_OTHER;
+            name = other_names[i].rule;
+    for (size_t i = 0; i < image_resource.n; i++)
+        if (str_eq(image_resource.attributes[i].rule, name))
+            return (int)i + 1;
+    return str_eq(name, "member") ? member_key() : 0;
 }
 
 static struct policy_value text_value(const char *text)
@@ -104,59 +62,37 @@ static const char *member_of(const struct policy_target *t)
     return shared ? t->identity->project : NULL;
 }
 
-static struct policy_value image_attribute(const struct policy_target *t, int attribute)
+static struct policy_value attribute_value(struct attribute_value v)
 {
-    const struct image *im = t->image;
-
-    switch (attribute) {
-    case ATTRIBUTE_CHECKSUM:
-        return text_value(im->checksum);
-    case ATTRIBUTE_CONTAINER_FORMAT:
-        return text_value(im->container_format);
-    case ATTRIBUTE_CREATED_AT:
-        return time_value(im->created_us);
-    case ATTRIBUTE_DISK_FORMAT:
-        return text_value(im->disk_format);
-    case ATTRIBUTE_IMAGE_ID:
-        return text_value(im->id);
-    case ATTRIBUTE_MEMBER:
-        return text_value(member_of(t));
-    case ATTRIBUTE_MIN_DISK:
-        return number_value(im->min_disk);
-    case ATTRIBUTE_MIN_RAM:
-        return number_value(im->min_ram);
-    case ATTRIBUTE_NAME:
-        return text_value(im->name);
-    case ATTRIBUTE_OS_HASH_ALGO:
-        return text_value(im->os_hash_algo);
-    case ATTRIBUTE_OS_HASH_VALUE:
-        return text_value(im->os_hash_value);
-    case ATTRIBUTE_OS_HIDDEN:
-        return bool_value(im->os_hidden);
-    case ATTRIBUTE_OWNER:
-        return text_value(im->owner);
-    case ATTRIBUTE_PROTECTED:
-        return bool_value(im->protected);
-    case ATTRIBUTE_SIZE:
-        return number_value(im->size);
-    case ATTRIBUTE_STATUS:
-        return text_value(image_status_name(im->status));
-    case ATTRIBUTE_TAGS:
-        return (struct policy_value){ .type = POLICY_SET, .items = im->tags, .n_items = im->n_tags };
-    case ATTRIBUTE_UPDATED_AT:
-        return time_value(im->updated_us);
-    case ATTRIBUTE_VIRTUAL_SIZE:
-        return number_value(im->virtual_size);
-    case ATTRIBUTE_VISIBILITY:
-        return text_value(image_visibility_name(im->visibility));
+    switch (v.null ? ATTRIBUTE_NONE : v.type) {
+    case ATTRIBUTE_TEXT:
+        return text_value(v.text);
+    case ATTRIBUTE_NUMBER:
+        return number_value(v.number);
+    case ATTRIBUTE_TIME:
+        return time_value(v.number);
+    case ATTRIBUTE_BOOL:
+        return bool_value(v.number != 0);
     default:
         return text_value(NULL);
     }
 }
 
+static struct policy_value image_attribute(const struct policy_target *t, int key)
+{
+    const struct image *im = t->image;
+    const struct attribute *a = &image_resource.attributes[key - 1];
+
+    if (key == member_key())
+        return text_value(member_of(t));
+    if (str_eq(a->name, "tags"))
+        return (struct policy_value){ .type = POLICY_SET, .items = im->tags, .n_items = im->n_tags };
+    return attribute_value(attribute_get(a, im));
+}
+
 static bool image_get(const struct policy_target *t, const struct policy_key *key, struct policy_value *ret)
 {
-    if (key->attribute != ATTRIBUTE_OTHER) {
+    if (key->attribute != 0) {
         *ret = image_attribute(t, key->attribute);
         return true;
     }
@@ -169,19 +105,45 @@ static bool image_get(const struct policy_target *t, const struct policy_key *ke
     return false;
 }
 
+/* The keys of all that rules have of an image, by name. */
+static struct rule_keys {
+    size_t n;
+    int keys[64];
+} rule_keys;
+
+static const char *rule_name(int key)
+{
+    return key == member_key() ? "member" : image_resource.attributes[key - 1].rule;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    return strcmp(rule_name(*(const int *)a), rule_name(*(const int *)b));
+}
+
+static void rule_keys_make(void)
+{
+    assert(image_resource.n < COUNT(rule_keys.keys));
+    for (int key = 1; key <= member_key(); key++)
+        if (rule_name(key))
+            rule_keys.keys[rule_keys.n++] = key;
+    qsort(rule_keys.keys, rule_keys.n, sizeof rule_keys.keys[0], compare_keys);
+}
+
 static bool image_at(const struct policy_target *t, size_t i, struct policy_pair *ret)
 {
-    size_t n = ATTRIBUTES - 1;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    if (i < n) {
-        *ret = (struct policy_pair){ attribute_names[i + 1], image_attribute(t, (int)i + 1) };
+    pthread_once(&once, rule_keys_make);
+    if (i < rule_keys.n) {
+        *ret = (struct policy_pair){ rule_name(rule_keys.keys[i]), image_attribute(t, rule_keys.keys[i]) };
         return true;
     }
-    if (i == n) {
+    if (i == rule_keys.n) {
         *ret = (struct policy_pair){ "project_id", text_value(t->image->owner) };
         return true;
     }
-    i -= n + 1;
+    i -= rule_keys.n + 1;
     if (i >= t->image->n_properties)
         return false;
     *ret = (struct policy_pair){ t->image->properties[i].name, text_value(t->image->properties[i].value) };

@@ -8,27 +8,18 @@ static const char *const op_names[] = {
     [PATCH_ADD] = "add", [PATCH_REMOVE] = "remove", [PATCH_REPLACE] = "replace"
 };
 
-static const char *const read_only[] = {
-    "created_at", "updated_at", "status", "checksum", "size",         "virtual_size",  "direct_url",
-    "self",       "file",       "schema", "id",       "os_hash_algo", "os_hash_value",
-};
-
-static const char *const reserved[] = { "location", "deleted", "deleted_at" };
-
 bool image_name_read_only(const char *name)
 {
-    for (size_t i = 0; i < COUNT(read_only); i++)
-        if (str_eq(read_only[i], name))
-            return true;
-    return false;
+    const struct attribute *a = attribute_find(&image_resource, name);
+
+    return a && (a->writer == ATTRIBUTE_ONCE || a->writer == ATTRIBUTE_SERVICE);
 }
 
 bool image_name_reserved(const char *name)
 {
-    for (size_t i = 0; i < COUNT(reserved); i++)
-        if (str_eq(reserved[i], name))
-            return true;
-    return str_starts(name, "os_glance");
+    const struct attribute *a = attribute_find(&image_resource, name);
+
+    return (a && a->writer == ATTRIBUTE_RESERVED) || str_starts(name, "os_glance");
 }
 
 static bool op_find(const char *name, enum patch_op *ret)

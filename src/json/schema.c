@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The schema document is data (image-schema.json and the declared properties); this file serves it and
- * checks bodies against it. Facts: JSON Schema draft 4, and the wording and choice of error of
+/* The schema document of images is made of their table of attributes and the declared properties; this file
+ * serves it and checks bodies against it. Facts: JSON Schema draft 4, and the wording and choice of error of
  * python-jsonschema 4.25 as clients of Glance 33 see them. */
 #include "json/json.h"
 
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const char json_image_schema[], json_image_properties[], json_location_schema[];
+extern const char json_image_properties[], json_location_schema[];
 
 struct schema {
     json_t *image; /* the whole document */
@@ -19,6 +19,49 @@ struct schema {
 };
 
 /* ---- building ---- */
+
+/* Keys in the order Glance emits: type, readOnly, description, and what else there is. */
+static json_t *attribute_schema(const struct attribute *a)
+{
+    static const char *const types[] = {
+        [ATTRIBUTE_TEXT] = "string", [ATTRIBUTE_NUMBER] = "integer", [ATTRIBUTE_SIZE] = "integer",
+        [ATTRIBUTE_TIME] = "string", [ATTRIBUTE_BOOL] = "boolean",   [ATTRIBUTE_ENUM] = "string"
+    };
+    const char *type = a->type == ATTRIBUTE_NONE ? a->json_type : types[a->type];
+    bool nullable = a->type == ATTRIBUTE_SIZE || (a->type == ATTRIBUTE_TEXT && !a->never_null);
+    CLEANUP(str_done) struct str text = STR_INIT;
+
+    str_addf(&text, nullable ? "{\"type\": [\"null\", \"%s\"]" : "{\"type\": \"%s\"", type);
+    if (a->writer == ATTRIBUTE_SERVICE || a->writer == ATTRIBUTE_UNGUARDED)
+        str_add(&text, ", \"readOnly\": true");
+    if (a->description) {
+        str_add(&text, ", \"description\": ");
+        json_add_text(&text, a->description, true);
+    }
+    if (a->max_length > 0)
+        str_addf(&text, ", \"maxLength\": %d", a->max_length);
+    str_addf(&text, "%s%s}", a->more ? ", " : "", a->more ? a->more : "");
+    return json_loads(str_text(&text), 0, NULL);
+}
+
+static json_t *resource_schema(const struct resource *r)
+{
+    json_t *all = json_object();
+
+    for (int place = 1; place <= (int)r->n; place++)
+        for (size_t i = 0; i < r->n; i++)
+            if (r->attributes[i].schema == place)
+                json_object_set_new(all, r->attributes[i].name, attribute_schema(&r->attributes[i]));
+    return all;
+}
+
+static json_t *image_schema(void)
+{
+    return json_pack("{s:s, s:o, s:{s:s}, s:[{s:s, s:s}, {s:s, s:s}, {s:s, s:s}]}", "name", "image",
+                     "properties", resource_schema(&image_resource), "additionalProperties", "type", "string",
+                     "links", "rel", "self", "href", "{self}", "rel", "enclosure", "href", "{file}", "rel",
+                     "describedby", "href", "{schema}");
+}
 
 static void set_enum(json_t *image, const char *field, const char *const *items, size_t n)
 {
@@ -105,7 +148,7 @@ int schema_open(const struct schema_options *o, struct schema **ret, struct erro
     json_t *declared = read_declared(o->properties_file, o->undeclared, e);
     int status;
 
-    s->image = json_loads(json_image_schema, 0, NULL);
+    s->image = image_schema();
     s->base = json_copy(json_object_get(s->image, "properties"));
     set_enum(s->image, "disk_format", o->disk_formats, o->n_disk_formats);
     set_enum(s->image, "container_format", o->container_formats, o->n_container_formats);

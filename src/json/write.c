@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "json/json.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -314,25 +315,57 @@ static bool add_properties(struct str *out, const struct image *im, const char *
     return told;
 }
 
-/* key: with its quotes and colon. */
-static void add_named(struct str *out, const char *key, const char *value)
+static void add_attribute(struct str *out, const struct image *im, const struct attribute *a)
 {
-    str_add(out, key);
-    json_add_text_or_null(out, value, false);
-    str_add(out, ", ");
+    struct attribute_value v = attribute_get(a, im);
+    char when[CLOCK_TEXT_MAX];
+
+    if (a->at == offsetof(struct image, size) && im->status == IMAGE_SAVING)
+        v.null = true;            /* announced, not there */
+    if (v.type == ATTRIBUTE_TIME) /* never null, as Glance has it */
+        json_add_text(out, clock_iso(v.number, when), false);
+    else if (v.null)
+        str_add(out, "null");
+    else if (v.type == ATTRIBUTE_TEXT)
+        json_add_text(out, v.text, false);
+    else if (v.type == ATTRIBUTE_BOOL)
+        str_add(out, v.number ? "true" : "false");
+    else
+        add_size(out, v.number);
 }
 
-static void add_number(struct str *out, const char *key, int64_t value)
+/* What documents have of the table: ", \"name\": " before each value. */
+static struct shown {
+    const struct attribute *attribute;
+    char *key;
+    size_t n_key;
+} shown[64];
+static size_t n_shown;
+
+static void shown_make(void)
 {
-    str_add(out, key);
-    add_size(out, value);
-    str_add(out, ", ");
+    for (size_t i = 0; i < image_resource.n; i++) {
+        const struct attribute *a = &image_resource.attributes[i];
+        CLEANUP(str_done) struct str key = STR_INIT;
+
+        if (!attribute_has_column(a) || a->schema == 0)
+            continue;
+        assert(n_shown < COUNT(shown));
+        str_addf(&key, ", \"%s\": ", a->name);
+        shown[n_shown++] = (struct shown){ a, mem_str(str_text(&key)), key.len };
+    }
 }
 
-static void add_bool(struct str *out, const char *key, bool value)
+static void add_attributes(struct str *out, const struct image *im)
 {
-    str_add(out, key);
-    str_add(out, value ? "true, " : "false, ");
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    size_t skip = strlen(", "); /* before the first */
+
+    pthread_once(&once, shown_make);
+    for (size_t i = 0; i < n_shown; i++, skip = 0) {
+        str_addn(out, shown[i].key + skip, shown[i].n_key - skip);
+        add_attribute(out, im, shown[i].attribute);
+    }
 }
 
 static void add_links(struct str *out, const char *id)
@@ -347,33 +380,13 @@ static void add_links(struct str *out, const char *id)
 void image_doc_write(struct str *out, const struct image *im, const struct image_doc_options *o)
 {
     CLEANUP(str_done) struct str stores = STR_INIT;
-    char when[CLOCK_TEXT_MAX];
     bool told;
 
     add_store_ids(&stores, im, o);
     str_reserve(out, 1024);
     str_addc(out, '{');
     told = add_properties(out, im, str_text(&stores));
-    add_named(out, "\"name\": ", im->name);
-    add_named(out, "\"disk_format\": ", im->disk_format);
-    add_named(out, "\"container_format\": ", im->container_format);
-    add_named(out, "\"visibility\": ", image_visibility_name(im->visibility));
-    add_number(out, "\"size\": ", im->status == IMAGE_SAVING ? -1 : im->size); /* announced, not there */
-    add_number(out, "\"virtual_size\": ", im->virtual_size);
-    add_named(out, "\"status\": ", image_status_name(im->status));
-    add_named(out, "\"checksum\": ", im->checksum);
-    add_bool(out, "\"protected\": ", im->protected);
-    add_number(out, "\"min_ram\": ", im->min_ram);
-    add_number(out, "\"min_disk\": ", im->min_disk);
-    add_named(out, "\"owner\": ", im->owner);
-    add_bool(out, "\"os_hidden\": ", im->os_hidden);
-    add_named(out, "\"os_hash_algo\": ", im->os_hash_algo);
-    add_named(out, "\"os_hash_value\": ", im->os_hash_value);
-    add_named(out, "\"id\": ", im->id);
-    add_named(out, "\"created_at\": ", clock_iso(im->created_us, when));
-    str_add(out, "\"updated_at\": \"");
-    str_add(out, clock_iso(im->updated_us, when));
-    str_addc(out, '"');
+    add_attributes(out, im);
     add_locations(out, im, o);
     str_add(out, ", \"tags\": [");
     for (size_t i = 0; i < im->n_tags; i++) {

@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "db/db.h"
+#include "model/attribute.h"
 
 /* ---- status (Glance domain: Image.valid_state_targets) ---- */
 
@@ -66,6 +67,9 @@ struct image {
     int64_t min_disk, min_ram;  /* GiB, MiB */
     bool protected, os_hidden, deleted;
     int64_t created_us, updated_us, deleted_us; /* 0: null */
+#ifdef IMAGE_TEST_ATTRIBUTE /* a test adds it here and in the table, and expects it everywhere */
+    const char *test_note;
+#endif
 
     struct image_property *properties;
     size_t n_properties, cap_properties; /* row order */
@@ -78,6 +82,8 @@ struct image {
     struct image_location *locations;
     size_t n_locations, cap_locations; /* row order */
 };
+
+extern const struct resource image_resource;
 
 const char *image_property_get(const struct image *im,
                                const char *name); /* NULL when absent; "" for a NULL value */
@@ -148,7 +154,7 @@ enum image_filter_op { OP_EQ, OP_NEQ, OP_GT, OP_GTE, OP_LT, OP_LTE };
 
 struct image_filter {
     enum image_filter_kind kind;
-    const char *column; /* one of image_columns[] (any text for FILTER_PROPERTY) */
+    const char *column; /* of image_resource (any text for FILTER_PROPERTY) */
     const char *const *values;
     size_t n_values;
     int64_t number;
@@ -175,7 +181,6 @@ struct image_query {
     int64_t limit;
     bool without_locations; /* the caller does not read them */
 };
-bool image_column_known(const char *name);
 
 /* One page, each image with its properties, tags and, unless left out, locations. The cost grows with the
  * page, not with the table, for the default order and every single-key order. The page ends before its limit

@@ -8,19 +8,15 @@
 
 #include "model/model.h"
 
-/* In the order in which image_row_read() and image_row_bind() count. */
-#define IMAGE_COLUMNS                                                                                        \
-    "id, name, disk_format, container_format, owner, checksum, os_hash_algo, os_hash_value, status, "        \
-    "visibility, "                                                                                           \
-    "size, virtual_size, min_disk, min_ram, protected, os_hidden, deleted, created_at, updated_at, "         \
-    "deleted_at"
-enum { IMAGE_COLUMNS_COUNT = 20 };
-
-/* Columns from col on of the current row. ERROR_INTERNAL on a status or visibility that no release wrote. */
-int image_row_read(struct db_stmt *s, struct arena *a, struct image *ret, struct error *e) MUST_CHECK;
-
-/* Binds the columns from name to os_hidden, from parameter `at` on. */
-void image_row_bind(struct db_stmt *s, int at, const struct image *im);
+/* Statements made of image_resource. `columns` begin every select whose rows image_row_read() reads. */
+struct image_sql {
+    const char *columns, *load, *load_locked, *insert, *update;
+};
+const struct image_sql *image_sql(void);
+static inline int image_row_read(struct db_stmt *s, struct arena *a, struct image *ret, struct error *e)
+{
+    return resource_read(&image_resource, s, 0, a, ret, e);
+}
 
 /* One child row, its columns from col on. */
 #define LOCATION_COLUMNS "id, value, meta_data, status, COALESCE(updated_at, created_at)"

@@ -341,12 +341,14 @@ static int add_range(struct arena *a, struct image_query *q, const char *name, c
 {
     size_t n = strlen(name) - 4;
     char *column = arena_strn(a, name, n);
+    const struct attribute *known;
     struct image_filter *f;
     int64_t number;
 
     if (!read_int(value, &number))
         return error_set(e, ERROR_INVALID, "Unable to filter on a range with a non-numeric value.");
-    if (!image_column_known(column)) {
+    known = attribute_find(&image_resource, column);
+    if (!known || !attribute_has_column(known)) {
         add(a, q, FILTER_NOTHING, name);
         return 0;
     }
@@ -366,64 +368,48 @@ static void add_number(struct arena *a, struct image_query *q, const char *colum
     add(a, q, whole ? FILTER_INT : FILTER_NOTHING, column)->number = whole ? (int64_t)real : 0;
 }
 
-enum column_kind {
-    COLUMN_OPERATOR,
-    COLUMN_TEXT,
-    COLUMN_NUMBER,
-    COLUMN_TIME,
-    COLUMN_BOOL,
-    COLUMN_IGNORED,
-    COLUMN_NEVER
-};
-
-/* clang-format off */
-static const struct {
-    const char      *name;
-    enum column_kind kind;
-} columns[] = {
-    { "name", COLUMN_OPERATOR },      { "id", COLUMN_OPERATOR },           { "status", COLUMN_OPERATOR },
-    { "disk_format", COLUMN_OPERATOR }, { "container_format", COLUMN_OPERATOR },
-    { "checksum", COLUMN_TEXT },      { "owner", COLUMN_TEXT },            { "os_hash_algo", COLUMN_TEXT },
-    { "os_hash_value", COLUMN_TEXT }, { "size", COLUMN_NUMBER },           { "virtual_size", COLUMN_NUMBER },
-    { "min_disk", COLUMN_NUMBER },    { "min_ram", COLUMN_NUMBER },        { "created_at", COLUMN_TIME },
-    { "updated_at", COLUMN_TIME },    { "protected", COLUMN_BOOL },        { "os_hidden", COLUMN_IGNORED },
-    { "visibility", COLUMN_IGNORED }, { "deleted", COLUMN_IGNORED },       { "deleted_at", COLUMN_NEVER },
-    { "properties", COLUMN_NEVER },   { "locations", COLUMN_NEVER },       { "members", COLUMN_NEVER },
-};
-/* clang-format on */
-
-static int add_column(struct arena *a, struct image_query *q, const char *name, enum column_kind kind,
-                      const char *value, struct error *e)
+static int add_attribute(struct arena *a, struct image_query *q, const char *name, enum attribute_filter kind,
+                         const char *value, struct error *e)
 {
     switch (kind) {
-    case COLUMN_OPERATOR:
+    case FILTERED_BY_OPERATOR:
         return add_operator_text(a, q, name, value, e);
-    case COLUMN_TIME:
+    case FILTERED_BY_TIME:
         return add_time(a, q, name, value, e);
-    case COLUMN_TEXT:
+    case FILTERED_BY_TEXT:
         add_text(a, q, FILTER_TEXT, name, value);
         break;
-    case COLUMN_NUMBER:
+    case FILTERED_BY_NUMBER:
         add_number(a, q, name, value);
         break;
-    case COLUMN_BOOL:
+    case FILTERED_BY_BOOL:
         add(a, q, FILTER_BOOL, name)->number = str_eq(value, "true");
         break;
-    case COLUMN_NEVER:
+    case FILTERED_NEVER:
         add(a, q, FILTER_NOTHING, name);
         break;
-    case COLUMN_IGNORED:
+    case FILTERED_APART:
+    case FILTERED_NOT:
         break;
     }
     return 0;
 }
 
+/* What images have beside attributes, and nobody can filter by. */
+static bool is_relation(const char *name)
+{
+    return str_eq(name, "properties") || str_eq(name, "members");
+}
+
 static int add_param(struct arena *a, struct image_query *q, const char *name, const char *value,
                      struct error *e)
 {
-    for (size_t i = 0; i < COUNT(columns); i++)
-        if (str_eq(columns[i].name, name))
-            return add_column(a, q, name, columns[i].kind, value, e);
+    const struct attribute *known = attribute_find(&image_resource, name);
+
+    if (is_relation(name))
+        return add_attribute(a, q, name, FILTERED_NEVER, value, e);
+    if (known && known->filter != FILTERED_NOT)
+        return add_attribute(a, q, name, known->filter, value, e);
     if (str_ends(name, "_min") || str_ends(name, "_max"))
         return add_range(a, q, name, value, e);
     if (str_eq(name, "tags")) {

@@ -62,7 +62,6 @@ static int create_allowed(struct request *rq, struct image *im, struct error *e)
                                asked ? asked : "None");
     }
     im->owner = asked && *asked ? arena_str(rq->arena, asked) : NULL;
-    im->visibility = IMAGE_SHARED;
     if (visibility)
         image_visibility_parse(json_string_value(visibility), &im->visibility);
     if (image_visibility_allowed(rq, &target, im->visibility, e) < 0)
@@ -170,7 +169,7 @@ int image_create(struct request *rq, struct error *e)
 
     if (names_check(rq, e) < 0 || request_writes(rq, e) < 0)
         return -1;
-    im->size = im->virtual_size = -1;
+    resource_init(&image_resource, im);
     if (create_allowed(rq, im, e) < 0 || create_fill(rq, im, e) < 0)
         return -1;
     id = json_string_value(json_object_get(rq->body, "id"));

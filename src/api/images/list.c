@@ -12,12 +12,6 @@
 #include "db/db.h"
 #include "store/store.h"
 
-static const char *const sort_keys[] = {
-    "name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at",
-};
-static const char sort_keys_text[] =
-    "name, status, container_format, disk_format, size, id, created_at, updated_at";
-
 enum { SHORT_PAGE = 50 };
 
 struct list_request {
@@ -29,16 +23,27 @@ struct list_request {
 
 /* ---- limit, marker, sort ---- */
 
+static const struct attribute *sort_key_at(int place)
+{
+    for (size_t i = 0; i < image_resource.n; i++)
+        if (image_resource.attributes[i].sort == place)
+            return &image_resource.attributes[i];
+    return NULL;
+}
+
 static int sort_key_check(const char *key, const char **ret, struct error *e)
 {
-    for (size_t i = 0; i < COUNT(sort_keys); i++) {
-        if (str_eq(sort_keys[i], key)) {
-            *ret = sort_keys[i];
-            return 0;
-        }
+    CLEANUP(str_done) struct str known = STR_INIT;
+    const struct attribute *a = attribute_find(&image_resource, key);
+
+    if (a && a->sort > 0) {
+        *ret = a->name;
+        return 0;
     }
+    for (int place = 1; (a = sort_key_at(place)); place++)
+        str_addf(&known, "%s%s", place > 1 ? ", " : "", a->name);
     return error_set(e, ERROR_INVALID, "Invalid sort key: %s. It must be one of the following: %s.", key,
-                     sort_keys_text);
+                     str_text(&known));
 }
 
 static int sort_dir_check(const char *dir, bool *ret_ascending, struct error *e)

@@ -39,18 +39,12 @@ static int dialect_read(struct request *rq, enum patch_dialect *ret, struct erro
                            media_v21);
 }
 
-/* Attributes with a column of their own that a client may set. */
+/* What a client sets as a whole; locations have operations of their own. */
 static bool is_attribute(const char *name)
 {
-    static const char *const names[] = {
-        "name",        "visibility", "protected", "os_hidden", "owner", "container_format",
-        "disk_format", "min_ram",    "min_disk",  "tags",
-    };
+    const struct attribute *a = attribute_find(&image_resource, name);
 
-    for (size_t i = 0; i < COUNT(names); i++)
-        if (str_eq(names[i], name))
-            return true;
-    return false;
+    return a && a->writer == ATTRIBUTE_CLIENT;
 }
 
 /* What is there is updated, anything else created. Whoever may create a property without seeing it may still

@@ -69,12 +69,25 @@ static int properties_storable(const struct image *im, struct error *e)
     return 0;
 }
 
+/* Numbers are asked from the last to the first, as Glance does. */
 int image_storable_check(const struct image *im, struct error *e)
 {
-    if ((im->name && text_storable(im->name, "name", e) < 0) ||
-        (im->owner && text_storable(im->owner, "owner", e) < 0) || properties_storable(im, e) < 0 ||
-        number_storable(im->min_disk, "min_disk", e) < 0 || number_storable(im->min_ram, "min_ram", e) < 0)
+    for (size_t i = 0; i < image_resource.n; i++) {
+        const struct attribute *a = &image_resource.attributes[i];
+        struct attribute_value v = attribute_get(a, im);
+
+        if (a->writer == ATTRIBUTE_CLIENT && a->type == ATTRIBUTE_TEXT && v.text &&
+            text_storable(v.text, a->name, e) < 0)
+            return -1;
+    }
+    if (properties_storable(im, e) < 0)
         return -1;
+    for (size_t i = image_resource.n; i > 0; i--) {
+        const struct attribute *a = &image_resource.attributes[i - 1];
+
+        if (a->type == ATTRIBUTE_NUMBER && number_storable(attribute_get(a, im).number, a->name, e) < 0)
+            return -1;
+    }
     for (size_t i = 0; i < im->n_tags; i++)
         if (text_has_4byte(im->tags[i]))
             return error_set(e, ERROR_INVALID, "Param values can't contain 4 byte unicode.");
@@ -93,32 +106,37 @@ static void tags_set(struct request *rq, struct image *im, const json_t *value)
     image_tags_unique(rq->arena, im);
 }
 
-/* Sets one base attribute from a value that has passed the schema. */
+/* Sets one attribute from a value that has passed the schema. */
 int image_set_base(struct request *rq, struct image *im, const char *name, const json_t *value,
                    struct error *e)
 {
-    const char *text = arena_str(rq->arena, json_string_value(value));
+    const struct attribute *a = attribute_find(&image_resource, name);
+    void *at = a ? (char *)im + a->at : NULL;
+    int number;
 
-    if (str_eq(name, "min_disk"))
-        return number_set(name, value, &im->min_disk, e);
-    if (str_eq(name, "min_ram"))
-        return number_set(name, value, &im->min_ram, e);
-    if (str_eq(name, "name"))
-        im->name = text;
-    else if (str_eq(name, "owner"))
-        im->owner = text;
-    else if (str_eq(name, "disk_format"))
-        im->disk_format = text;
-    else if (str_eq(name, "container_format"))
-        im->container_format = text;
-    else if (str_eq(name, "tags"))
-        tags_set(rq, im, value);
-    else if (str_eq(name, "protected"))
-        im->protected = json_is_true(value);
-    else if (str_eq(name, "os_hidden"))
-        im->os_hidden = json_is_true(value);
-    else if (str_eq(name, "visibility"))
-        image_visibility_parse(json_string_value(value), &im->visibility);
+    if (!a || a->writer != ATTRIBUTE_CLIENT)
+        return 0;
+    switch (a->type) {
+    case ATTRIBUTE_NUMBER:
+        return number_set(name, value, at, e);
+    case ATTRIBUTE_TEXT:
+        *(const char **)at = arena_str(rq->arena, json_string_value(value));
+        break;
+    case ATTRIBUTE_BOOL:
+        *(bool *)at = json_is_true(value);
+        break;
+    case ATTRIBUTE_ENUM:
+        if (a->parse(json_string_value(value), &number))
+            memcpy(at, &number, sizeof number);
+        break;
+    case ATTRIBUTE_NONE:
+        if (str_eq(name, "tags"))
+            tags_set(rq, im, value);
+        break;
+    case ATTRIBUTE_SIZE:
+    case ATTRIBUTE_TIME:
+        break;
+    }
     return 0;
 }
 

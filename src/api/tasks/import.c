@@ -219,7 +219,8 @@ static int image_describe(struct request *rq, const json_t *properties, struct i
     json_t *value;
 
     uuid_make(id);
-    *im = (struct image){ .id = id, .visibility = IMAGE_SHARED, .size = -1, .virtual_size = -1 };
+    *im = (struct image){ .id = id };
+    resource_init(&image_resource, im);
     if (!json_is_object(properties))
         return error_set(e, ERROR_INVALID, "'image_properties' is not an object.");
     json_object_foreach((json_t *)(uintptr_t)properties, name, value)

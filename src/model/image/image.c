@@ -170,42 +170,6 @@ void image_tags_unique(struct arena *a, struct image *im)
 
 /* ---- rows to structs ---- */
 
-static int64_t size_of(struct db_stmt *s, int col)
-{
-    return db_is_null(s, col) ? -1 : db_int(s, col);
-}
-
-int image_row_read(struct db_stmt *s, struct arena *a, struct image *ret, struct error *e)
-{
-    const char *status = db_text(s, 8), *visibility = db_text(s, 9);
-
-    ret->id = arena_str(a, db_text(s, 0));
-    if (!status || !visibility || !image_status_parse(status, &ret->status) ||
-        !image_visibility_parse(visibility, &ret->visibility)) {
-        error_set(e, ERROR_INTERNAL, "The image cannot be read");
-        return error_detail(e, "image %s: status '%s', visibility '%s'", ret->id, status ? status : "NULL",
-                            visibility ? visibility : "NULL");
-    }
-    ret->name = arena_str(a, db_text(s, 1));
-    ret->disk_format = arena_str(a, db_text(s, 2));
-    ret->container_format = arena_str(a, db_text(s, 3));
-    ret->owner = arena_str(a, db_text(s, 4));
-    ret->checksum = arena_str(a, db_text(s, 5));
-    ret->os_hash_algo = arena_str(a, db_text(s, 6));
-    ret->os_hash_value = arena_str(a, db_text(s, 7));
-    ret->size = size_of(s, 10);
-    ret->virtual_size = size_of(s, 11);
-    ret->min_disk = db_int(s, 12);
-    ret->min_ram = db_int(s, 13);
-    ret->protected = db_bool(s, 14);
-    ret->os_hidden = db_bool(s, 15);
-    ret->deleted = db_bool(s, 16);
-    ret->created_us = db_time(s, 17);
-    ret->updated_us = db_time(s, 18);
-    ret->deleted_us = db_time(s, 19);
-    return 0;
-}
-
 /* name, value */
 static void row_property(struct db_stmt *s, int col, struct arena *a, struct image *im)
 {
@@ -277,7 +241,7 @@ static int load_row(struct db_conn *c, struct arena *a, const char *id, struct i
     CLEANUP(stmt_reset) struct db_stmt *s = NULL;
     int row;
 
-    if (db_prepare(c, DB_FOR_UPDATE(c, "SELECT " IMAGE_COLUMNS " FROM images WHERE id = ?1"), &s, e) < 0)
+    if (db_prepare(c, db_locks_rows(c) ? image_sql()->load_locked : image_sql()->load, &s, e) < 0)
         return -1;
     db_bind_text(s, 1, id);
     row = db_step(s, e);
@@ -361,14 +325,6 @@ int image_load_any(struct db_conn *c, struct arena *a, const char *id, struct im
 
 /* ---- insert ---- */
 
-static void bind_size(struct db_stmt *s, int at, int64_t size)
-{
-    if (size < 0)
-        db_bind_null(s, at);
-    else
-        db_bind_int(s, at, size);
-}
-
 int image_property_insert(struct db_conn *c, const char *image_id, const struct image_property *p,
                           int64_t now, struct error *e)
 {
@@ -403,45 +359,13 @@ int image_tag_insert(struct db_conn *c, const char *image_id, const char *tag, i
     return db_run(s, NULL, e);
 }
 
-void image_row_bind(struct db_stmt *s, int at, const struct image *im)
-{
-    const char *const texts[] = {
-        im->name,
-        im->disk_format,
-        im->container_format,
-        im->owner && *im->owner ? im->owner : NULL,
-        im->checksum,
-        im->os_hash_algo,
-        im->os_hash_value,
-        image_status_name(im->status),
-        image_visibility_name(im->visibility),
-    };
-
-    for (size_t i = 0; i < COUNT(texts); i++)
-        db_bind_text(s, at++, texts[i]);
-    bind_size(s, at++, im->size);
-    bind_size(s, at++, im->virtual_size);
-    db_bind_int(s, at++, im->min_disk);
-    db_bind_int(s, at++, im->min_ram);
-    db_bind_bool(s, at++, im->protected);
-    db_bind_bool(s, at++, im->os_hidden);
-}
-
 static int insert_row(struct db_conn *c, const struct image *im, struct error *e)
 {
     struct db_stmt *s;
 
-    if (db_prepare(c,
-                   "INSERT INTO images (" IMAGE_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-                   "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
-                   &s, e) < 0)
+    if (db_prepare(c, image_sql()->insert, &s, e) < 0)
         return -1;
-    db_bind_text(s, 1, im->id);
-    image_row_bind(s, 2, im);
-    db_bind_bool(s, 17, false);
-    db_bind_time(s, 18, im->created_us);
-    db_bind_time(s, 19, im->updated_us);
-    db_bind_null(s, 20);
+    resource_bind_insert(&image_resource, s, im);
     if (db_run(s, NULL, e) == 0)
         return 0;
     if (e->kind == ERROR_CONFLICT)

@@ -158,10 +158,12 @@ static int read_segment(struct db_conn *c, struct build *b, int segment, struct 
         return -1;
     build_bind(b, s);
     while ((int64_t)p->n < b->q->limit && (row = db_step(s, e)) > 0) {
-        if (p->n && strcmp(p->images[p->n - 1].id, db_text(s, 0)) == 0)
-            continue; /* found by two parts */
-        if (image_row_read(s, b->arena, page_add(p, b->arena), e) < 0)
+        struct image *im = page_add(p, b->arena);
+
+        if (image_row_read(s, b->arena, im, e) < 0)
             return -1;
+        if (p->n > 1 && strcmp(im[-1].id, im->id) == 0)
+            p->n--; /* found by two parts */
     }
     return row < 0 ? -1 : 0;
 }

@@ -4,42 +4,11 @@
 
 #include <string.h>
 
-/* ---- columns ---- */
-
-static const struct column image_columns[] = {
-    { "id", COLUMN_TEXT, true, NULL },
-    { "name", COLUMN_TEXT, true, "''" },
-    { "status", COLUMN_TEXT, true, NULL },
-    { "container_format", COLUMN_TEXT, true, "''" },
-    { "disk_format", COLUMN_TEXT, true, "''" },
-    { "size", COLUMN_INT, true, "0" },
-    { "created_at", COLUMN_TIME, true, NULL },
-    { "updated_at", COLUMN_TIME, true, "'0001-01-01 00:00:00'" },
-    { "deleted_at", COLUMN_TIME, false, NULL },
-    { "owner", COLUMN_TEXT, false, NULL },
-    { "checksum", COLUMN_TEXT, false, NULL },
-    { "os_hash_algo", COLUMN_TEXT, false, NULL },
-    { "os_hash_value", COLUMN_TEXT, false, NULL },
-    { "visibility", COLUMN_TEXT, false, NULL },
-    { "virtual_size", COLUMN_INT, false, NULL },
-    { "min_disk", COLUMN_INT, false, NULL },
-    { "min_ram", COLUMN_INT, false, NULL },
-    { "protected", COLUMN_BOOL, false, NULL },
-    { "os_hidden", COLUMN_BOOL, false, NULL },
-    { "deleted", COLUMN_BOOL, false, NULL },
-};
-
-static const struct column *find_column(const char *name)
+static const struct attribute *find_column(const char *name)
 {
-    for (size_t i = 0; i < COUNT(image_columns); i++)
-        if (strcmp(image_columns[i].name, name) == 0)
-            return &image_columns[i];
-    return NULL;
-}
+    const struct attribute *a = attribute_find(&image_resource, name);
 
-bool image_column_known(const char *name)
-{
-    return find_column(name) != NULL;
+    return a && attribute_has_column(a) ? a : NULL;
 }
 
 /* ---- values ---- */
@@ -49,7 +18,7 @@ void build_done(struct build *b)
     str_done(&b->sql);
 }
 
-static void add_value(struct build *b, struct value v)
+static void add_value(struct build *b, struct attribute_value v)
 {
     *ARENA_PUSH(b->arena, b->values, b->n_values, b->cap_values) = v;
     str_addf(&b->sql, "?%zu", b->n_values);
@@ -57,62 +26,21 @@ static void add_value(struct build *b, struct value v)
 
 static void add_text(struct build *b, const char *text)
 {
-    add_value(b, (struct value){ .type = COLUMN_TEXT, .text = text });
+    add_value(b, (struct attribute_value){ .type = ATTRIBUTE_TEXT, .text = text });
 }
 
-static void add_number(struct build *b, enum column_type type, int64_t number)
+static void add_number(struct build *b, enum attribute_type type, int64_t number)
 {
-    add_value(b, (struct value){ .type = type, .number = number });
+    add_value(b, (struct attribute_value){ .type = type, .number = number });
 }
 
 void build_bind(const struct build *b, struct db_stmt *s)
 {
-    for (size_t i = 0; i < b->n_values; i++) {
-        const struct value *v = &b->values[i];
-        int at = (int)i + 1;
-
-        switch (v->type) {
-        case COLUMN_TEXT:
-            db_bind_text(s, at, v->text);
-            break;
-        case COLUMN_INT:
-            db_bind_int(s, at, v->number);
-            break;
-        case COLUMN_TIME:
-            db_bind_time(s, at, v->number);
-            break;
-        case COLUMN_BOOL:
-            db_bind_bool(s, at, v->number != 0);
-            break;
-        }
-    }
+    for (size_t i = 0; i < b->n_values; i++)
+        attribute_value_bind(s, (int)i + 1, &b->values[i]);
 }
 
 /* ---- order ---- */
-
-static struct value value_of(const struct image *im, const struct column *column, bool *ret_null)
-{
-    const struct {
-        const char *name;
-        struct value value;
-        bool null;
-    } all[] = {
-        { "id", { COLUMN_TEXT, im->id, 0 }, false },
-        { "name", { COLUMN_TEXT, im->name, 0 }, !im->name },
-        { "status", { COLUMN_TEXT, image_status_name(im->status), 0 }, false },
-        { "container_format", { COLUMN_TEXT, im->container_format, 0 }, !im->container_format },
-        { "disk_format", { COLUMN_TEXT, im->disk_format, 0 }, !im->disk_format },
-        { "size", { COLUMN_INT, NULL, im->size }, im->size < 0 },
-        { "created_at", { COLUMN_TIME, NULL, im->created_us }, false },
-        { "updated_at", { COLUMN_TIME, NULL, im->updated_us }, im->updated_us == 0 },
-    };
-    size_t i = 0;
-
-    while (i + 1 < COUNT(all) && strcmp(all[i].name, column->name) != 0)
-        i++;
-    *ret_null = all[i].null;
-    return all[i].value;
-}
 
 /* What stands after the id cannot matter: ids are unique. */
 static int read_order(struct build *b, struct error *e)
@@ -126,7 +54,7 @@ static int read_order(struct build *b, struct error *e)
 
         o->column = find_column(q->sorts[i].column);
         o->ascending = q->sorts[i].ascending;
-        if (!o->column || !o->column->sortable)
+        if (!o->column || o->column->sort == 0)
             return error_set(e, ERROR_INTERNAL, "Images cannot be sorted by '%s'", q->sorts[i].column);
         has_id = strcmp(o->column->name, "id") == 0;
         if (o->ascending != b->order[0].ascending)
@@ -134,7 +62,7 @@ static int read_order(struct build *b, struct error *e)
         if (i > 0 && o->column->lowest)
             b->simple = false;
         if (q->marker)
-            o->marker = value_of(q->marker, o->column, &o->marker_null);
+            o->marker = attribute_get(o->column, q->marker);
     }
     if (!has_id)
         return error_set(e, ERROR_INTERNAL, "An order of images must end with the id");
@@ -172,7 +100,7 @@ static void add_beyond(struct build *b, size_t from)
 static void add_equal(struct build *b, const struct order *o)
 {
     str_add(&b->sql, o->column->name);
-    if (o->marker_null) {
+    if (o->marker.null) {
         str_add(&b->sql, " IS NULL AND ");
         return;
     }
@@ -186,7 +114,7 @@ static void add_after(struct build *b, size_t i)
     const struct order *o = &b->order[i];
     const char *name = o->column->name;
 
-    if (o->marker_null) {
+    if (o->marker.null) {
         str_addf(&b->sql, "%s IS NOT NULL", name);
         return;
     }
@@ -204,7 +132,7 @@ static void add_marker_general(struct build *b)
     const char *between = " AND (";
 
     for (size_t i = 0; i < b->n_order; i++) {
-        if (b->order[i].marker_null && nulls_last(b, i))
+        if (b->order[i].marker.null && nulls_last(b, i))
             continue; /* nothing comes after NULL in this key */
         str_add(&b->sql, between);
         between = " OR ";
@@ -221,7 +149,7 @@ int build_segments(const struct build *b)
 {
     if (!b->q->marker || !b->simple || !b->order[0].column->lowest)
         return 1;
-    return b->order[0].marker_null != nulls_last(b, 0) ? 2 : 1;
+    return b->order[0].marker.null != nulls_last(b, 0) ? 2 : 1;
 }
 
 static void add_marker(struct build *b, int segment)
@@ -233,11 +161,11 @@ static void add_marker(struct build *b, int segment)
     if (!b->simple) {
         add_marker_general(b);
     } else if (segment == 1) {
-        if (first->marker_null)
+        if (first->marker.null)
             str_addf(&b->sql, " AND %s >= %s", first->column->name, first->column->lowest);
         else
             str_addf(&b->sql, " AND %s IS NULL", first->column->name);
-    } else if (first->marker_null) {
+    } else if (first->marker.null) {
         str_addf(&b->sql, " AND %s IS NULL", first->column->name);
         add_beyond(b, 1);
     } else {
@@ -270,7 +198,7 @@ static void add_comparison(struct build *b, const struct image_filter *f)
     };
 
     str_addf(&b->sql, " AND %s %s ", f->column, ops[f->op]);
-    add_number(b, COLUMN_TIME, f->number);
+    add_number(b, ATTRIBUTE_TIME, f->number);
 }
 
 static void add_property(struct build *b, const struct image_filter *f)
@@ -307,7 +235,7 @@ static void add_filter(struct build *b, const struct image_filter *f)
                  f->kind == FILTER_INT       ? "="
                  : f->kind == FILTER_INT_MIN ? ">="
                                              : "<=");
-        add_number(b, COLUMN_INT, f->number);
+        add_number(b, ATTRIBUTE_NUMBER, f->number);
         return;
     case FILTER_TIME:
         add_comparison(b, f);
@@ -466,7 +394,7 @@ static void add_walk(struct build *b, enum part part, int segment)
 {
     bool indexed = b->plan == PLAN_WALK || (b->plan == PLAN_PARTS && (part != PART_SHARED || b->many_shared));
 
-    str_add(&b->sql, "SELECT " IMAGE_COLUMNS " FROM images WHERE ");
+    str_addf(&b->sql, "SELECT %s FROM images WHERE ", image_sql()->columns);
     add_base(b, indexed);
     if (part == PART_ALL) {
         add_visible(b);
@@ -482,7 +410,7 @@ static void add_walk(struct build *b, enum part part, int segment)
     if (!b->sort_apart)
         add_order(b);
     str_add(&b->sql, " LIMIT ");
-    add_number(b, COLUMN_INT, b->sort_apart ? INT64_MAX : b->q->limit);
+    add_number(b, ATTRIBUTE_NUMBER, b->sort_apart ? INT64_MAX : b->q->limit);
 }
 
 void build_statement(struct build *b, int segment)
@@ -504,7 +432,7 @@ void build_statement(struct build *b, int segment)
     add_order(b);
     if (b->sort_apart) { /* also keeps SQLite from folding the inner statement into this one */
         str_add(&b->sql, " LIMIT ");
-        add_number(b, COLUMN_INT, b->q->limit);
+        add_number(b, ATTRIBUTE_NUMBER, b->q->limit);
     }
 }
 

@@ -6,26 +6,10 @@
 
 #include "model/rows.h"
 
-enum column_type { COLUMN_TEXT, COLUMN_INT, COLUMN_TIME, COLUMN_BOOL };
-
-struct column {
-    const char *name;
-    enum column_type type;
-    bool sortable;
-    const char *lowest; /* of a sortable column that may be NULL: not above any value */
-};
-
-struct value {
-    enum column_type type;
-    const char *text;
-    int64_t number;
-};
-
 struct order {
-    const struct column *column;
+    const struct attribute *column;
     bool ascending;
-    struct value marker;
-    bool marker_null;
+    struct attribute_value marker;
 };
 
 enum plan {
@@ -39,7 +23,7 @@ struct build {
     const struct image_query *q;
     struct arena *arena;
     struct str sql;
-    struct value *values;
+    struct attribute_value *values;
     size_t n_values, cap_values;
     struct order order[IMAGE_SORTS_MAX];
     size_t n_order;
@@ -54,7 +38,7 @@ struct build {
 enum part { PART_ALL, PART_OWN, PART_PUBLIC, PART_COMMUNITY, PART_SHARED };
 enum { PARTS_MAX = 4, VISIBILITY_ANY = -1, VISIBILITY_ALL = -2 };
 
-/* Reads the order and checks the columns; ERROR_INTERNAL for what image_columns[] does not know. */
+/* Reads the order and checks the columns; ERROR_INTERNAL for what is no column. */
 int build_init(struct build *b, const struct image_query *q, struct arena *a, enum db_dialect dialect,
                struct error *e) MUST_CHECK;
 void build_done(struct build *b); /* for CLEANUP */

@@ -71,23 +71,17 @@ static int child_delete(struct db_conn *c, const char *sql, int64_t id, int64_t 
     return db_run(s, NULL, e);
 }
 
-static int save_row(struct db_conn *c, const struct image *im, enum image_status from, int64_t now,
-                    struct error *e)
+static int save_row(struct db_conn *c, const struct image *im, enum image_status from, struct error *e)
 {
     struct db_stmt *s;
     int64_t changed;
+    int at;
 
-    if (db_prepare(c,
-                   "UPDATE images SET name = ?1, disk_format = ?2, container_format = ?3, owner = ?4, "
-                   "checksum = ?5, os_hash_algo = ?6, os_hash_value = ?7, status = ?8, visibility = ?9, "
-                   "size = ?10, virtual_size = ?11, min_disk = ?12, min_ram = ?13, protected = ?14, "
-                   "os_hidden = ?15, updated_at = ?16 WHERE id = ?17 AND status = ?18 AND NOT deleted",
-                   &s, e) < 0)
+    if (db_prepare(c, image_sql()->update, &s, e) < 0)
         return -1;
-    image_row_bind(s, 1, im);
-    db_bind_time(s, 16, now);
-    db_bind_text(s, 17, im->id);
-    db_bind_text(s, 18, image_status_name(from));
+    at = resource_bind_update(&image_resource, s, im);
+    db_bind_text(s, at, im->id);
+    db_bind_text(s, at + 1, image_status_name(from));
     if (db_run(s, &changed, e) < 0)
         return -1;
     return changed ? 0 : image_explain_unchanged(c, im->id, from, ERROR_CONFLICT, e);
@@ -295,10 +289,10 @@ int image_save(struct db_conn *c, struct image *im, enum image_status from, stru
     CLEANUP(arena_drop) struct arena *a = arena_make(4096);
     int64_t now = clock_now_us();
 
+    im->updated_us = now;
     image_properties_sort(im);
-    if (save_row(c, im, from, now, e) < 0 || save_properties(c, a, im, now, e) < 0 ||
+    if (save_row(c, im, from, e) < 0 || save_properties(c, a, im, now, e) < 0 ||
         save_tags(c, a, im, now, e) < 0 || save_locations(c, a, im, now, e) < 0)
         return -1;
-    im->updated_us = now;
     return 0;
 }
