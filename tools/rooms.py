@@ -66,6 +66,7 @@ ROOMS = {
 NONE = r'(?!)'
 PUBLIC = {
     'db/sqlite': NONE,
+    'model': r'model/(model|attribute)\.h',
     'store/filesystem': NONE,
     'store/http': NONE,
     'model/image': NONE,

@@ -67,6 +67,13 @@ struct resource {
     size_t n;
 };
 
+/* One key of a listing's order. */
+struct sort {
+    const char *column;
+    bool ascending;
+};
+enum { SORTS_MAX = 10 };
+
 /* By its name; NULL: there is none. */
 const struct attribute *attribute_find(const struct resource *r, const char *name);
 static inline bool attribute_has_column(const struct attribute *a)
@@ -91,8 +98,8 @@ void resource_init(const struct resource *r, void *item);
 
 /* "id, name, …": every column, in the order of the table. */
 void resource_add_columns(const struct resource *r, struct str *out);
-/* INSERT with every column; UPDATE … SET of every column that a save writes: the number of the next parameter.
- */
+/* INSERT with every column; UPDATE … SET of every column that a save writes: the number of the next
+ * parameter. / */
 void resource_add_insert(const struct resource *r, struct str *out);
 int resource_add_update(const struct resource *r, struct str *out);
 /* Reads every column from col on. ERROR_INTERNAL for an enum's value that no release wrote. */

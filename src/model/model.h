@@ -161,21 +161,14 @@ struct image_filter {
     enum image_filter_op op;
 };
 
-struct image_sort {
-    const char *column; /* name status container_format disk_format size id created_at updated_at */
-    bool ascending;
-};
-
-enum { IMAGE_SORTS_MAX = 10 };
-
 struct image_query {
     struct viewer viewer;
     struct image_filter *filters;
     size_t n_filters, cap_filters;
-    int visibility;                           /* enum image_visibility, -1: not asked for, -2: "all" */
-    const char *member_status;                /* "accepted" "pending" "rejected" "all" */
-    bool os_hidden;                           /* false: only visible ones; true: only hidden ones */
-    struct image_sort sorts[IMAGE_SORTS_MAX]; /* with the tie-breakers already appended */
+    int visibility;               /* enum image_visibility, -1: not asked for, -2: "all" */
+    const char *member_status;    /* "accepted" "pending" "rejected" "all" */
+    bool os_hidden;               /* false: only visible ones; true: only hidden ones */
+    struct sort sorts[SORTS_MAX]; /* with the tie-breakers already appended */
     size_t n_sorts;
     const struct image *marker; /* the page starts after it */
     int64_t limit;

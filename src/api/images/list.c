@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GET /v2/images. Parameters are read in the order in which Glance 33 reads them, so that of several
  * mistakes the same one is reported. */
+#include "api/images/filters.h"
 #include "api/images/images.h"
-
-#include "api/core/list_filters.h"
 
 #include <string.h>
 
@@ -20,140 +19,6 @@ struct list_request {
     struct list_params all; /* as sent, for the links */
     bool cut;               /* the page is full before its limit */
 };
-
-/* ---- limit, marker, sort ---- */
-
-static const struct attribute *sort_key_at(int place)
-{
-    for (size_t i = 0; i < image_resource.n; i++)
-        if (image_resource.attributes[i].sort == place)
-            return &image_resource.attributes[i];
-    return NULL;
-}
-
-static int sort_key_check(const char *key, const char **ret, struct error *e)
-{
-    CLEANUP(str_done) struct str known = STR_INIT;
-    const struct attribute *a = attribute_find(&image_resource, key);
-
-    if (a && a->sort > 0) {
-        *ret = a->name;
-        return 0;
-    }
-    for (int place = 1; (a = sort_key_at(place)); place++)
-        str_addf(&known, "%s%s", place > 1 ? ", " : "", a->name);
-    return error_set(e, ERROR_INVALID, "Invalid sort key: %s. It must be one of the following: %s.", key,
-                     str_text(&known));
-}
-
-static int sort_dir_check(const char *dir, bool *ret_ascending, struct error *e)
-{
-    if (!str_eq(dir, "asc") && !str_eq(dir, "desc"))
-        return error_set(e, ERROR_INVALID, "Invalid sort direction: %s", dir);
-    *ret_ascending = str_eq(dir, "asc");
-    return 0;
-}
-
-static int sort_room(const struct image_query *q, struct error *e)
-{
-    if (q->n_sorts + 2 >= IMAGE_SORTS_MAX)
-        return error_set(e, ERROR_INVALID, "Too many sort keys.");
-    return 0;
-}
-
-/* sort=key[:dir],key[:dir] */
-static int sort_new_syntax(struct request *rq, struct image_query *q, const char *text, struct error *e)
-{
-    char *item = arena_str(rq->arena, text), *next;
-
-    for (; item; item = next) {
-        struct image_sort *s = &q->sorts[q->n_sorts];
-        char *dir;
-
-        next = strchr(item, ',');
-        if (next)
-            *next++ = '\0';
-        dir = strchr(item, ':');
-        if (dir)
-            *dir++ = '\0';
-        if (sort_room(q, e) < 0 || sort_key_check(list_trim(rq->arena, item), &s->column, e) < 0)
-            return -1;
-        s->ascending = false;
-        if (dir && *list_trim(rq->arena, dir) &&
-            sort_dir_check(list_trim(rq->arena, dir), &s->ascending, e) < 0)
-            return -1;
-        q->n_sorts++;
-    }
-    return 0;
-}
-
-/* sort_key=a&sort_key=b with one direction for all, or one each. */
-static int sort_old_syntax(struct request *rq, struct list_params *params, struct image_query *q,
-                           size_t *ret_given, struct error *e)
-{
-    bool dirs[IMAGE_SORTS_MAX] = { false };
-    const char *text;
-    size_t n_dirs = 0;
-
-    while ((text = list_param_pop(params, "sort_key"))) {
-        if (sort_room(q, e) < 0 ||
-            sort_key_check(list_trim(rq->arena, text), &q->sorts[q->n_sorts].column, e) < 0)
-            return -1;
-        q->n_sorts++;
-    }
-    if (q->n_sorts == 0)
-        q->sorts[q->n_sorts++].column = "created_at";
-    while ((text = list_param_pop(params, "sort_dir"))) {
-        if (n_dirs == IMAGE_SORTS_MAX)
-            return error_set(e, ERROR_INVALID, "Number of sort dirs does not match the number of sort keys");
-        if (sort_dir_check(list_trim(rq->arena, text), &dirs[n_dirs++], e) < 0)
-            return -1;
-    }
-    if (n_dirs > 1 && n_dirs != q->n_sorts)
-        return error_set(e, ERROR_INVALID, "Number of sort dirs does not match the number of sort keys");
-    for (size_t i = 0; i < q->n_sorts; i++)
-        q->sorts[i].ascending = n_dirs > 1 ? dirs[i] : dirs[0];
-    *ret_given = n_dirs;
-    return 0;
-}
-
-static bool sorts_have(const struct image_query *q, const char *column)
-{
-    for (size_t i = 0; i < q->n_sorts; i++)
-        if (str_eq(q->sorts[i].column, column))
-            return true;
-    return false;
-}
-
-/* created_at and id make the order total; they follow the direction when only one was given, else descend. */
-static void sort_tie_breakers(struct image_query *q, size_t n_given)
-{
-    static const char *const breakers[] = { "created_at", "id" };
-    bool ascending = n_given == 1 && q->sorts[0].ascending;
-
-    for (size_t i = 0; i < COUNT(breakers); i++)
-        if (!sorts_have(q, breakers[i]))
-            q->sorts[q->n_sorts++] = (struct image_sort){ breakers[i], ascending };
-}
-
-static int sort_parse(struct request *rq, struct list_params *params, struct image_query *q, struct error *e)
-{
-    const char *sort = list_param_pop(params, "sort");
-    size_t n_given = 0;
-
-    if (!sort) {
-        if (sort_old_syntax(rq, params, q, &n_given, e) < 0)
-            return -1;
-    } else {
-        if (list_param_has(params, "sort_key") || list_param_has(params, "sort_dir"))
-            return error_set(e, ERROR_INVALID, "Old and new sorting syntax cannot be combined");
-        if (sort_new_syntax(rq, q, sort, e) < 0)
-            return -1;
-        n_given = q->n_sorts;
-    }
-    sort_tie_breakers(q, n_given);
-    return 0;
-}
 
 /* ---- the whole query ---- */
 
@@ -174,6 +39,7 @@ static int query_parse(struct request *rq, struct list_params *params, struct li
                        struct error *e)
 {
     struct image_query *q = &lr->query;
+    struct list_sorts sorts = { .n = 0 };
     const char *limit = list_param_pop(params, "limit");
     const char *member_status = list_param_pop(params, "member_status");
 
@@ -188,7 +54,11 @@ static int query_parse(struct request *rq, struct list_params *params, struct li
         return -1;
     if (q->limit > rq->settings->limit_max)
         q->limit = rq->settings->limit_max;
-    return sort_parse(rq, params, q, e); /* takes the sorting out of what is left to filter by */
+    if (list_sorts_parse(rq->arena, &image_resource, params, &sorts, e) < 0)
+        return -1;
+    memcpy(q->sorts, sorts.items, sizeof q->sorts);
+    q->n_sorts = sorts.n;
+    return 0;
 }
 
 static int marker_unknown(const char *id, struct error *e)

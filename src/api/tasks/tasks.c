@@ -3,7 +3,7 @@
  * also before its body (Glance 33 on the wire). */
 #include "api/tasks/tasks.h"
 
-#include "api/core/list_filters.h"
+#include "api/core/listing.h"
 
 #include <string.h>
 

@@ -25,7 +25,7 @@ struct build {
     struct str sql;
     struct attribute_value *values;
     size_t n_values, cap_values;
-    struct order order[IMAGE_SORTS_MAX];
+    struct order order[SORTS_MAX];
     size_t n_order;
     bool same_way;   /* all keys in one direction */
     bool simple;     /* same_way, and only the first key may be NULL */

@@ -275,11 +275,11 @@ static void check_pages(struct image_query *q, bool (*extra)(const struct row *)
 static void set_sorts(struct image_query *q, const char *key, bool ascending, bool tie_ascending)
 {
     q->n_sorts = 0;
-    q->sorts[q->n_sorts++] = (struct image_sort){ key, ascending };
+    q->sorts[q->n_sorts++] = (struct sort){ key, ascending };
     if (strcmp(key, "created_at") != 0)
-        q->sorts[q->n_sorts++] = (struct image_sort){ "created_at", tie_ascending };
+        q->sorts[q->n_sorts++] = (struct sort){ "created_at", tie_ascending };
     if (strcmp(key, "id") != 0)
-        q->sorts[q->n_sorts++] = (struct image_sort){ "id", tie_ascending };
+        q->sorts[q->n_sorts++] = (struct sort){ "id", tie_ascending };
 }
 
 static const char *const keys[] = { "name", "status", "container_format", "disk_format",

@@ -60,10 +60,10 @@ static void fill(struct fixture *f, int n)
 static void set_sorts(struct image_query *q, const char *key, bool ascending)
 {
     q->n_sorts = 0;
-    q->sorts[q->n_sorts++] = (struct image_sort){ key, ascending };
+    q->sorts[q->n_sorts++] = (struct sort){ key, ascending };
     if (strcmp(key, "created_at") != 0)
-        q->sorts[q->n_sorts++] = (struct image_sort){ "created_at", ascending };
-    q->sorts[q->n_sorts++] = (struct image_sort){ "id", ascending };
+        q->sorts[q->n_sorts++] = (struct sort){ "created_at", ascending };
+    q->sorts[q->n_sorts++] = (struct sort){ "id", ascending };
 }
 
 /* Steps of the page number `page`, from 0; fewer images than a page are not compared. */

@@ -1,152 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Facts: api.md 4.5 and Glance 33 on the wire; the grammar of in:"a","b" is glance.common.utils'. */
-#include "api/core/list_filters.h"
+#include "api/images/filters.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "json/json.h"
-
-/* ---- parameters ---- */
-
-int list_params_read(struct arena *a, const char *query, struct list_params *ret, struct error *e)
-{
-    ssize_t n = http_query_parse(a, query, &ret->items);
-
-    if (n == HTTP_QUERY_UNDECODABLE)
-        return error_set(e, ERROR_INVALID,
-                         "Error decoding your request. Either the URL or the request body contained "
-                         "characters that could not be decoded by Glance");
-    if (n < 0)
-        return error_set(e, ERROR_INVALID, "Too many query parameters.");
-    ret->n = (size_t)n;
-    return 0;
-}
-
-struct list_params list_params_copy(struct arena *a, const struct list_params *p)
-{
-    struct list_params copy = { arena_array(a, struct http_param, p->n + 1), p->n };
-
-    if (p->n)
-        memcpy(copy.items, p->items, p->n * sizeof *p->items);
-    return copy;
-}
-
-static ssize_t find(const struct list_params *p, const char *name)
-{
-    for (size_t i = 0; i < p->n; i++)
-        if (str_eq(p->items[i].name, name))
-            return (ssize_t)i;
-    return -1;
-}
-
-bool list_param_has(const struct list_params *p, const char *name)
-{
-    return find(p, name) >= 0;
-}
-
-const char *list_param_pop(struct list_params *p, const char *name)
-{
-    ssize_t i = find(p, name);
-    const char *value;
-
-    if (i < 0)
-        return NULL;
-    value = p->items[i].value;
-    p->n--;
-    memmove(p->items + i, p->items + i + 1, (p->n - (size_t)i) * sizeof *p->items);
-    return value;
-}
-
-const char *list_param_last(const struct list_params *p, const char *name)
-{
-    for (size_t i = p->n; i > 0; i--)
-        if (str_eq(p->items[i - 1].name, name))
-            return p->items[i - 1].value;
-    return NULL;
-}
-
-/* What means something else when only the last one is left. */
-static bool may_repeat(const char *name)
-{
-    return str_eq(name, "tag") || str_eq(name, "sort_key") || str_eq(name, "sort_dir");
-}
-
-/* Where each name stands for the last time. */
-static struct names *last_of_each(struct arena *a, const struct http_param *items, size_t n)
-{
-    struct names *last = names_make(a);
-
-    for (size_t i = 0; i < n; i++)
-        names_put(last, items[i].name, i);
-    return last;
-}
-
-void list_link_query(struct str *out, const struct http_param *items, size_t n)
-{
-    struct arena *a = arena_make(4096);
-    struct names *last = last_of_each(a, items, n);
-    char between = '?';
-
-    for (size_t i = 0; i < n; i++) {
-        bool each = may_repeat(items[i].name);
-        size_t at = i;
-
-        if (str_eq(items[i].name, "marker") || (!each && !names_find(last, items[i].name, &at)))
-            continue;
-        names_remove(last, items[i].name);
-        str_addc(out, between);
-        http_quote_plus(out, items[i].name);
-        str_addc(out, '=');
-        http_quote_plus(out, items[at].value);
-        between = '&';
-    }
-    arena_free(a);
-}
-
-void list_link_write(struct str *out, const char *path, const struct list_params *p, const char *marker)
-{
-    CLEANUP(str_done) struct str link = STR_INIT;
-
-    str_add(&link, path);
-    list_link_query(&link, p->items, p->n);
-    if (marker) {
-        str_addc(&link, strchr(str_text(&link), '?') ? '&' : '?');
-        str_add(&link, "marker=");
-        http_quote_plus(&link, marker);
-    }
-    json_add_text(out, str_text(&link), false);
-}
-
-char *list_trim(struct arena *a, const char *text)
-{
-    size_t n;
-
-    text += strspn(text, " \t\r\n\v\f");
-    n = strlen(text);
-    while (n > 0 && strchr(" \t\r\n\v\f", text[n - 1]))
-        n--;
-    return arena_strn(a, text, n);
-}
-
-int list_limit_parse(struct arena *a, const char *text, int64_t *ret, struct error *e)
-{
-    char *digits = list_trim(a, text);
-    bool negative = *digits == '-';
-    size_t n;
-
-    digits += *digits == '-' || *digits == '+';
-    n = strspn(digits, "0123456789");
-    if (n == 0 || digits[n])
-        return error_set(e, ERROR_INVALID, "limit param must be an integer");
-    if (!str_to_i64(digits, 0, INT64_MAX, ret))
-        *ret = INT64_MAX;
-    if (negative && *ret > 0)
-        return error_set(e, ERROR_INVALID, "limit param must be positive");
-    return 0;
-}
-
-/* ---- filters ---- */
 
 static struct image_filter *add(struct arena *a, struct image_query *q, enum image_filter_kind kind,
                                 const char *column)
@@ -435,7 +292,7 @@ int list_filters_make(struct arena *a, const struct list_params *p, struct image
     else if (visibility) /* empty: no image has that */
         add(a, q, FILTER_NOTHING, "visibility");
     q->os_hidden = hidden && str_eq_nocase(hidden, "true");
-    last = last_of_each(a, p->items, p->n);
+    last = list_last_of_each(a, p->items, p->n);
     for (size_t i = 0, at; i < p->n; i++) {
         const char *name = p->items[i].name;
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to api/: a listing's query string as filters. */
-#ifndef API_CORE_LIST_FILTERS_H
-#define API_CORE_LIST_FILTERS_H
+/* A listing's query string: parameters, limit, order, links. */
+#ifndef API_CORE_LISTING_H
+#define API_CORE_LISTING_H
 
 #include "http/http.h"
-#include "model/model.h"
+#include "model/attribute.h"
 
 /* Parameters in the order sent; popping one takes the first of that name out. */
 struct list_params {
@@ -19,14 +19,6 @@ struct list_params list_params_copy(struct arena *a, const struct list_params *p
 bool list_param_has(const struct list_params *p, const char *name);
 const char *list_param_last(const struct list_params *p, const char *name);
 
-/* Takes every tag=… out and makes filters of them. */
-void list_tags_pop(struct arena *a, struct list_params *p, struct image_query *q);
-/* What is refused before the database is asked. */
-int list_filters_check(const struct list_params *p, struct error *e) MUST_CHECK;
-/* The rest of the parameters as filters; of a repeated name the last value counts. */
-int list_filters_make(struct arena *a, const struct list_params *p, struct image_query *q,
-                      struct error *e) MUST_CHECK;
-
 /* "?a=b&c=d" of all parameters but marker, encoded as Python's urlencode does; of a repeated name the last
  * value, but every tag, sort_key and sort_dir. */
 void list_link_query(struct str *out, const struct http_param *items, size_t n);
@@ -36,6 +28,16 @@ void list_link_write(struct str *out, const char *path, const struct list_params
 
 /* A page's size as Python's int() reads it; more than fits is the most that does. */
 int list_limit_parse(struct arena *a, const char *text, int64_t *ret, struct error *e) MUST_CHECK;
+/* The sort keys of a resource, in either syntax, with created_at and id behind them, which make the order
+ * total: ERROR_INVALID in Glance's words. Takes the parameters out. */
+struct list_sorts {
+    struct sort items[SORTS_MAX];
+    size_t n;
+};
+int list_sorts_parse(struct arena *a, const struct resource *r, struct list_params *params,
+                     struct list_sorts *ret, struct error *e) MUST_CHECK;
+/* Where the value of each name is that counts, the last one. */
+struct names *list_last_of_each(struct arena *a, const struct http_param *items, size_t n);
 /* Without blanks at either end. */
 char *list_trim(struct arena *a, const char *text);
 

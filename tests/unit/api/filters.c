@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "api/core/list_filters.h"
+#include "api/images/filters.h"
 #include "test.h"
 
 #include <string.h>
