@@ -470,6 +470,14 @@ static double cpu_seconds(void)
            (double)(ticks[0] + ticks[1] + ticks[2] + ticks[3]) / (double)sysconf(_SC_CLK_TCK);
 }
 
+/* "vhd-fixed" is of "vhd", but "vhdx" is not. */
+static bool is_of(const char *seed, const char *format)
+{
+    size_t n = strlen(format);
+
+    return strncmp(seed, format, n) == 0 && (seed[n] == '-' || !seed[n]);
+}
+
 static void fuzz(const char *only, uint64_t cases, double seconds)
 {
     double end = cpu_seconds() + seconds;
@@ -480,7 +488,7 @@ static void fuzz(const char *only, uint64_t cases, double seconds)
 
         if (seconds > 0 && cpu_seconds() > end)
             break;
-        if (only && strncmp(seeds[s].name, only, strlen(only)) != 0)
+        if (only && !is_of(seeds[s].name, only))
             continue;
         image_copy(&made[s]);
         image_mutate(&image, &seeds[s].how, &c);
