@@ -89,30 +89,30 @@ static int finish(struct import *im, struct error *e)
 /* ---- the steps ---- */
 
 static const struct import_step glance_direct[] = {
-    { "begun", begin },
-    { NULL, NULL },
+    { "begun", begin, false },
+    { NULL, NULL, false },
 };
 static const struct import_step web_download[] = {
-    { "begun", begin },
-    { "fetched", import_download },
-    { NULL, NULL },
+    { "begun", begin, false },
+    { "fetched", import_download, true },
+    { NULL, NULL, false },
 };
 static const struct import_step glance_download[] = {
-    { "begun", begin },
-    { "described", import_remote_describe },
-    { "fetched", import_remote_fetch },
-    { NULL, NULL },
+    { "begun", begin, false },
+    { "described", import_remote_describe, false },
+    { "fetched", import_remote_fetch, true },
+    { NULL, NULL, false },
 };
 static const struct import_step copy_image[] = {
-    { "begun", begin },
-    { "fetched", import_copy_fetch },
-    { NULL, NULL },
+    { "begun", begin, false },
+    { "fetched", import_copy_fetch, true },
+    { NULL, NULL, false },
 };
 /* After them plugins, and then: */
 static const struct import_step all_end[] = {
-    { "stored", import_store_all },
-    { "finished", finish },
-    { NULL, NULL },
+    { "stored", import_store_all, true },
+    { "finished", finish, false },
+    { NULL, NULL, false },
 };
 
 static const struct method {
@@ -155,6 +155,7 @@ static void plan_make(struct import *im, const struct method *m, struct plan *re
         ret->steps[ret->n++] = (struct import_step){
             arena_printf(im->run->arena, "plugin:%s", s->plugins[i]->name),
             s->plugins[i]->run,
+            true,
         };
     plan_add(ret, all_end);
 }
@@ -258,6 +259,22 @@ static int plan_start(struct import *im, const struct method *m, const struct pl
     return 0;
 }
 
+static int step_run(struct import *im, const struct import_step *step, struct error *e)
+{
+    struct error failed;
+
+    if (import_image_now(im, e) < 0 || (step->stages && import_staging_check(im, e) < 0))
+        return -1;
+    if (step->run(im, e) == 0)
+        return 0;
+    if (!step->stages || e->kind == ERROR_ABORTED)
+        return -1;
+    failed = *e;
+    if (import_staging_check(im, e) == 0) /* else that it went away is what was wrong */
+        *e = failed;
+    return -1;
+}
+
 int import_steps_run(struct import *im, const struct import_step *steps, size_t n, size_t first,
                      struct error *e)
 {
@@ -265,7 +282,7 @@ int import_steps_run(struct import *im, const struct import_step *steps, size_t 
         im->step = steps[i].name;
         im->step_ended = false;
         POINT("import.step");
-        if (import_image_now(im, e) < 0 || steps[i].run(im, e) < 0)
+        if (step_run(im, &steps[i], e) < 0)
             return -1;
         POINT("import.stepped");
         if (i + 1 < n && !im->step_ended && step_end(im, e) < 0)

@@ -51,6 +51,7 @@ static inline const struct import_settings *import_settings_of(const struct job_
 struct import_step {
     const char *name; /* unique in its plan; what the job's row says when it is done */
     int (*run)(struct import *im, struct error *e);
+    bool stages; /* needs the staging directory: without it the step is not begun */
 };
 
 /* The import that a job's row tells of; its texts are the run's. */
@@ -89,6 +90,14 @@ int import_progress(struct import *im, const char *message, struct error *e) MUS
 void import_tell_store(struct import *im, struct image *now, const char *store, bool importing, bool failed);
 /* Whether IMPORTING_TO_STORES names the store; always when clients do not know stores by id. */
 bool import_told_of(const struct import *im, const struct image *now, const char *store);
+
+/* ---- waiting for what is away (away.c) ---- */
+
+bool import_store_away(struct store *s);
+/* ERROR_UNAVAILABLE, or why the job must not wait; the task says what it waits for. */
+int import_await_store(struct import *im, const struct store *s, struct error *e) MUST_CHECK;
+/* 0: the staging directory is there, or is none of a store. */
+int import_staging_check(struct import *im, struct error *e) MUST_CHECK;
 
 /* ---- the staged file's way into the stores (stores.c) ---- */
 

@@ -167,31 +167,11 @@ int import_unstore_rows(struct import *im, struct db_conn *c, struct image *now,
 
 /* ---- writing a group ---- */
 
-static bool store_away(struct store *s)
-{
-    struct error e;
-
-    return store_check(s, &e) < 0 && e.kind == ERROR_UNAVAILABLE;
-}
-
-/* The job goes on when the store is back; its task says so. */
-static int await_store(struct import *im, const struct store *s, struct error *e)
-{
-    char text[128];
-
-    im->run->store_away = true;
-    im->told_us = 0;
-    snprintf(text, sizeof text, "Waiting for store %.60s, which is not available", store_id(s));
-    if (import_progress(im, text, e) < 0)
-        return -1;
-    return error_set(e, ERROR_UNAVAILABLE, "The store %s is not available now.", store_id(s));
-}
-
 /* A store's failure must not decide whether the job is retried. */
 static void target_failed(struct target *t, const struct error *why)
 {
     t->failed = true;
-    t->away = store_away(t->store);
+    t->away = import_store_away(t->store);
     t->error = *why;
     if (t->error.kind != ERROR_TOO_LARGE)
         t->error.kind = ERROR_INTERNAL;
@@ -386,7 +366,7 @@ static int target_judge(struct import *im, struct target *t, struct error *e)
     log_warning("image %s: store %s: %s (%s)", im->image_id, store_id(t->store), t->error.message,
                 t->error.detail);
     if (t->away && im->must_succeed)
-        return await_store(im, t->store, e);
+        return import_await_store(im, t->store, e);
     if (import_change_image(im, NULL, fail_rows, t, e) < 0)
         return -1;
     if (!im->must_succeed)
@@ -443,12 +423,12 @@ static int targets_await(struct import *im, const struct target *targets, size_t
     size_t n_away = 0;
 
     for (size_t i = 0; i < n; i++) {
-        if (!store_away(targets[i].store))
+        if (!import_store_away(targets[i].store))
             continue;
         first = first ? first : &targets[i];
         n_away++;
     }
-    return n_away == 0 || (!im->must_succeed && n_away < n) ? 0 : await_store(im, first->store, e);
+    return n_away == 0 || (!im->must_succeed && n_away < n) ? 0 : import_await_store(im, first->store, e);
 }
 
 static int targets_store(struct storing *s, struct target *targets, size_t n, struct error *e)

@@ -128,11 +128,11 @@ static int finish(struct import *im, struct error *e)
 }
 
 static const struct import_step steps[] = {
-    { "begun", begin },
-    { "fetched", import_download },
-    { "introspected", introspect },
-    { "stored", import_store_all },
-    { "finished", finish },
+    { "begun", begin, true },
+    { "fetched", import_download, true },
+    { "introspected", introspect, true },
+    { "stored", import_store_all, true },
+    { "finished", finish, false },
 };
 
 /* ---- the job ---- */

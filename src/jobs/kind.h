@@ -18,7 +18,7 @@ struct job_run {
     int64_t renewed_us;       /* monotonic */
     int64_t retry_us;         /* how long another server wants to be left alone; 0: it did not say */
     _Atomic bool condemned;   /* job_condemn() was called on it, or the image was deleted */
-    bool store_away;          /* it failed as a store is not there: it waits longer than for others */
+    bool store_away;          /* it failed as a store, or staging, is not there: it waits longer */
     bool doubted;             /* who had it before is not known to be dead, and may wake up and go on */
     _Atomic bool fetching;    /* it waits for another server */
     _Atomic uint64_t fetched; /* bytes that came from it, as far as told */
