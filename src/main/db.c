@@ -109,6 +109,26 @@ static const struct {
     { "version", false, version_run },
 };
 
+/* What else glance-manage of Glance 33 has. */
+static const char *const of_glance[] = { "purge",           "purge_images_table", "load_metadefs",
+                                         "unload_metadefs", "export_metadefs",    "version_control" };
+
+static int not_done(const char *name)
+{
+    for (size_t i = 0; i < COUNT(of_glance); i++) {
+        if (!str_eq(of_glance[i], name))
+            continue;
+        fprintf(
+            stderr,
+            "glint: db %s is not implemented yet: run glance-manage db %s of Glance 2024.1 or later, with "
+            "the same [database] connection\n",
+            name, name);
+        return EXIT_FAILED;
+    }
+    fprintf(stderr, "glint: 'db %s' is not supported\n", name);
+    return EXIT_USAGE;
+}
+
 /* "db_sync" or "db", "sync". */
 static const char *action_name(const struct command_line *cl)
 {
@@ -143,8 +163,7 @@ int db_main(const struct command_line *cl)
         if (str_eq(actions[i].name, name))
             return act(cl, i);
     if (name)
-        fprintf(stderr, "glint: 'db %s' is not supported\n", name);
-    else
-        fprintf(stderr, "glint: db needs an action: sync, check or version\n");
+        return not_done(name);
+    fprintf(stderr, "glint: db needs an action: sync, check or version\n");
     return EXIT_USAGE;
 }

@@ -156,6 +156,8 @@ static const struct {
     { "--age", NULL },
     { "--detached", NULL },
     { "--rate", NULL },
+    { "--age_in_days", NULL },
+    { "--max_rows", NULL },
 };
 
 /* oslo.log's switches that glance-manage takes and that change nothing here. */
@@ -233,13 +235,19 @@ static const char *whose(const char *asked)
     } others[] = {
         { "header=", "check-deploy" }, { "pause=", "check-deploy" },  { "store=", "doctor" },
         { "age=", "doctor" },          { "accept-store=", "doctor" }, { "rate=", "doctor" },
-        { "detached=", "worker" },
+        { "detached=", "worker" },     { "age_in_days=", "db" },      { "max_rows=", "db" },
     };
 
     for (size_t i = 0; i < COUNT(others); i++)
         if (str_starts(asked, others[i].begin))
             return others[i].command;
     return "policy";
+}
+
+/* Of db an action may be one word: glance-manage db_purge. */
+static bool takes(const struct command_line *cl, const char *command)
+{
+    return str_eq(cl->command, command) || (cl->manage && str_eq(command, "db"));
 }
 
 int command_line_parse(struct command_line *ret, int argc, char **argv, bool manage)
@@ -257,7 +265,7 @@ int command_line_parse(struct command_line *ret, int argc, char **argv, bool man
     }
     ret->command = ret->n_words > 0 ? ret->words[0] : NULL;
     for (size_t i = 0; i < ret->n_asked; i++)
-        if (!str_eq(ret->command, whose(ret->asked[i])))
+        if (!takes(ret, whose(ret->asked[i])))
             return complain(ret, arena_printf(ret->arena, "only glint %s takes", whose(ret->asked[i])),
                             arena_printf(ret->arena, "--%s", ret->asked[i]));
     if (ret->standalone && !str_eq(ret->command, "worker"))

@@ -228,6 +228,14 @@ def test_manage_by_its_old_names(manage, words):
     assert manage(*words).returncode == 0
 
 
+@pytest.mark.parametrize('words', [['db', 'purge'], ['db', 'purge', '--age_in_days', '30', '--max_rows=100'], ['db_purge', '--max_rows', '-1'],
+                                   ['db', 'purge_images_table', '--age_in_days', '180'], ['db', 'load_metadefs', '/etc/glance/metadefs']])
+def test_what_only_glance_does_says_so(place, manage, words):
+    done = manage(*words)
+    name = ' '.join(words).replace('db_', 'db ').split()[1]
+    assert done.returncode == 1 and 'db %s is not implemented yet: run glance-manage db %s of Glance' % (name, name) in done.stderr, done
+
+
 def test_check_of_an_empty_database_is_3(place, manage):
     open(os.path.join(place.directory, 'db.sqlite'), 'w').close()
     assert manage('db', 'check').returncode == 3
