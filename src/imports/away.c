@@ -36,7 +36,7 @@ int import_staging_check(struct import *im, struct error *e)
     struct error why;
 
     /* A task's work_dir holds nothing that cannot be fetched again. */
-    if (!s || !str_eq(im->settings->staging_dir, stores_staging_dir(all)) || store_check(s, &why) == 0 ||
+    if (!s || !str_eq(im->staging.dir, stores_staging_dir(all)) || store_check(s, &why) == 0 ||
         why.kind != ERROR_UNAVAILABLE)
         return 0;
     if (await(im, "Waiting for the staging directory, which is not available", e) < 0)

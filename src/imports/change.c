@@ -94,6 +94,44 @@ int import_progress(struct import *im, const char *message, struct error *e)
     return db_write(im->run->o->db, &unit, &(struct telling){ im->run->job->id, message }, e);
 }
 
+/* ---- what its staged files tell it ---- */
+
+static int staging_alive(void *arg, struct error *e)
+{
+    return import_progress(arg, NULL, e);
+}
+
+static int staging_reached(void *arg, uint64_t bytes, struct error *e)
+{
+    const struct import *im = arg;
+
+    return job_reached(im->run, bytes, e);
+}
+
+static void staging_moved(void *arg, uint64_t bytes)
+{
+    const struct import *im = arg;
+
+    job_moved(im->run, bytes);
+}
+
+static int staging_written(void *arg, struct db_conn *c, bool made, struct error *e)
+{
+    struct import *im = arg;
+
+    return import_step_write(im, c, made ? im->step : NULL, e);
+}
+
+static void staging_committed(void *arg)
+{
+    struct import *im = arg;
+
+    im->step_ended = true;
+}
+
+const struct staging_ops import_staging_ops = { staging_alive, staging_reached, staging_moved,
+                                                staging_written, staging_committed };
+
 /* ---- which stores, as the image tells them: names in order, with commas ---- */
 
 static const char *names_drop(struct arena *a, const char *list, const char *name)

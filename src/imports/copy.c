@@ -41,7 +41,7 @@ static int copy_from(struct import *im, struct store *s, const char *url, struct
 
     if (store_distant(s))
         job_fetch_begin(im->run);
-    if (object_open(s, url, &object, e) < 0 || staging_begin(im, ".part", false, &f, &at, e) < 0)
+    if (object_open(s, url, &object, e) < 0 || staging_begin(&im->staging, ".part", false, &f, &at, e) < 0)
         return -1;
     if (stream_pump(&source, sinks, staging_sinks(f, sinks), copy_progress, im, &bytes, e) < 0)
         return -1;
@@ -71,7 +71,7 @@ static int already(struct import *im, bool *ret, struct error *e)
     struct staged *s;
     int fd = -1;
 
-    *ret = staging_open(im, &fd, &s, e) == 0;
+    *ret = staging_open(&im->staging, &fd, &s, e) == 0;
     if (*ret)
         close(fd);
     else if (e->kind != ERROR_NOT_FOUND)
@@ -95,7 +95,7 @@ int import_copy_fetch(struct import *im, struct error *e)
         struct store *from = source_at(im, i, &url);
 
         if (from && copy_from(im, from, url, e) == 0) {
-            if (staging_open(im, &fd, &s, e) < 0)
+            if (staging_open(&im->staging, &fd, &s, e) < 0)
                 return -1;
             close(fd);
             return data_check(im, s, e);

@@ -122,7 +122,7 @@ static int useless_write(struct import *im, size_t source, const char *why, stru
 static void expect(struct import *im, const char *algorithm, const char *value)
 {
     if (algorithm && value)
-        im->expected[im->n_expected++] = (struct staging_hash){ algorithm, value };
+        im->staging.expected[im->staging.n_expected++] = (struct staging_hash){ algorithm, value };
 }
 
 /* ---- the step ---- */
@@ -190,7 +190,7 @@ int import_download(struct import *im, struct error *e)
     const char *urls[SOURCES_MAX];
     size_t n = sources_of(method, urls);
 
-    im->n_expected = 0;
+    im->staging.n_expected = 0;
     expect(im, "md5", member(method, "checksum"));
     expect(im, member(method, "os_hash_algo"), member(method, "os_hash_value"));
     return try_all(im, urls, n, e);

@@ -177,7 +177,7 @@ static int begin(struct transfer *t, bool keep, struct error *e)
 {
     staging_leave(&t->file);
     t->at = 0;
-    return staging_begin(t->im, ".part", keep, &t->file, &t->at, e);
+    return staging_begin(&t->im->staging, ".part", keep, &t->file, &t->at, e);
 }
 
 static void let_go(struct transfer *t)

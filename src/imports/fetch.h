@@ -17,7 +17,7 @@ struct import_source {
 };
 /* Ends with a whole file in staging, and the step. Goes on where an earlier try of the job ended.
  * ERROR_UNAVAILABLE: it may be there later; ERROR_INVALID: it cannot be had; ERROR_TOO_LARGE;
- * ERROR_PRECONDITION: it does not have the hashes of im->expected. */
+ * ERROR_PRECONDITION: it does not have the hashes of im->staging.expected. */
 int import_fetch(struct import *im, const struct import_source *source, struct error *e) MUST_CHECK;
 /* URL of the source whose bytes an earlier try left; NULL: none. */
 int import_fetch_begun(struct import *im, const char **ret, struct error *e) MUST_CHECK;

@@ -12,7 +12,7 @@
  *  2 What failed leaves the image as it can be imported again: queued and without data; or, where the data
  *    were staged by the client and nothing is wrong with them, uploading with these.
  *  3 A step's effect on rows and its name are written in one transaction; files go from one name to another
- *    by rename, after their facts were written (staging.c). So each step may be run again.
+ *    by rename, after their facts were written (transfer/staging.c). So each step may be run again.
  *  4 An object that is put in a store has a note of the job before it can be seen there, until a row of the
  *    image names it (stores.c). */
 #include "imports/import.h"
@@ -49,7 +49,7 @@ static int begin_rows(struct import *im, struct db_conn *c, struct image *now, v
 /* What an earlier import of this image could not remove is not this one's. */
 static int begin(struct import *im, struct error *e)
 {
-    if (!str_eq(im->method, "glance-direct") && staging_remove(im, e) < 0)
+    if (!str_eq(im->method, "glance-direct") && staging_remove(&im->staging, e) < 0)
         return -1;
     return import_change_image(im, im->step, begin_rows, NULL, e);
 }
@@ -81,7 +81,7 @@ static int finish(struct import *im, struct error *e)
 {
     static const struct db_unit unit = { "import.finish", finish_rows, job_over_asked };
 
-    staging_unlink(im);
+    staging_unlink(&im->staging);
     POINT("import.cleared");
     return db_write(im->run->o->db, &unit, im, e);
 }
@@ -191,6 +191,26 @@ void import_close(struct import *im)
     json_drop(&im->arguments);
 }
 
+static void staging_init(struct import *im)
+{
+    const struct import_settings *o = im->settings;
+
+    im->staging = (struct staging){
+        .db = im->run->o->db,
+        .arena = im->run->arena,
+        .dir = o->staging_dir,
+        .place = o->hosts.place,
+        .image_id = im->image_id,
+        .hashing_algorithm = o->hashing_algorithm,
+        .size_cap = o->size_cap,
+        .quota = im->storage_quota,
+        .project = im->owner,
+        .doubted = im->run->doubted,
+        .ops = &import_staging_ops,
+        .arg = im,
+    };
+}
+
 int import_open(struct job_run *r, struct import *ret, struct error *e)
 {
     json_t *arguments = json_parse(r->job->arguments, strlen(r->job->arguments));
@@ -208,6 +228,7 @@ int import_open(struct job_run *r, struct import *ret, struct error *e)
         .owner = r->job->owner,
         .told_us = clock_mono_us(),
     };
+    staging_init(ret);
     ret->stores = texts_of(r->arena, json_object_get(arguments, "stores"), &ret->n_stores);
     ret->roles = texts_of(r->arena, json_object_get(arguments, "roles"), &ret->n_roles);
     if (method_find(ret->method))
@@ -224,7 +245,7 @@ int import_image_now(struct import *im, struct error *e)
     if (db_acquire(im->run->o->db, DB_WAIT, &c, e) < 0 ||
         image_load_any(c, im->run->arena, im->image_id, &now, e) < 0)
         return e->kind == ERROR_NOT_FOUND ? error_set(e, ERROR_CONFLICT, "The image was purged.") : -1;
-    im->image = now;
+    im->image = im->staging.image = now;
     return now->deleted ? error_set(e, ERROR_CONFLICT, "The image was deleted.") : 0;
 }
 
@@ -252,7 +273,7 @@ static int plan_start(struct import *im, const struct method *m, const struct pl
         last++;
     if (m->steps == glance_direct || *ret <= last || str_eq(step, "stored"))
         return 0;
-    if (staging_here(im, &here, e) < 0)
+    if (staging_here(&im->staging, &here, e) < 0)
         return -1;
     if (!here)
         *ret = last;

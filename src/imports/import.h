@@ -7,9 +7,9 @@
 #include <jansson.h>
 
 #include "imports/imports.h"
-#include "imports/staging.h"
 #include "jobs/kind.h"
 #include "transfer/remove.h"
+#include "transfer/staging.h"
 
 /* An import on its way, as its job's arguments say. Texts are the run's arena's. */
 struct import {
@@ -29,8 +29,7 @@ struct import {
     const struct image *image; /* as it was when this run began; steps that change it load it again */
     const char *step;          /* the one that runs */
     bool step_ended;           /* and whose end one of its own transactions has written */
-    struct staging_hash expected[STAGING_EXPECTED_MAX]; /* of what is fetched; md5 and another */
-    size_t n_expected;
+    struct staging staging;    /* its staged files */
     json_t *arguments;
     int64_t told_us; /* monotonic; import_progress() told the task last */
 };
@@ -57,6 +56,8 @@ struct import_step {
 /* The import that a job's row tells of; its texts are the run's. */
 int import_open(struct job_run *r, struct import *ret, struct error *e) MUST_CHECK;
 void import_close(struct import *im); /* for CLEANUP */
+/* How its staged files tell the job of themselves; their arg is the struct import. */
+extern const struct staging_ops import_staging_ops;
 /* The image as it is now, into im->image. ERROR_CONFLICT: it was deleted or purged meanwhile. */
 int import_image_now(struct import *im, struct error *e) MUST_CHECK;
 static inline bool import_copies(const struct import *im)

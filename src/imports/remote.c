@@ -329,7 +329,7 @@ int import_remote_undo(struct import *im, struct db_conn *c, struct image *now, 
 static void expect(struct import *im, const char *algorithm, const char *value)
 {
     if (algorithm && value && stream_hash_size(algorithm) * 2 == strlen(value))
-        im->expected[im->n_expected++] =
+        im->staging.expected[im->staging.n_expected++] =
             (struct staging_hash){ arena_str(im->run->arena, algorithm), arena_str(im->run->arena, value) };
 }
 
@@ -345,7 +345,7 @@ int import_remote_fetch(struct import *im, struct error *e)
     facts = text ? json_parse(text, strlen(text)) : NULL;
     if (!facts || !size_read(json_object_get(facts, "size"), &size))
         return fails(e, "What the other service said is not known any more.");
-    im->n_expected = 0;
+    im->staging.n_expected = 0;
     expect(im, "md5", text_of(facts, "checksum"));
     expect(im, text_of(facts, "os_hash_algo"), text_of(facts, "os_hash_value"));
     source.url = arena_printf(im->run->arena, "%s/file", url);

@@ -456,8 +456,8 @@ int import_store_all(struct import *im, struct error *e)
         return -1;
     if (n == 0)
         return 0;
-    if (staging_path(im->settings, im->image_id, s.path, sizeof s.path, e) < 0 ||
-        staging_open(im, &s.fd, &s.staged, e) < 0)
+    if (staging_path(&im->staging, s.path, sizeof s.path, e) < 0 ||
+        staging_open(&im->staging, &s.fd, &s.staged, e) < 0)
         return -1;
     if (data_check(&s, im->image, e) == 0)
         result = targets_store(&s, targets, n, e);

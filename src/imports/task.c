@@ -53,7 +53,7 @@ static int began(struct import *im, struct db_conn *c, struct image *now UNUSED,
 
 static int begin(struct import *im, struct error *e)
 {
-    const char *dir = im->settings->staging_dir;
+    const char *dir = im->staging.dir;
 
     if (dir && mkdir(dir, 0700) < 0 && errno != EEXIST)
         return error_errno(e, ERROR_INTERNAL, errno, "The work directory %s cannot be made.", dir);
@@ -89,7 +89,7 @@ static int introspect(struct import *im, struct error *e)
 
     if (!introspects(im))
         return 0;
-    if (staging_open(im, &fd, &staged, e) < 0)
+    if (staging_open(&im->staging, &fd, &staged, e) < 0)
         return -1;
     close(fd);
     if (staged_verdict(im->run->arena, staged, &v, e) < 0)
@@ -122,7 +122,7 @@ static int finish(struct import *im, struct error *e)
 {
     static const struct db_unit unit = { "task.finish", finish_rows, job_over_asked };
 
-    staging_unlink(im);
+    staging_unlink(&im->staging);
     POINT("task.cleared");
     return db_write(im->run->o->db, &unit, im, e);
 }
@@ -138,17 +138,15 @@ static const struct import_step steps[] = {
 /* ---- the job ---- */
 
 /* The same import, with its files where tasks have theirs. */
-static int open_task(struct job_run *r, struct import *im, struct import_settings *settings, struct error *e)
+static int open_task(struct job_run *r, struct import *im, struct error *e)
 {
     const char *dir;
 
     if (import_open(r, im, e) < 0)
         return -1;
-    *settings = *im->settings;
-    dir = config_str(settings->config, "task", "work_dir");
+    dir = config_str(im->settings->config, "task", "work_dir");
     if (dir && *dir)
-        settings->staging_dir = dir;
-    im->settings = settings;
+        im->staging.dir = dir;
     return 0;
 }
 
@@ -161,7 +159,7 @@ static int next_step(struct import *im, size_t *ret, struct error *e)
 
     while (done > 0 && !str_eq(steps[done - 1].name, im->run->job->step))
         done--;
-    if (done > FETCHED && done <= STORED && staging_here(im, &here, e) < 0)
+    if (done > FETCHED && done <= STORED && staging_here(&im->staging, &here, e) < 0)
         return -1;
     *ret = here ? done : FETCHED;
     return 0;
@@ -169,12 +167,11 @@ static int next_step(struct import *im, size_t *ret, struct error *e)
 
 static int run(struct job_run *r, struct error *e)
 {
-    struct import_settings settings;
     struct import im;
     int result = -1;
     size_t first;
 
-    if (open_task(r, &im, &settings, e) < 0)
+    if (open_task(r, &im, e) < 0)
         return -1;
     if (next_step(&im, &first, e) == 0)
         result = import_steps_run(&im, steps, COUNT(steps), first, e);
@@ -211,7 +208,7 @@ static int undo(struct import *im, const struct error *why, struct error *e)
 {
     static const struct db_unit unit = { "task.undo", undo_rows, job_over_asked };
 
-    staging_unlink(im);
+    staging_unlink(&im->staging);
     if (import_unstore_objects(im, e) < 0)
         return -1;
     return import_undo_write(im, &unit, why, e);
@@ -219,11 +216,10 @@ static int undo(struct import *im, const struct error *why, struct error *e)
 
 static int give_up(struct job_run *r, const struct error *why, struct error *e)
 {
-    struct import_settings settings;
     struct import im;
     int result;
 
-    if (open_task(r, &im, &settings, e) < 0)
+    if (open_task(r, &im, e) < 0)
         return -1;
     result = undo(&im, why, e);
     import_close(&im);

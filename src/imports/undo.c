@@ -108,7 +108,7 @@ static int undo_rows(struct db_conn *c, void *arg, struct error *e)
         job_over(im->run, c, false, u->why->message, u->why->message, e) < 0)
         return -1;
     if (!stay)
-        staging_unlink(im);
+        staging_unlink(&im->staging);
     return 0;
 }
 
@@ -134,7 +134,7 @@ static int undo(struct import *im, const struct error *why, struct error *e)
     if (import_image_now(im, &ignored) == 0
             ? !data_stay(im, im->image, why) && im->image->status != IMAGE_UPLOADING
             : ignored.kind == ERROR_CONFLICT)
-        staging_unlink(im);
+        staging_unlink(&im->staging);
     return import_undo_write(im, &unit, why, e);
 }
 

@@ -42,8 +42,8 @@ static bool name_parse(const char *name, struct staged_name *ret)
                                                    "0123456789_-")] == '\0';
 }
 
-/* Names under which a whole file may be: an import that was killed leaves it under the last two (staging.h).
- */
+/* Names under which a whole file may be (transfer/staging.h): an import that was killed leaves it under the
+ * last two. */
 static bool may_be_whole(const char *suffix)
 {
     return !*suffix || str_eq(suffix, ".part") || str_eq(suffix, ".new");

@@ -262,7 +262,7 @@ static int convert(struct conversion *c, struct error *e)
     };
     uint64_t at;
 
-    if (staging_begin(c->im, ".new", false, &file, &at, e) < 0)
+    if (staging_begin(&c->im->staging, ".new", false, &file, &at, e) < 0)
         return -1;
     if (str_eq(o->output_format, "raw") && staging_fits(file, (uint64_t)c->virtual_size, e) < 0)
         return -1;
@@ -306,7 +306,7 @@ static int run(struct import *im, struct error *e)
     struct staged *staged;
     bool done, iso;
 
-    if (staging_open(im, &fd, &staged, e) < 0)
+    if (staging_open(&im->staging, &fd, &staged, e) < 0)
         return -1;
     c.staged = staged;
     if (notes_read(&c, &done, e) < 0)
@@ -317,7 +317,7 @@ static int run(struct import *im, struct error *e)
         return -1;
     if (iso)
         return 0;
-    if (staging_path(im->settings, im->image_id, c.input, sizeof c.input, e) < 0)
+    if (staging_path(&im->staging, c.input, sizeof c.input, e) < 0)
         return -1;
     if (ask_about(&c, e) < 0)
         return -1;

@@ -78,7 +78,7 @@ static int decompress(struct decompression *d, struct error *e)
     uint64_t at, bytes;
     size_t n;
 
-    if (staging_begin(d->im, ".new", false, &file, &at, e) < 0)
+    if (staging_begin(&d->im->staging, ".new", false, &file, &at, e) < 0)
         return -1;
     n = staging_sinks(file, sinks);
     if (stream_pump(&source, sinks, n, decompress_progress, d, &bytes, e) < 0)
@@ -108,7 +108,7 @@ static int run(struct import *im, struct error *e)
 
     if (str_eq(im->image->container_format, "compressed"))
         return 0;
-    if (staging_open(im, &fd, &staged, e) < 0 || format_of(im, fd, &d.format, e) < 0)
+    if (staging_open(&im->staging, &fd, &staged, e) < 0 || format_of(im, fd, &d.format, e) < 0)
         return -1;
     if (!d.format)
         return 0;

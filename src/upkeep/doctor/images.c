@@ -10,7 +10,8 @@
 /* Bytes of the staged file; -1: there is none on this host. */
 static int64_t staged_size(const struct doctor *d, const char *id)
 {
-    static const char *const suffixes[] = { "", ".part", ".new" }; /* staging.h: an import leaves it so */
+    static const char *const suffixes[] = { "", ".part",
+                                            ".new" }; /* transfer/staging.h: an import leaves it so */
     const char *dir = stores_staging_dir(d->o->stores);
     char path[1200];
     struct stat st;
