@@ -108,6 +108,10 @@ extern const struct db_driver db_fault;
 void db_fault_arm(long n, enum error_kind kind);
 bool db_fault_fired(void);
 
+/* Called before each begin, step, commit and rollback of the twin's connections, by the thread that makes it:
+ * a test can hold it there, and so decide whose statement is next. NULL: nobody. Set while no call runs. */
+void db_fault_watch(void (*before)(const char *call, bool write));
+
 /* Or it fails within units, as a database of several writers may:
  * DB_FAULT_AGAIN     the n-th begin, prepare, step or commit: the transaction is undone (ERROR_AGAIN)
  * DB_FAULT_LOST      the same, and the connection is gone

@@ -174,6 +174,19 @@ static int unit_fail(struct db_conn *c, enum db_fault failure, const char *call,
 }
 
 /* For calls other than commit. */
+static void (*watch)(const char *call, bool write);
+
+void db_fault_watch(void (*before)(const char *call, bool write))
+{
+    watch = before;
+}
+
+static void watched(const char *call, bool write)
+{
+    if (watch)
+        watch(call, write);
+}
+
 static int trip_on(struct db_conn *c, const char *call, struct error *e)
 {
     enum db_fault failure;
@@ -268,6 +281,7 @@ static int fault_reconnect(struct db_conn *c, struct error *e)
 
 static int fault_begin(struct db_conn *c, bool write, struct error *e)
 {
+    watched("begin", write);
     return trip_on(c, "begin", e) < 0 ? -1 : driver(conn(c)->db)->begin(conn(c), write, e);
 }
 
@@ -277,6 +291,7 @@ static int fault_commit(struct db_conn *c, struct error *e)
 
     enum db_fault failure = DB_FAULT_NONE;
 
+    watched("commit", false);
     if (trip("commit", e) < 0) {
         d->rollback(conn(c));
         return -1;
@@ -293,6 +308,7 @@ static int fault_commit(struct db_conn *c, struct error *e)
 
 static void fault_rollback(struct db_conn *c)
 {
+    watched("rollback", false);
     driver(conn(c)->db)->rollback(conn(c));
 }
 
@@ -353,6 +369,7 @@ static void fault_reset(struct db_stmt *s)
 
 static int fault_step(struct db_stmt *s, struct error *e)
 {
+    watched("step", false);
     if (trip_on(s->conn, "step", e) < 0) {
         fault_reset(s);
         return -1;

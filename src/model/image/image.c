@@ -412,15 +412,19 @@ int image_explain_unchanged(struct db_conn *c, const char *id, enum image_status
     return error_detail(e, "status is %s, not %s", db_text(s, 0), image_status_name(from));
 }
 
+/* The size of an upload that is under way was only announced. */
 static int delete_row(struct db_conn *c, const char *id, enum image_status from, int64_t now, struct error *e)
 {
+    static const char whole[] =
+        "UPDATE images SET status = 'deleted', deleted = TRUE, deleted_at = ?1, updated_at = ?2 "
+        "WHERE id = ?3 AND status = ?4 AND NOT deleted";
+    static const char announced[] =
+        "UPDATE images SET status = 'deleted', deleted = TRUE, deleted_at = ?1, updated_at = ?2, size = NULL "
+        "WHERE id = ?3 AND status = ?4 AND NOT deleted";
     struct db_stmt *s;
     int64_t changed;
 
-    if (db_prepare(c,
-                   "UPDATE images SET status = 'deleted', deleted = TRUE, deleted_at = ?1, updated_at = ?2 "
-                   "WHERE id = ?3 AND status = ?4 AND NOT deleted",
-                   &s, e) < 0)
+    if (db_prepare(c, from == IMAGE_SAVING ? announced : whole, &s, e) < 0)
         return -1;
     db_bind_time(s, 1, now);
     db_bind_time(s, 2, now);

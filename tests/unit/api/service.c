@@ -14,6 +14,8 @@
 
 struct service service;
 
+const char *service_scheme = "sqlite", *service_top = "/tmp";
+
 static struct db *db;
 static struct stores *stores;
 static struct config *config;
@@ -64,11 +66,12 @@ void service_start(struct service *s, bool trusted, const char *const *overrides
     size_t n = 2;
 
     log_level_set(LOG_OFF);
-    strcpy(s->dir, "/tmp/glint-api-XXXXXX");
+    snprintf(s->dir, sizeof s->dir, "%s/glint-api-XXXXXX", service_top);
     assert_non_null(mkdtemp(s->dir));
     snprintf(conf, sizeof conf, "%s/glance-api.conf", s->dir);
     snprintf(paste, sizeof paste, "%s/paste.ini", s->dir);
-    snprintf(connection, sizeof connection, "database.connection=sqlite:///%s/glance.sqlite", s->dir);
+    snprintf(connection, sizeof connection, "database.connection=%s:///%s/glance.sqlite", service_scheme,
+             s->dir);
     snprintf(datadir, sizeof datadir, "glance_store.filesystem_store_datadir=%s/images", s->dir);
     snprintf(flavor, sizeof flavor, "paste_deploy.config_file=%s", paste);
     write_file(conf, "# %s\n", "a test's");
@@ -102,6 +105,16 @@ void service_stop(struct service *s)
     config_free(config);
     snprintf(command, sizeof command, "rm -rf '%s'", s->dir);
     assert_int_equal(system(command), 0);
+}
+
+struct db *service_db(void)
+{
+    return db;
+}
+
+struct stores *service_stores(void)
+{
+    return stores;
 }
 
 static struct {

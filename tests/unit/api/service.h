@@ -13,6 +13,13 @@ struct service {
     struct http_service http;
 };
 
+/* What the next service's database is opened by: "sqlite" or "fault+sqlite". */
+extern const char *service_scheme;
+/* Below which directory it lies; "/tmp". */
+extern const char *service_top;
+struct db *service_db(void);
+struct stores *service_stores(void);
+
 /* trusted: the identity comes from headers; else the caller may do everything. overrides: "group.name=value",
  * NULL-terminated, or NULL. */
 void service_start(struct service *s, bool trusted, const char *const *overrides);
