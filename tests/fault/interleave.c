@@ -32,7 +32,7 @@ static struct {
     bool waiting[2], done[2], wants_write[2], ending[2];
     int writer; /* who has a write transaction; -1: nobody */
     int first, steps[2];
-    int preempt; /* the first is held after so many steps, until the other is done; -1: it is drawn each time */
+    int preempt; /* after so many steps the first waits for the other; -1: it is drawn each time */
     unsigned seed;
 } now = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
