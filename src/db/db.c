@@ -191,7 +191,6 @@ int db_revive(struct db_conn *c, struct error *e)
     db_reset_all(c);
     cache_free(c);
     c->cache = mem_new(sizeof(struct cache));
-    c->seen = 0;
     if (c->db->driver->reconnect(c, e) < 0)
         return -1;
     c->broken = false;
@@ -521,18 +520,9 @@ int db_has_table(struct db_conn *c, const char *name, bool *ret, struct error *e
     return c->db->driver->has_table(c, name, ret, e) < 0 ? failed(c, e) : 0;
 }
 
-int db_changed(struct db_conn *c, bool *ret, struct error *e)
+int db_wait(struct db_conn *c, struct pollfd *fds, size_t n, int timeout_ms, bool *ret, struct error *e)
 {
-    int64_t now;
-
-    *ret = true;
-    if (!c->db->driver->version)
-        return 0;
-    if (c->db->driver->version(c, &now, e) < 0)
-        return -1;
-    *ret = c->seen != now + 1;
-    c->seen = now + 1;
-    return 0;
+    return c->db->driver->wait(c, fds, n, timeout_ms, ret, e);
 }
 
 int db_forget(struct db_conn *c, struct error *e)

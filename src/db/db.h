@@ -116,9 +116,14 @@ int64_t db_int(struct db_stmt *s, int col);      /* 0 for NULL */
 bool db_bool(struct db_stmt *s, int col);
 int64_t db_time(struct db_stmt *s, int col); /* µs since 1970; 0 for NULL or unreadable */
 
-/* Whether anything may have been committed by others since the last call with this connection; true at the
- * first. Cheap: to be asked often by who waits for rows. Outside a transaction. */
-int db_changed(struct db_conn *c, bool *ret, struct error *e) MUST_CHECK;
+/* Waits until something may have been committed by others since the last call with this connection (*ret;
+ * true at the first call), a descriptor of fds is ready (as poll(2), n may be 0), or timeout_ms have
+ * passed. How soon it is seen is the database's: SQLite is asked every DB_ASK_MS, which costs next to
+ * nothing. Outside a transaction. */
+enum { DB_ASK_MS = 50 };
+struct pollfd;
+int db_wait(struct db_conn *c, struct pollfd *fds, size_t n, int timeout_ms, bool *ret,
+            struct error *e) MUST_CHECK;
 
 /* Takes what was deleted out of the files that the database keeps beside its own, too: for secrets. Outside a
  * transaction. ERROR_UNAVAILABLE while others use old states or write: to be tried again. */

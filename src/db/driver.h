@@ -47,8 +47,8 @@ struct db_driver {
     int64_t (*last_id)(struct db_conn *c); /* of the INSERT that was run just now */
     int (*script)(struct db_conn *c, const char *sql, struct error *e);
     int (*has_table)(struct db_conn *c, const char *name, bool *ret, struct error *e);
-    /* A number that is another after every commit of another connection. NULL: there is none. */
-    int (*version)(struct db_conn *c, int64_t *ret, struct error *e);
+    /* db_wait(): by polling, or as the database notifies. */
+    int (*wait)(struct db_conn *c, struct pollfd *fds, size_t n, int timeout_ms, bool *ret, struct error *e);
     int (*forget)(struct db_conn *c, struct error *e); /* NULL: nothing to do */
     /* Whether the database is the one that was opened; asked at each acquire, so it must cost next to
      * nothing. NULL: a server answers for itself. */
@@ -71,7 +71,6 @@ struct db_conn {
     const char *unit; /* the name of the unit under way, or NULL */
     bool broken;      /* the driver says so: not worth keeping in the pool */
     unsigned active;  /* statements between their first step and their reset */
-    int64_t seen;     /* by db_changed(): version + 1 */
     struct db_conn *next_idle;
 };
 struct db_stmt {

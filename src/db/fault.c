@@ -412,9 +412,10 @@ static int fault_has_table(struct db_conn *c, const char *name, bool *ret, struc
     return trip("has_table", e) < 0 ? -1 : driver(conn(c)->db)->has_table(conn(c), name, ret, e);
 }
 
-static int fault_version(struct db_conn *c, int64_t *ret, struct error *e)
+static int fault_wait(struct db_conn *c, struct pollfd *fds, size_t n, int timeout_ms, bool *ret,
+                      struct error *e)
 {
-    return trip("version", e) < 0 ? -1 : driver(conn(c)->db)->version(conn(c), ret, e);
+    return trip("wait", e) < 0 ? -1 : driver(conn(c)->db)->wait(conn(c), fds, n, timeout_ms, ret, e);
 }
 
 static int fault_forget(struct db_conn *c, struct error *e)
@@ -435,6 +436,6 @@ const struct db_driver db_fault = {
     .is_null = fault_is_null,     .text = fault_text,             .integer = fault_integer,
     .changes = fault_changes,     .last_id = fault_last_id,
     .script = fault_script,       .has_table = fault_has_table,
-    .version = fault_version,     .forget = fault_forget,
+    .wait = fault_wait,     .forget = fault_forget,
 };
 /* clang-format on */

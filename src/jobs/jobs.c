@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -47,6 +48,7 @@ struct jobs {
     size_t at_once;
     int wake; /* eventfd: a job ended */
     struct db_conn *conn;
+    bool changed; /* jobs_wait() saw that others wrote */
     struct lease_watch leases;
     bool forget; /* a token was deleted, here or by who died, and may still be in the database's log */
     int64_t look_us, forget_us, rest_us, tally_us, prune_us, paced_us; /* when it is time again, monotonic */
@@ -447,9 +449,23 @@ struct jobs *jobs_start(const struct jobs_options *o)
     return all;
 }
 
-int jobs_fd(const struct jobs *all)
+void jobs_wait(struct jobs *all, struct pollfd *fds, size_t n)
 {
-    return all->wake;
+    struct pollfd own[JOBS_FDS_MAX + 1];
+    bool changed = false;
+    struct error e;
+
+    assert(n <= JOBS_FDS_MAX);
+    for (size_t i = 0; i < n; i++)
+        own[i] = fds[i];
+    own[n] = (struct pollfd){ .fd = all->wake, .events = POLLIN };
+    if (!all->conn)
+        poll(own, n + 1, JOBS_POLL_MS);
+    else if (db_wait(all->conn, own, n + 1, JOBS_POLL_MS, &changed, &e) < 0)
+        db_release(&all->conn); /* the next look tells why it cannot have another */
+    all->changed |= changed;
+    for (size_t i = 0; i < n; i++)
+        fds[i].revents = own[i].revents;
 }
 
 static bool due(int64_t *at_us, int64_t seconds)
@@ -468,10 +484,11 @@ static int look_when_needed(struct jobs *all, bool ended, struct error *e)
         return -1;
     if (all->forget && due(&all->forget_us, FORGET_SECONDS))
         all->forget = db_forget(all->conn, e) < 0;
-    if (db_changed(all->conn, &changed, e) < 0)
+    if (db_wait(all->conn, NULL, 0, 0, &changed, e) < 0)
         return -1;
-    if (changed)
+    if (changed || all->changed)
         all->look_us = 0;
+    all->changed = false;
     if (!ended && clock_mono_us() < (all->look_us > all->rest_us ? all->look_us : all->rest_us))
         return 0;
     all->look_us = clock_mono_us() + LOOK_SECONDS * CLOCK_SECOND;

@@ -34,10 +34,13 @@ enum { JOB_SLOW_RATE = 1024 * 1024 };
 enum { JOB_STACK = 512 * 1024, JOBS_AT_ONCE = 8, JOBS_POLL_MS = 50 };
 struct jobs *jobs_start(const struct jobs_options *o) __attribute__((returns_nonnull));
 /* Starts what is due, each on a thread of its own, as many as may run at once. To be called every
- * JOBS_POLL_MS, which costs next to nothing while nobody writes into the database, and when jobs_fd() is
- * readable: a job ended. */
+ * JOBS_POLL_MS, which costs next to nothing while nobody writes into the database,; jobs_wait() waits in
+ * between. */
 int jobs_poll(struct jobs *all, struct error *e) MUST_CHECK;
-int jobs_fd(const struct jobs *all);
+/* Waits for work: until others wrote into the database, a job ended, a descriptor of fds is ready, or
+ * JOBS_POLL_MS are over. */
+enum { JOBS_FDS_MAX = 4 };
+void jobs_wait(struct jobs *all, struct pollfd *fds, size_t n);
 /* Interrupts what runs, which another worker goes on with, waits for it and frees; takes NULL. */
 void jobs_stop(struct jobs *all);
 

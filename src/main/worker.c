@@ -253,12 +253,10 @@ static bool take_signals(struct worker *w, const struct command_line *cl)
 
 static void run(struct worker *w, const struct command_line *cl)
 {
-    struct pollfd fds[3] = { { .fd = w->signals, .events = POLLIN },
-                             { .fd = jobs_fd(w->jobs), .events = POLLIN },
-                             { .fd = w->server, .events = POLLIN } };
+    struct pollfd fds[] = { { .fd = w->signals, .events = POLLIN }, { .fd = w->server, .events = POLLIN } };
 
     while (take_signals(w, cl) && beat_when_due(w)) {
-        if (fds[2].revents) {
+        if (fds[1].revents) {
             log_info("glint worker ends: the web server that started it has ended");
             break;
         }
@@ -267,7 +265,7 @@ static void run(struct worker *w, const struct command_line *cl)
             systemd_notify("WATCHDOG=1");
             w->sign_us = clock_mono_us() + w->watchdog_us;
         }
-        poll(fds, COUNT(fds), JOBS_POLL_MS);
+        jobs_wait(w->jobs, fds, COUNT(fds));
     }
 }
 

@@ -3,6 +3,7 @@
 #include "db/sqlite/sqlite.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <time.h>
 
@@ -308,7 +309,7 @@ int sqlite_has_table(struct db_conn *head, const char *name, bool *ret, struct e
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : -1;
 }
 
-int sqlite_version(struct db_conn *head, int64_t *ret, struct error *e)
+static int data_version(struct db_conn *head, int64_t *ret, struct error *e)
 {
     static const char sql[] = "PRAGMA data_version";
     struct sqlite_conn *c = as_conn(head);
@@ -323,6 +324,27 @@ int sqlite_version(struct db_conn *head, int64_t *ret, struct error *e)
     *ret = sqlite3_column_int64(c->version, 0);
     sqlite3_reset(c->version);
     return 0;
+}
+
+int sqlite_wait(struct db_conn *head, struct pollfd *fds, size_t n, int timeout_ms, bool *ret,
+                struct error *e)
+{
+    int64_t until = clock_mono_us() + timeout_ms * INT64_C(1000), left, now = 0;
+    struct sqlite_conn *c = as_conn(head);
+    int ready;
+
+    for (;;) {
+        if (data_version(head, &now, e) < 0)
+            return -1;
+        *ret = c->seen != now + 1;
+        c->seen = now + 1;
+        left = (until - clock_mono_us() + 999) / 1000;
+        if (*ret || left <= 0)
+            return 0;
+        ready = poll(fds, n, left < DB_ASK_MS ? (int)left : DB_ASK_MS);
+        if (ready != 0) /* also a signal: the caller has reasons of its own to look */
+            return 0;
+    }
 }
 
 /* The log keeps old pages until it is written over; deleted rows are wiped in the file itself. The log is

@@ -286,6 +286,7 @@ static int sqlite_reconnect(struct db_conn *head, struct error *e)
     c->commit = fresh->commit;
     c->rollback = fresh->rollback;
     c->version = NULL;
+    c->seen = 0;
     sqlite3_busy_handler(c->handle, sqlite_on_busy, c);
     *fresh = old;
     conn_close(fresh);
@@ -370,6 +371,6 @@ const struct db_driver db_sqlite = {
     .is_null = sqlite_is_null,      .text = sqlite_text,             .integer = sqlite_integer,
     .changes = sqlite_changes,      .last_id = sqlite_last_id,
     .script = sqlite_script,        .has_table = sqlite_has_table,
-    .version = sqlite_version,      .forget = sqlite_forget,         .look = sqlite_look,
+    .wait = sqlite_wait,      .forget = sqlite_forget,         .look = sqlite_look,
 };
 /* clang-format on */

@@ -42,6 +42,7 @@ struct sqlite_conn {
     struct sqlite_db *db;
     sqlite3 *handle;
     sqlite3_stmt *begin, *begin_immediate, *commit, *rollback, *version;
+    int64_t seen; /* data_version at the last sqlite_wait(), plus 1 */
     bool nowait, has_turn;
     int64_t wait_until_us; /* of a write that begins; 0: counted from the first refusal */
     int64_t busy_since_us; /* that first refusal */
@@ -91,7 +92,7 @@ int64_t sqlite_changes(struct db_conn *c);
 int64_t sqlite_last_id(struct db_conn *c);
 int sqlite_script(struct db_conn *c, const char *sql, struct error *e);
 int sqlite_has_table(struct db_conn *c, const char *name, bool *ret, struct error *e);
-int sqlite_version(struct db_conn *c, int64_t *ret, struct error *e);
+int sqlite_wait(struct db_conn *c, struct pollfd *fds, size_t n, int timeout_ms, bool *ret, struct error *e);
 int sqlite_forget(struct db_conn *c, struct error *e);
 
 #endif

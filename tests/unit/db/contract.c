@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What every database driver owes to the rooms above: written against db.h alone, run over each kind of URL.
  */
+#include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -400,7 +402,7 @@ static bool changed(struct db_conn *c)
 {
     bool ret;
 
-    OK(db_changed(c, &ret, &t.e));
+    OK(db_wait(c, NULL, 0, 0, &ret, &t.e));
     return ret;
 }
 
@@ -420,6 +422,41 @@ static void check_changed(void)
     CHECK(!t.kind->snapshots || !changed(c));
     OK(db_commit(other, &t.e));
     CHECK(changed(c));
+    db_release(&other);
+    db_release(&c);
+}
+
+static void *insert_later(void *arg)
+{
+    usleep(30000);
+    CHECK(insert(arg, "later") == 0);
+    return NULL;
+}
+
+/* A write of another, a descriptor, or the time ends it. */
+static void check_wait(void)
+{
+    struct db_conn *c = acquire(DB_WAIT), *other = acquire(DB_WAIT);
+    struct pollfd fd = { .events = POLLIN };
+    int64_t began = clock_mono_us();
+    pthread_t thread;
+    int ends[2];
+    bool ret;
+
+    CHECK(pipe(ends) == 0);
+    fd.fd = ends[0];
+    CHECK(changed(c));
+    OK(db_wait(c, &fd, 1, 20, &ret, &t.e));
+    CHECK(!ret && fd.revents == 0 && clock_mono_us() - began >= 20000);
+    CHECK(pthread_create(&thread, NULL, insert_later, other) == 0);
+    OK(db_wait(c, &fd, 1, 60000, &ret, &t.e));
+    pthread_join(thread, NULL);
+    CHECK(ret);
+    CHECK(write(ends[1], "x", 1) == 1);
+    OK(db_wait(c, &fd, 1, 60000, &ret, &t.e));
+    CHECK(fd.revents & POLLIN);
+    close(ends[0]);
+    close(ends[1]);
     db_release(&other);
     db_release(&c);
 }
@@ -640,13 +677,21 @@ static void check_processes(void)
 /* ---- */
 
 static void (*const checks[])(void) = {
-    check_values,          check_changes,
-    check_conflicts,       check_statement_cache,
-    check_parameter_order, check_rollback,
-    check_snapshot,        check_nowait,
-    check_has_table,       check_unfinished_statement,
-    check_threads,         check_order_of_writers,
-    check_processes,       check_changed,
+    check_values,
+    check_changes,
+    check_conflicts,
+    check_statement_cache,
+    check_parameter_order,
+    check_rollback,
+    check_snapshot,
+    check_nowait,
+    check_has_table,
+    check_unfinished_statement,
+    check_threads,
+    check_order_of_writers,
+    check_processes,
+    check_changed,
+    check_wait,
 };
 
 static void test_contract(void **state)
