@@ -248,6 +248,11 @@ enum db_dialect db_conn_dialect(const struct db_conn *c)
     return c->db->driver->dialect;
 }
 
+bool db_sorts_bytewise(const struct db_conn *c)
+{
+    return c->db->driver->bytewise;
+}
+
 /* ---- statements that fail ---- */
 
 /* Within a transaction that the database undid nothing may run: it would stand outside of it. */

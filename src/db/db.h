@@ -130,6 +130,8 @@ int db_wait(struct db_conn *c, struct pollfd *fds, size_t n, int timeout_ms, boo
 int db_forget(struct db_conn *c, struct error *e) MUST_CHECK;
 
 enum db_dialect db_conn_dialect(const struct db_conn *c);
+/* Whether it sorts text by its bytes, as strcmp() does; else only it knows which of two comes first. */
+bool db_sorts_bytewise(const struct db_conn *c);
 
 /* Whether a table exists. */
 int db_has_table(struct db_conn *c, const char *name, bool *ret, struct error *e) MUST_CHECK;

@@ -18,6 +18,7 @@ struct db_driver {
     const char *scheme; /* of the URL, up to ':' or '+' */
     enum db_dialect dialect;
     bool row_locks; /* writers run side by side: SELECT … FOR UPDATE is known, and needed (DB_FOR_UPDATE()) */
+    bool bytewise; /* text is sorted by its bytes, as strcmp() does */
 
     int (*open)(const char *url, bool create, struct db **ret, struct error *e); /* fills describe */
     void (*close)(struct db *db);                                                /* frees it */

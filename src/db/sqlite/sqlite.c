@@ -360,7 +360,7 @@ static int sqlite_open(const char *url, bool create, struct db **ret, struct err
 
 /* clang-format off */
 const struct db_driver db_sqlite = {
-    .scheme = "sqlite",             .dialect = DB_SQLITE,
+    .scheme = "sqlite",             .dialect = DB_SQLITE,           .bytewise = true,
     .open = sqlite_open,            .close = sqlite_close,
     .connect = sqlite_connect,      .disconnect = sqlite_disconnect,
     .set_wait = sqlite_set_wait,    .reconnect = sqlite_reconnect,

@@ -170,8 +170,10 @@ static int read_segment(struct db_conn *c, struct build *b, int segment, struct 
 
 /* ---- merging parts ----
  *
- * In the default order the parts need not pass through SQL's sorting, which moves whole rows: each part is a
- * walk along its index, and the next image is the first of what stands next in each. */
+ * In the default order the parts need not pass through SQL's sorting, which moves whole rows: each part is
+ * a walk along its index, and the next image is the first of what stands next in each. Which of two comes
+ * first that were created at once only the database knows where its collation is not ours: then it sorts
+ * the page. */
 
 struct walk {
     struct db_stmt *stmt;
@@ -214,6 +216,15 @@ static struct walk *walk_next(struct walk *all, size_t n, bool ascending)
     return first;
 }
 
+static bool is_tied(const struct walk *all, size_t n, const struct walk *first)
+{
+    for (size_t i = 0; i < n; i++)
+        if (all[i].more && all[i].next.created_us == first->next.created_us &&
+            strcmp(all[i].next.id, first->next.id) != 0)
+            return true;
+    return false;
+}
+
 /* Two parts may find an image. */
 static bool page_has(const struct page *p, const struct image *im)
 {
@@ -223,7 +234,8 @@ static bool page_has(const struct page *p, const struct image *im)
     return false;
 }
 
-static int read_merged(struct db_conn *c, struct build *b, struct page *p, struct error *e)
+/* *ret_tied: the page is not complete, and cannot be. */
+static int read_merged(struct db_conn *c, struct build *b, struct page *p, bool *ret_tied, struct error *e)
 {
     CLEANUP(walks_done) struct walk all[PARTS_MAX] = { 0 };
     enum part parts[PARTS_MAX];
@@ -238,7 +250,11 @@ static int read_merged(struct db_conn *c, struct build *b, struct page *p, struc
         if (walk_step(&all[i], b->arena, e) < 0)
             return -1;
     }
+    *ret_tied = false;
     while ((int64_t)p->n < b->q->limit && (w = walk_next(all, n, b->order[0].ascending))) {
+        *ret_tied = !db_sorts_bytewise(c) && is_tied(all, n, w);
+        if (*ret_tied)
+            return 0;
         if (!page_has(p, &w->next))
             *page_add(p, b->arena) = w->next;
         if ((int64_t)p->n < b->q->limit && walk_step(w, b->arena, e) < 0)
@@ -249,8 +265,15 @@ static int read_merged(struct db_conn *c, struct build *b, struct page *p, struc
 
 static int read_images(struct db_conn *c, struct build *b, struct page *p, struct error *e)
 {
-    if (b->plan == PLAN_PARTS && b->n_order == 2)
-        return read_merged(c, b, p, e);
+    bool tied;
+
+    if (b->plan == PLAN_PARTS && b->n_order == 2) {
+        if (read_merged(c, b, p, &tied, e) < 0)
+            return -1;
+        if (!tied)
+            return 0;
+        p->n = 0;
+    }
     for (int i = 0; i < build_segments(b) && (int64_t)p->n < b->q->limit; i++)
         if (read_segment(c, b, i, p, e) < 0)
             return -1;

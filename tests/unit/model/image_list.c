@@ -331,12 +331,10 @@ static void test_many(void **state)
     }
 }
 
-static void test_every_visibility(void **state)
+static void check_every_visibility(void)
 {
     static const char *const member_statuses[] = { "accepted", "pending", "rejected", "all" };
 
-    (void)state;
-    fill(100, MIXED);
     for (size_t v = 0; v < COUNT(viewers); v++) {
         for (int visibility = -2; visibility < IMAGE_VISIBILITIES; visibility++) {
             for (size_t m = 0; m < COUNT(member_statuses); m++) {
@@ -354,6 +352,30 @@ static void test_every_visibility(void **state)
             }
         }
     }
+}
+
+static void test_every_visibility(void **state)
+{
+    (void)state;
+    fill(100, MIXED);
+    check_every_visibility();
+    fixture_close(&t.f);
+}
+
+/* The twin does not say how it sorts: it is asked where two were created at once. */
+static void test_an_unknown_collation(void **state)
+{
+    char url[160];
+
+    (void)state;
+    fill(100, MIXED);
+    db_release(&t.f.c);
+    db_close(t.f.db);
+    snprintf(url, sizeof url, "fault+%s", t.f.url);
+    OK(&t.f, db_open(url, false, 4, &t.f.db, &t.f.e));
+    OK(&t.f, db_acquire(t.f.db, DB_WAIT, &t.f.c, &t.f.e));
+    assert_false(db_sorts_bytewise(t.f.c));
+    check_every_visibility();
     fixture_close(&t.f);
 }
 
@@ -544,9 +566,13 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_order),      cmocka_unit_test(test_many),
-        cmocka_unit_test(test_every_visibility), cmocka_unit_test(test_keys_in_several_directions),
-        cmocka_unit_test(test_filters),          cmocka_unit_test(test_children),
+        cmocka_unit_test(test_every_order),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_every_visibility),
+        cmocka_unit_test(test_an_unknown_collation),
+        cmocka_unit_test(test_keys_in_several_directions),
+        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_children),
         cmocka_unit_test(test_refused),
     };
 
