@@ -8,6 +8,7 @@
 #include "db/db.h"
 #include "fetch/fetch.h"
 #include "host/keeper.h"
+#include "host/volatile.h"
 #include "imports/imports.h"
 #include "model/model.h"
 #include "store/store.h"
@@ -17,8 +18,8 @@ struct host {
     struct conf_request source;
     struct config *config;       /* now */
     struct config *first_config; /* what database and stores were opened with */
-    struct pipeline *pipeline;
-    struct str unsupported; /* lines for the log */
+    struct pipeline *pipeline;   /* NULL: it answers no requests, and has no API */
+    struct str unsupported;      /* lines for the log */
     struct api *api;
     struct db *db;
     struct stores *stores;
@@ -46,7 +47,7 @@ static int check_imports(const struct config *c, struct error *e)
     return r;
 }
 
-int host_load(const struct conf_request *rq, struct host **ret, struct error *e)
+static int load(const struct conf_request *rq, bool answers, struct host **ret, struct error *e)
 {
     struct host *h = mem_new(sizeof *h);
 
@@ -54,13 +55,24 @@ int host_load(const struct conf_request *rq, struct host **ret, struct error *e)
     h->unsupported = (struct str)STR_INIT;
     if (conf_load(rq, &h->config, e) < 0 || conf_check_standalone(h->config, e) < 0 ||
         conf_check(h->config, collect, &h->unsupported, e) < 0 || check_imports(h->config, e) < 0 ||
-        pipeline_load(h->config, &h->pipeline, e) < 0 || api_open(h->config, h->pipeline, &h->api, e) < 0) {
+        (answers && (pipeline_load(h->config, &h->pipeline, e) < 0 ||
+                     api_open(h->config, h->pipeline, &h->api, e) < 0))) {
         host_free(h);
         return -1;
     }
     h->first_config = config_ref(h->config);
     *ret = h;
     return 0;
+}
+
+int host_load(const struct conf_request *rq, struct host **ret, struct error *e)
+{
+    return load(rq, true, ret, e);
+}
+
+int host_load_worker(const struct conf_request *rq, struct host **ret, struct error *e)
+{
+    return load(rq, false, ret, e);
 }
 
 static void say_lines(const char *lines)
@@ -205,13 +217,13 @@ static int check_schema(struct host *h, struct db_conn *c, struct error *e)
     return 0;
 }
 
-static int open_database(struct host *h, struct error *e)
+int host_open_database(struct host *h, struct error *e)
 {
     CLEANUP(str_done) struct str command = STR_INIT;
     CLEANUP(db_release) struct db_conn *c = NULL;
     bool standalone = conf_is_standalone(h->config);
 
-    if (!h->db && host_open_db(h->config, standalone, &h->db, e) < 0) {
+    if (!h->db && host_open_db(h->config, standalone && h->api, &h->db, e) < 0) {
         if (!standalone && e->kind != ERROR_INVALID)
             error_detail(e, "a new database is made by %s", sync_command(h, &command));
         return -1;
@@ -226,14 +238,16 @@ int host_open(struct host *h, struct error *e)
     struct store_proof proof;
     struct error away;
 
-    if (open_database(h, e) < 0)
+    if (host_open_database(h, e) < 0)
         return -1;
     proof = store_proof_by(h->db);
     if (!h->stores && stores_open(h->config, &proof, &h->stores, e) < 0)
         return -1;
-    if (store_proofs_save(h->db, h->stores, true, &away) < 0)
+    if (h->api && store_proofs_save(h->db, h->stores, true, &away) < 0)
         log_warning("%s (%s)", away.message, away.detail);
-    host_warn_staging(stores_staging_dir(h->stores));
+    warn_staging(stores_staging_dir(h->stores));
+    if (!h->api)
+        return 0;
     api_attach(h->api, h->db, h->stores);
     if (h->keeper) {
         keeper_attach(h->keeper, h->db);
@@ -263,14 +277,15 @@ void host_adopt(struct host *h, struct host *next)
     struct pipeline *pipeline = h->pipeline;
     struct str unsupported = h->unsupported;
 
-    api_adopt(h->api, TAKE(next->api));
+    if (h->api)
+        api_adopt(h->api, TAKE(next->api));
     h->config = next->config;
     h->pipeline = next->pipeline;
     h->unsupported = next->unsupported;
     next->config = config;
     next->pipeline = pipeline;
     next->unsupported = unsupported;
-    if (h->stores)
+    if (h->api && h->stores)
         stores_reread(h->stores, h->config);
     host_free(next);
 }
@@ -315,6 +330,16 @@ const struct config *host_first_config(const struct host *h)
 const struct pipeline *host_pipeline(const struct host *h)
 {
     return h->pipeline;
+}
+
+struct db *host_db(const struct host *h)
+{
+    return h->db;
+}
+
+struct stores *host_stores(const struct host *h)
+{
+    return h->stores;
 }
 
 const char *host_database(const struct host *h)

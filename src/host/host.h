@@ -18,12 +18,17 @@ struct host;
 /* Reads and checks configuration and pipeline; opens nothing. The request's texts must outlive the host. A
  * wrong configuration is an error that names file and line. */
 int host_load(const struct conf_request *rq, struct host **ret, struct error *e) MUST_CHECK;
+/* The same without pipeline and API, for a process that runs jobs: its host has no service, makes no database,
+ * and its stores stay as they were opened when it adopts another configuration. */
+int host_load_worker(const struct conf_request *rq, struct host **ret, struct error *e) MUST_CHECK;
 /* Logs what there is to say about the configuration: unknown options, what has no effect, whom it trusts. */
 void host_warn(const struct host *h);
 /* Opens database, stores and API. A database without tables is made in the standalone profile only; elsewhere
  * the error says which command makes it. What was opened stays open until host_free(), also after an error:
  * a later call goes on from there. */
 int host_open(struct host *h, struct error *e) MUST_CHECK;
+/* The first part of it, for what needs the database before the stores are opened. */
+int host_open_database(struct host *h, struct error *e) MUST_CHECK;
 /* Takes over the configuration of `next` (loaded, not opened; freed) under running requests: each keeps what
  * it began with. */
 void host_adopt(struct host *h, struct host *next);
@@ -43,15 +48,14 @@ struct http_service host_metrics_service(const struct host *h);
 const struct config *host_config(const struct host *h);
 const struct config *host_first_config(const struct host *h); /* what database and stores were opened with */
 const struct pipeline *host_pipeline(const struct host *h);
-const char *host_database(const struct host *h); /* for messages; "" before host_open() */
+struct db *host_db(const struct host *h);         /* NULL before host_open_database() */
+struct stores *host_stores(const struct host *h); /* NULL before host_open() */
+const char *host_database(const struct host *h);  /* for messages; "" before host_open() */
 
 /* Tells the configuration files of a process from others, and from what they were before they changed: by
  * name, size and time. */
 enum { HOST_SETTINGS_MAX = 24 };
 void host_settings_mark(const struct config *c, char ret[HOST_SETTINGS_MAX]);
-
-/* Warns where the staging directory is private to one systemd unit or in memory. NULL: there is none. */
-void host_warn_staging(const char *dir);
 
 /* Opens the log that a configuration names (log_file below log_dir, by oslo.log's rules), or standard error.
  */

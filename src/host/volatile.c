@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether a directory loses what is in it, or is not the one that other processes see under its name. */
+#include "host/volatile.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +9,7 @@
 
 #include <linux/magic.h>
 
-#include "host/host.h"
+#include "base/base.h"
 
 /* Whether a mount at /tmp or /var/tmp, above the path, is a directory that systemd made for one unit
  * (PrivateTmp=, systemd.exec(5)): the fourth field of /proc/self/mountinfo (proc(5)) names it. */
@@ -39,7 +41,7 @@ static bool is_in_memory(const char *path)
     return statfs(path, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }
 
-void host_warn_staging(const char *dir)
+void warn_staging(const char *dir)
 {
     static const char advice[] = "name another directory in node_staging_uri, for example "
                                  "file:///var/lib/glance/staging";

@@ -5,7 +5,6 @@
 #include "imports/imports.h"
 #include "jobs/jobs.h"
 #include "main/main.h"
-#include "upkeep/store_proof.h"
 #include "upkeep/upkeep.h"
 
 #include <errno.h>
@@ -19,10 +18,7 @@
 #include <unistd.h>
 
 struct worker {
-    struct config *config;
-    struct config *began; /* what it was at the start: jobs go by that */
-    struct db *db;
-    struct stores *stores;
+    struct host *host;
     struct jobs *jobs;
     struct arena *arena; /* of imports */
     struct import_settings imports;
@@ -50,7 +46,7 @@ static void round_of_work(struct worker *w)
     struct reap_counts n = { 0 };
     struct error e;
 
-    if (work_reap(w->db, w->stores, &n, &e) < 0)
+    if (work_reap(host_db(w->host), host_stores(w->host), &n, &e) < 0)
         start_say("cleaning up: ", &e);
     if (n.uploads + n.objects + n.files + n.tasks > 0)
         log_info("cleaned up: %zu interrupted uploads, %zu objects, %zu temporary files, %zu expired tasks",
@@ -81,7 +77,7 @@ static int cleaner_start(struct worker *w, struct error *e)
 {
     int failed;
 
-    w->interval_us = config_int(w->config, "glint", "reap_interval") * CLOCK_SECOND;
+    w->interval_us = config_int(host_first_config(w->host), "glint", "reap_interval") * CLOCK_SECOND;
     failed = thread_start(&w->cleaner, "cleaner", THREAD_STACK, clean_thread, w);
     if (failed)
         return error_errno(e, ERROR_UNAVAILABLE, failed, "the thread that cleans up cannot be started");
@@ -142,7 +138,7 @@ static int beat(struct worker *w, struct error *e)
 
     w->beat_us = clock_mono_us() + WORKER_BEAT_SECONDS * CLOCK_SECOND;
     b.row.seen_us = clock_now_us();
-    if (db_write(w->db, &unit, &b, e) < 0)
+    if (db_write(host_db(w->host), &unit, &b, e) < 0)
         return -1;
     w->row.seen_us = b.row.seen_us;
     return 0;
@@ -170,7 +166,7 @@ static void leave(const struct worker *w)
     struct error e;
 
     if (w->row.seen_us &&
-        (db_acquire(w->db, DB_WAIT, &c, &e) < 0 || worker_leave(c, a, w->row.holder, &e) < 0))
+        (db_acquire(host_db(w->host), DB_WAIT, &c, &e) < 0 || worker_leave(c, a, w->row.holder, &e) < 0))
         log_debug("the worker's row stays: %s %s", e.message, e.detail);
     arena_free(a);
 }
@@ -214,19 +210,19 @@ static void look_for_jobs(struct worker *w)
     w->jobs_wait = failed;
 }
 
+/* Jobs go by what the configuration was at the start. */
 static void reload(struct worker *w, const struct command_line *cl)
 {
-    struct config *c = NULL;
+    const struct conf_request rq = start_source(cl);
+    struct host *next = NULL;
     struct error e;
 
-    if (start_config(cl, &c, &e) < 0 || host_open_log(c, &e) < 0) {
+    if (host_load_worker(&rq, &next, &e) < 0 || host_open_log(host_config(next), &e) < 0) {
         start_say("the worker's configuration stays as it was: ", &e);
-        config_free(c);
+        host_free(next);
         return;
     }
-    if (w->config != w->began)
-        config_free(w->config);
-    w->config = c;
+    host_adopt(w->host, next);
 }
 
 /* Returns false when it is time to end. */
@@ -241,7 +237,7 @@ static bool take_signals(struct worker *w, const struct command_line *cl)
             reload(w, cl);
             break;
         case SIGUSR1:
-            if (host_open_log(w->config, &e) < 0)
+            if (host_open_log(host_config(w->host), &e) < 0)
                 start_say("the log stays where it is: ", &e);
             break;
         default:
@@ -286,44 +282,50 @@ static int signals_open(struct error *e)
     return fd >= 0 ? fd : error_errno(e, ERROR_INTERNAL, errno, "signals cannot be read");
 }
 
-static int open_worker(struct worker *w, const struct command_line *cl, struct error *e)
+/* Its row comes before the stores: a worker that is needless ends without a word about them. */
+static int open_host(struct worker *w, const struct command_line *cl, struct error *e)
 {
-    struct store_proof proof;
+    const struct conf_request rq = start_source(cl);
 
-    if ((w->signals = signals_open(e)) < 0)
+    if (host_load_worker(&rq, &w->host, e) < 0 || host_open_log(host_config(w->host), e) < 0 ||
+        host_open_database(w->host, e) < 0)
         return -1;
-    if (start_config(cl, &w->config, e) < 0 || host_open_log(w->config, e) < 0)
-        return -1;
-    if (host_open_db(w->config, false, &w->db, e) < 0)
-        return -1;
-    w->began = w->config;
-    w->arena = arena_make(4096);
-    host_settings_mark(w->config, w->settings);
+    host_settings_mark(host_config(w->host), w->settings);
     w->row.holder = lease_holder();
     w->row.settings = w->settings;
     w->row.started_us = clock_now_us();
-    if (beat(w, e) < 0)
+    return beat(w, e) < 0 ? -1 : host_open(w->host, e);
+}
+
+static int start_jobs(struct worker *w, struct error *e)
+{
+    const struct config *c = host_first_config(w->host);
+
+    w->arena = arena_make(4096);
+    import_settings_read(c, w->arena, &w->imports);
+    if (import_plugins_read(c, w->arena, &w->imports, e) < 0)
         return -1;
-    proof = store_proof_by(w->db);
-    import_settings_read(w->config, w->arena, &w->imports);
-    if (stores_open(w->config, &proof, &w->stores, e) < 0 ||
-        import_plugins_read(w->config, w->arena, &w->imports, e) < 0)
-        return -1;
-    w->imports.staging_dir = stores_staging_dir(w->stores);
-    host_warn_staging(w->imports.staging_dir);
+    w->imports.staging_dir = stores_staging_dir(host_stores(w->host));
     w->jobs = jobs_start(&(struct jobs_options){
-        .db = w->db,
-        .stores = w->stores,
+        .db = host_db(w->host),
+        .stores = host_stores(w->host),
         .kinds = import_job_kinds,
         .settings = &w->imports,
         .place = w->imports.hosts.name,
         .task_hours = w->imports.task_hours,
-        .retries = config_int(w->config, "DEFAULT", "http_retries"),
-        .at_once = config_int(w->config, "glint", "jobs_at_once"),
-        .slow_max = config_int(w->config, "glint", "jobs_slow_max"),
-        .share = config_int(w->config, "glint", "jobs_share"),
-        .per_store = config_int(w->config, "glint", "jobs_per_store"),
+        .retries = config_int(c, "DEFAULT", "http_retries"),
+        .at_once = config_int(c, "glint", "jobs_at_once"),
+        .slow_max = config_int(c, "glint", "jobs_slow_max"),
+        .share = config_int(c, "glint", "jobs_share"),
+        .per_store = config_int(c, "glint", "jobs_per_store"),
     });
+    return 0;
+}
+
+static int open_worker(struct worker *w, const struct command_line *cl, struct error *e)
+{
+    if ((w->signals = signals_open(e)) < 0 || open_host(w, cl, e) < 0 || start_jobs(w, e) < 0)
+        return -1;
     w->watchdog_us = systemd_watchdog_us();
     return cleaner_start(w, e);
 }
@@ -354,13 +356,9 @@ int worker_main(const struct command_line *cl)
     jobs_stop(w.jobs);
     cleaner_stop(&w);
     leave(&w);
-    stores_close(w.stores);
-    db_close(w.db);
+    host_free(w.host);
     if (w.arena)
         arena_free(w.arena);
-    if (w.began != w.config)
-        config_free(w.began);
-    config_free(w.config);
     fd_close(&w.signals);
     fd_close(&w.server);
     return status;

@@ -10,6 +10,7 @@
 #include "front/loopback/loopback.h"
 #include "host/host.h"
 #include "model/model.h"
+#include "store/store.h"
 
 static char dir[64], conf[96], connection[128], datadir[128];
 static const char *files[] = { conf, NULL };
@@ -126,6 +127,34 @@ static void test_it_serves_and_takes_over_another_configuration(void **state UNU
     host_free(h);
 }
 
+static void test_a_workers_host_opens_the_same_without_an_api(void **state UNUSED)
+{
+    static const char limit[] = "DEFAULT.limit_param_default=7";
+    struct conf_request rq = source("paste_deploy.flavor=nowhere"); /* nobody asks it anything */
+    struct host *h, *next;
+    struct error e;
+
+    if (host_load_worker(&rq, &h, &e) < 0)
+        fail_msg("%s", e.message);
+    assert_true(host_open_database(h, &e) < 0);
+    assert_non_null(strstr(e.detail, "glint db sync --config-file "));
+    sync_database(h);
+    if (host_open_database(h, &e) < 0)
+        fail_msg("%s", e.message);
+    assert_non_null(host_db(h));
+    assert_null(host_stores(h));
+    if (host_open(h, &e) < 0)
+        fail_msg("%s", e.message);
+    assert_true(stores_count(host_stores(h)) > 0);
+    rq = source(limit);
+    if (host_load_worker(&rq, &next, &e) < 0)
+        fail_msg("%s", e.message);
+    host_adopt(h, next);
+    assert_int_equal(config_int(host_config(h), "DEFAULT", "limit_param_default"), 7);
+    assert_int_equal(config_int(host_first_config(h), "DEFAULT", "limit_param_default"), 25);
+    host_free(h);
+}
+
 static void test_two_hosts_live_side_by_side(void **state UNUSED)
 {
     struct host *a, *b;
@@ -175,6 +204,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_could_not_be_opened_can_be_opened_later, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_it_serves_and_takes_over_another_configuration, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_a_workers_host_opens_the_same_without_an_api, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_hosts_live_side_by_side, set_up, tear_down),
     };
 
