@@ -32,8 +32,9 @@ ROOMS = {
     'json': Room(GROUND + ['http', 'model'], 'documents out, bodies in, the schema, JSON-patch'),
     'unpack': Room(GROUND, 'compressed files, one file a format; the libraries are loaded at first need'),
     'peers': Room(GROUND + ['http', 'model'], 'other hosts of the same service, each with a staging store of its own'),
-    'transfer': Room(GROUND + ['stream', 'inspect', 'db', 'store', 'model', 'json', 'peers'], 'moves and removes image bytes: upload begin, '
-                     'pump and commit; removal; leases; the one writer of staged files (`staging.c`), and what is known of them'),
+    'transfer': Room(GROUND + ['stream', 'inspect', 'db', 'store', 'model', 'json', 'peers'], 'moves and removes image bytes: '
+                     'download; upload begin, pump and commit; removal; leases; the one writer of staged files (`staging.c`), and '
+                     'what is known of them'),
     'jobs': Room(GROUND + ['db', 'store', 'model', 'transfer'], 'the engine of jobs, which outlive their request; kinds are handed '
                  'in (`kind.h`)'),
     'imports': Room(GROUND + ['http', 'fetch', 'stream', 'inspect', 'conf', 'db', 'store', 'model', 'auth', 'json', 'peers',
