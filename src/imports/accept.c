@@ -133,7 +133,8 @@ int import_again(struct db_conn *c, struct arena *a, const struct job *failed, c
 {
     char *id = arena_alloc(a, UUID_TEXT_MAX);
     struct job j = *failed;
-    struct job_run r = { .arena = a, .job = &j, .o = &(struct jobs_options){ .db = NULL } };
+    static const struct import_settings nothing;
+    struct job_run r = { .arena = a, .job = &j, .o = &(struct jobs_options){ .settings = &nothing } };
     struct import im;
     int result;
 
