@@ -18,8 +18,8 @@ struct host;
 /* Reads and checks configuration and pipeline; opens nothing. The request's texts must outlive the host. A
  * wrong configuration is an error that names file and line. */
 int host_load(const struct conf_request *rq, struct host **ret, struct error *e) MUST_CHECK;
-/* The same without pipeline and API, for a process that runs jobs: its host has no service, makes no database,
- * and its stores stay as they were opened when it adopts another configuration. */
+/* The same without pipeline and API, for a process that runs jobs: its host has no service and makes no
+ * database, and its stores stay as they were opened when it adopts another configuration. */
 int host_load_worker(const struct conf_request *rq, struct host **ret, struct error *e) MUST_CHECK;
 /* Logs what there is to say about the configuration: unknown options, what has no effect, whom it trusts. */
 void host_warn(const struct host *h);

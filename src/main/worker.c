@@ -41,12 +41,12 @@ struct worker {
 
 /* ---- cleaning up ---- */
 
-static void round_of_work(struct worker *w)
+static void clean(struct worker *w)
 {
-    struct reap_counts n = { 0 };
+    struct upkeep_counts n = { 0 };
     struct error e;
 
-    if (work_reap(host_db(w->host), host_stores(w->host), &n, &e) < 0)
+    if (upkeep_round(host_db(w->host), host_stores(w->host), &n, &e) < 0)
         start_say("cleaning up: ", &e);
     if (n.uploads + n.objects + n.files + n.tasks > 0)
         log_info("cleaned up: %zu interrupted uploads, %zu objects, %zu temporary files, %zu expired tasks",
@@ -68,7 +68,7 @@ static bool pause_cleaning(struct worker *w)
 static void *clean_thread(void *arg)
 {
     do
-        round_of_work(arg);
+        clean(arg);
     while (pause_cleaning(arg));
     return NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Removing image data: rows first, with a note of what is left to remove, then the data. A crash in between
- * leaves the note, which work_reap() follows. */
+ * leaves the note, which upkeep_round() follows. */
 #include "transfer/remove.h"
 
 #include "transfer/lease.h"

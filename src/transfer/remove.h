@@ -9,7 +9,7 @@
 #include "store/store.h"
 
 /* Data that lose their row: noted in the trash in the transaction that takes the row away, removed after it.
- * What fails then, and what a crash leaves, is work_reap()'s; data that another image's row names stay. */
+ * What fails then, and what a crash leaves, is upkeep_round()'s; data that another image's row names stay. */
 struct leftovers {
     struct stores *stores;
     struct leftover *items; /* memory of the arena given with the first */

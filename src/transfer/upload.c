@@ -7,7 +7,7 @@
  *   commit  A fresh lease, the object becomes visible, then one transaction (active + location + lease gone).
  *           As long as the object may be visible and no row names it, the lease does.
  *   abort   Object gone, then one transaction (queued + lease gone). Where either cannot be done, or where it
- *           cannot be known how the last transaction ended, row and lease stay for work_reap(). */
+ *           cannot be known how the last transaction ended, row and lease stay for upkeep_round(). */
 #include "transfer/upload.h"
 
 #include <stdio.h>

@@ -5,10 +5,10 @@
  *
  *     queued --upload_begin--> saving --upload_commit--> active
  *       ^                        |
- *       +------upload_abort------+   (also work_reap(), when the uploader is dead or its lease ran out)
+ *       +------upload_abort------+   (also upkeep_round(), when the uploader is dead or its lease ran out)
  *
  * Staging (upload_options.stage) is an upload into the staging store: queued -> uploading by upload_begin(),
- * which it still is after upload_commit(), without the lease; upload_abort() and work_reap() as above.
+ * which it still is after upload_commit(), without the lease; upload_abort() and upkeep_round() as above.
  *
  * Invariants:
  *  1 A row is `saving` through us, or `uploading` without data, only together with its lease, written in the

@@ -25,7 +25,7 @@ struct reaper {
     struct db_conn *c;
     struct stores *stores;
     struct arena *arena;
-    struct reap_counts *counts;
+    struct upkeep_counts *counts;
 };
 
 /* ---- abandoned uploads ---- */
@@ -207,7 +207,7 @@ static void reap_staged(struct reaper *r, struct db *db, bool *failed, struct er
     r->counts->files += n;
 }
 
-int work_reap(struct db *db, struct stores *stores, struct reap_counts *ret, struct error *e)
+int upkeep_round(struct db *db, struct stores *stores, struct upkeep_counts *ret, struct error *e)
 {
     CLEANUP(arena_end) struct arena *a = arena_make(16 * 1024);
     CLEANUP(db_release) struct db_conn *c = NULL;
@@ -219,7 +219,7 @@ int work_reap(struct db *db, struct stores *stores, struct reap_counts *ret, str
     bool failed = false;
     struct error one;
 
-    *ret = (struct reap_counts){ 0 };
+    *ret = (struct upkeep_counts){ 0 };
     if (db_acquire(db, DB_WAIT, &c, e) < 0 || lease_list(c, a, &leases, &n_leases, e) < 0)
         return -1;
     r.c = c;

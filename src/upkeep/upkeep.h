@@ -7,13 +7,13 @@
 #include "db/db.h"
 #include "store/store.h"
 
-struct reap_counts {
+struct upkeep_counts {
     size_t uploads, objects, files, tasks;
 };
 /* One round of cleaning up: leases whose holder is dead or that ran out (image back to queued, its object
  * removed), trash, stale temporary files, staged files that nobody needs, tasks whose time is over. Safe to
  * run in several processes at once. */
-int work_reap(struct db *db, struct stores *stores, struct reap_counts *ret, struct error *e) MUST_CHECK;
+int upkeep_round(struct db *db, struct stores *stores, struct upkeep_counts *ret, struct error *e) MUST_CHECK;
 
 /* ---- what is left in the staging directory (staging.c) ----
  *

@@ -246,7 +246,7 @@ static void litter(const char **ret_id)
 static bool try_reap(const struct plan *p)
 {
     const char *id;
-    struct reap_counts n;
+    struct upkeep_counts n;
     bool fired;
     struct error e;
     int r;
@@ -254,7 +254,7 @@ static bool try_reap(const struct plan *p)
     litter(&id);
     db_fault_arm(p->db, ERROR_UNAVAILABLE);
     store_fault_arm(p->store, ERROR_UNAVAILABLE, p->partial);
-    r = work_reap(w.db, w.stores, &n, &e);
+    r = upkeep_round(w.db, w.stores, &n, &e);
     fired = db_fault_fired() || store_fault_fired();
     disarm();
     assert_int_equal(r, fired ? -1 : 0);

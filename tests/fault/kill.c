@@ -107,7 +107,7 @@ static void a_killed_service_loses_nothing(void **state UNUSED)
     size_t active = 0, uploads = 0, objects = 0, files = 0;
 
     for (unsigned i = 0; i < KILLS; i++) {
-        struct reap_counts n;
+        struct upkeep_counts n;
         int status, ready[2];
         pid_t child;
         char byte;

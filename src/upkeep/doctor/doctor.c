@@ -38,9 +38,9 @@ static void trouble(struct doctor *d, const char *check, const struct error *e)
 /* What the worker does anyway, after it was told of. */
 static int clean_up(struct doctor *d, struct error *e)
 {
-    struct reap_counts counts;
+    struct upkeep_counts counts;
 
-    return d->o->repair ? work_reap(d->o->db, d->o->stores, &counts, e) : 0;
+    return d->o->repair ? upkeep_round(d->o->db, d->o->stores, &counts, e) : 0;
 }
 
 /* In the order in which one repair makes the next thing clear: what a broken lock held is stuck, and what a

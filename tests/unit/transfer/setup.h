@@ -161,12 +161,12 @@ static inline size_t world_temporaries(struct world *w)
     return test_dir_count(w->images, ".glint", true);
 }
 
-static inline struct reap_counts world_reap(struct world *w)
+static inline struct upkeep_counts world_reap(struct world *w)
 {
-    struct reap_counts n;
+    struct upkeep_counts n;
     struct error e;
 
-    MUST(work_reap(w->db, w->stores, &n, &e));
+    MUST(upkeep_round(w->db, w->stores, &n, &e));
     return n;
 }
 

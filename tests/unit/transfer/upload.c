@@ -438,7 +438,7 @@ static void data_that_cannot_be_removed_is_not_forgotten(void **state UNUSED)
 
 static void reap_only(const char *id UNUSED)
 {
-    struct reap_counts n = world_reap(&w);
+    struct upkeep_counts n = world_reap(&w);
 
     assert_int_equal(n.uploads + n.objects + n.files, 0);
 }

@@ -39,7 +39,7 @@ static const char *abandoned_upload(const char *text, int64_t expires_us, struct
 
 static void nothing_to_do(void **state UNUSED)
 {
-    struct reap_counts n = world_reap(&w);
+    struct upkeep_counts n = world_reap(&w);
 
     assert_int_equal(n.uploads + n.objects + n.files, 0);
 }
@@ -48,7 +48,7 @@ static void an_upload_that_is_over_is_undone(void **state UNUSED)
 {
     struct store_location loc;
     const char *id = abandoned_upload("abc", 0, &loc);
-    struct reap_counts n = world_reap(&w);
+    struct upkeep_counts n = world_reap(&w);
 
     assert_int_equal(n.uploads, 1);
     assert_int_equal(n.objects, 1);
@@ -105,12 +105,12 @@ static void a_removal_that_fails_is_tried_again(void **state UNUSED)
 {
     struct store_location loc;
     const char *id = abandoned_upload("abc", 0, &loc);
-    struct reap_counts n;
+    struct upkeep_counts n;
     struct error e;
 
     store_fault_wrap(world_store(&w));
     store_fault_arm(1, ERROR_UNAVAILABLE, false);
-    assert_int_equal(work_reap(w.db, w.stores, &n, &e), -1);
+    assert_int_equal(upkeep_round(w.db, w.stores, &n, &e), -1);
     assert_int_equal(e.kind, ERROR_UNAVAILABLE);
     assert_int_equal(world_status(&w, id), IMAGE_SAVING);
     assert_int_equal(world_reap(&w).uploads,
@@ -159,7 +159,7 @@ static void trash_that_cannot_be_removed_stays(void **state UNUSED)
 {
     struct store_location loc;
     char sql[2400];
-    struct reap_counts n;
+    struct upkeep_counts n;
     struct error e;
 
     MUST(test_put(world_store(&w), ID_A, 3, "abc", 3, &loc, &e));
@@ -170,7 +170,7 @@ static void trash_that_cannot_be_removed_stays(void **state UNUSED)
     world_sql(&w, sql);
     store_fault_wrap(world_store(&w));
     store_fault_arm(1, ERROR_UNAVAILABLE, false);
-    assert_int_equal(work_reap(w.db, w.stores, &n, &e), -1);
+    assert_int_equal(upkeep_round(w.db, w.stores, &n, &e), -1);
     assert_int_equal(world_trash(&w), 1); /* the other one is done with */
     assert_int_equal(world_reap(&w).objects, 1);
     assert_int_equal(world_trash(&w) + world_objects(&w), 0);
@@ -195,10 +195,10 @@ static void temporary_files_of_the_dead_go(void **state UNUSED)
 
 static void *reap_thread(void *arg)
 {
-    struct reap_counts *n = arg;
+    struct upkeep_counts *n = arg;
     struct error e;
 
-    if (work_reap(w.db, w.stores, n, &e) < 0)
+    if (upkeep_round(w.db, w.stores, n, &e) < 0)
         n->files = 1000;
     return NULL;
 }
@@ -206,7 +206,7 @@ static void *reap_thread(void *arg)
 static void reapers_share_the_work(void **state UNUSED)
 {
     for (int round = 0; round < 5; round++) {
-        struct reap_counts counts[4];
+        struct upkeep_counts counts[4];
         pthread_t threads[4];
         struct store_location loc;
         size_t uploads = 0, objects = 0;
