@@ -16,8 +16,8 @@ static const char *const right_names[PROPERTY_RIGHTS] = {
     [PROPERTY_DELETE] = "delete",
 };
 
-/* A pattern that takes this many steps on a name of at most 255 characters is given
- * up, and the property is denied. */
+/* A pattern that takes this many steps on a name of at most 255 characters is given up, and the property
+ * is denied. */
 enum { MATCH_STEPS_MAX = 100000, MATCH_HEAP_MAX_KIB = 1024 };
 
 /* ---- reading ---- */

@@ -14,10 +14,8 @@
 #include "imports/imports.h"
 #include "store/store.h"
 
-enum { STORES_MAX = 64 };
-enum {
-    REQUEST_BYTES_MAX = 64 * 1024
-}; /* of what the job and its task keep, and each listing of tasks shows */
+/* The job and its task keep the request, and each listing of tasks shows it. */
+enum { STORES_MAX = 64, REQUEST_BYTES_MAX = 64 * 1024 };
 
 /* What is asked for. */
 struct asked {

@@ -120,27 +120,30 @@ static int flag_read(const char *name, const json_t *value, bool *ret, struct er
 static int base_read(struct request *rq, struct image *im, const char *name, const json_t *value,
                      struct error *e)
 {
-    if (str_eq(name, "name"))
-        return text_read(rq, name, value, &im->name, e);
-    if (str_eq(name, "owner"))
-        return text_read(rq, name, value, &im->owner, e);
-    if (str_eq(name, "disk_format"))
-        return text_read(rq, name, value, &im->disk_format, e);
-    if (str_eq(name, "container_format"))
-        return text_read(rq, name, value, &im->container_format, e);
-    if (str_eq(name, "min_disk"))
-        return number_read(name, value, &im->min_disk, e);
-    if (str_eq(name, "min_ram"))
-        return number_read(name, value, &im->min_ram, e);
-    if (str_eq(name, "tags"))
-        return tags_read(rq, value, im, e);
-    if (str_eq(name, "protected"))
-        return flag_read(name, value, &im->protected, e);
-    if (str_eq(name, "os_hidden"))
-        return flag_read(name, value, &im->os_hidden, e);
-    if (str_eq(name, "visibility") && json_is_string(value) &&
-        image_visibility_parse(json_string_value(value), &im->visibility))
+    const struct attribute *a = attribute_find(&image_resource, name);
+    void *at = a ? (char *)im + a->at : NULL;
+    int number;
+
+    switch (a && a->writer == ATTRIBUTE_CLIENT ? a->type : ATTRIBUTE_SIZE) {
+    case ATTRIBUTE_TEXT:
+        return text_read(rq, name, value, at, e);
+    case ATTRIBUTE_NUMBER:
+        return number_read(name, value, at, e);
+    case ATTRIBUTE_BOOL:
+        return flag_read(name, value, at, e);
+    case ATTRIBUTE_ENUM:
+        if (!json_is_string(value) || !a->parse(json_string_value(value), &number))
+            break;
+        memcpy(at, &number, sizeof number);
         return 0;
+    case ATTRIBUTE_NONE:
+        if (str_eq(name, "tags"))
+            return tags_read(rq, value, im, e);
+        break;
+    case ATTRIBUTE_SIZE:
+    case ATTRIBUTE_TIME:
+        break;
+    }
     return error_set(e, ERROR_INVALID, "'%s' cannot be set.", name);
 }
 
@@ -189,9 +192,15 @@ static int columns_check(const struct image *im, struct error *e)
 /* The values as texts, which is how they are stored. */
 static json_t *values_as_text(const struct image *im)
 {
-    json_t *ret = json_pack("{s:s?, s:s?, s:s?, s:s?, s:[]}", "name", im->name, "owner", im->owner,
-                            "disk_format", im->disk_format, "container_format", im->container_format, "tags");
+    json_t *ret = json_pack("{s:[]}", "tags");
 
+    for (size_t i = 0; i < image_resource.n; i++) {
+        const struct attribute *a = &image_resource.attributes[i];
+        const char *text = attribute_get(a, im).text;
+
+        if (a->writer == ATTRIBUTE_CLIENT && a->type == ATTRIBUTE_TEXT)
+            json_object_set_new(ret, a->name, text ? json_string(text) : json_null());
+    }
     for (size_t i = 0; i < im->n_tags; i++)
         json_array_append_new(json_object_get(ret, "tags"), json_string(im->tags[i]));
     for (size_t i = 0; i < im->n_properties; i++)
@@ -204,11 +213,12 @@ static json_t *values_as_text(const struct image *im)
 static int values_check(const struct request *rq, const json_t *properties, const struct image *im,
                         struct error *e)
 {
-    CLEANUP(json_drop) json_t *texts = values_as_text(im);
+    CLEANUP(json_drop) json_t *texts = NULL;
     struct error ignored;
 
     if (schema_check_image(rq->settings->schema, properties, &ignored) == 0)
         return 0;
+    texts = values_as_text(im);
     return schema_check_image(rq->settings->schema, texts, e);
 }
 

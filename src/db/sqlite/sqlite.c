@@ -328,8 +328,8 @@ static void sqlite_close(struct db *head)
     mem_free(db);
 }
 
-/* SQLite counts its memory under one lock for all threads, and we never read the count. Refused, without harm, when
- * somebody else in the process uses SQLite already. */
+/* SQLite counts its memory under one lock for all threads, and we never read the count. Refused, without harm,
+ * when somebody else in the process uses SQLite already. */
 static void configure_library(void)
 {
     if (sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) != SQLITE_OK)
