@@ -24,7 +24,8 @@ pid_t process_id(void)
 
     if (id == 0) {
         pthread_once(&once, forget_in_children);
-        id = own = getpid();
+        id = getpid();
+        own = id;
     }
     return id;
 }

@@ -177,10 +177,10 @@ static bool import(void)
 
 static bool reap(void)
 {
-    struct reap_counts n;
+    struct upkeep_counts n;
     struct error e;
 
-    return work_reap(service_db(), service_stores(), &n, &e) == 0;
+    return upkeep_round(service_db(), service_stores(), &n, &e) == 0;
 }
 
 static void add_member(void)
