@@ -265,7 +265,11 @@ class Mounted(Client):
         return super().head(method, self.prefix + path, headers)
 
 
-@pytest.fixture(scope='module', params=['nginx-http', 'apache-http', 'mod-glint'])
+# Where a thread of the web server serves a whole request, as in WSGI servers, only its configuration bounds what slow ones hold.
+FRONTS = ['nginx-http', 'apache-http', 'mod-glint', 'uwsgi-http', 'uwsgi-socket']
+
+
+@pytest.fixture(scope='module', params=FRONTS)
 def front(request, tmp_path_factory):
     cls = deployed.KINDS[request.param]
     if cls.missing():
