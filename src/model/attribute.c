@@ -184,7 +184,8 @@ static void bind(struct db_stmt *s, int at, const struct attribute *a, const voi
 {
     struct attribute_value v = attribute_get(a, item);
 
-    v.null = v.null || (a->empty_is_null && !*v.text);
+    if (a->empty_is_null && v.text && !*v.text)
+        v.null = true;
     attribute_value_bind(s, at, &v);
 }
 
