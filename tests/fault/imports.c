@@ -207,15 +207,20 @@ static void remove_it(const char *id)
 
 /* ---- the tests ---- */
 
+static struct jobs_options options(void)
+{
+    return (struct jobs_options){ .db = w.db,
+                                  .stores = w.stores,
+                                  .retries = 3,
+                                  .kinds = import_job_kinds,
+                                  .settings = &settings,
+                                  .task_hours = settings.task_hours };
+}
+
 /* The worker dies where a call fails. Returns whether one did. */
 static bool import_with(long db, long store, bool partial)
 {
-    const struct jobs_options o = { .db = w.db,
-                                    .stores = w.stores,
-                                    .retries = 3,
-                                    .kinds = import_job_kinds,
-                                    .settings = &settings,
-                                    .task_hours = settings.task_hours };
+    const struct jobs_options o = options();
     struct job first = { .image_id = staged_image() };
     struct job_run r = { .job = &first };
     const char *id = first.image_id;
@@ -269,12 +274,7 @@ static long commits(void)
 /* Of the job alone: staging and accepting come before, checking after. */
 static long commits_of_import(void)
 {
-    const struct jobs_options o = { .db = w.db,
-                                    .stores = w.stores,
-                                    .retries = 3,
-                                    .kinds = import_job_kinds,
-                                    .settings = &settings,
-                                    .task_hours = settings.task_hours };
+    const struct jobs_options o = options();
     struct job first = { .image_id = staged_image() };
     struct job_run r = { .job = &first };
     const char *id = first.image_id;
@@ -312,12 +312,7 @@ static void each_store_call_of_an_import_fails(void **state UNUSED)
 /* The second store refuses; undoing it dies where a call fails, and is done again. */
 static bool undo_with(long db, long store)
 {
-    const struct jobs_options o = { .db = w.db,
-                                    .stores = w.stores,
-                                    .retries = 3,
-                                    .kinds = import_job_kinds,
-                                    .settings = &settings,
-                                    .task_hours = settings.task_hours };
+    const struct jobs_options o = options();
     struct job first = { .image_id = staged_image() };
     struct job_run r = { .job = &first };
     const char *id = first.image_id;
@@ -451,12 +446,7 @@ static int refuse(struct import *im UNUSED, struct error *e)
 /* The data go: the image is the one that the client made. */
 static bool refused_with(long db)
 {
-    const struct jobs_options o = { .db = w.db,
-                                    .stores = w.stores,
-                                    .retries = 3,
-                                    .kinds = import_job_kinds,
-                                    .settings = &settings,
-                                    .task_hours = settings.task_hours };
+    const struct jobs_options o = options();
     struct job first = { .image_id = staged_image() };
     struct job_run r = { .job = &first };
     const struct image *im;
