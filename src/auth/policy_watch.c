@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether policy files have changed, asked by every request: a right that was taken away is gone for the next
- * one. inotify(7) tells of a rename or a close before the system call that made it returns, and reading that
- * there is nothing costs a third of a microsecond. It tells nothing of network file systems, and there are
- * only so many instances of it a user: there the known files are looked at instead.
+ * one. inotify(7) tells of a rename or a close before the system call that made it returns, and asking
+ * whether there is anything costs a third of a microsecond. It tells nothing of network file systems, and
+ * there are only so many instances of it a user: there the known files are looked at instead.
  *
  * A watch belongs to one process: events that a child reads are gone for its parent. */
 #include "auth/policy_private.h"

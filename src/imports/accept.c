@@ -131,9 +131,9 @@ static int add_again(struct import *im, struct db_conn *c, const struct job *fai
 int import_again(struct db_conn *c, struct arena *a, const struct job *failed, const char **ret_id,
                  struct error *e)
 {
+    static const struct import_settings nothing; /* the import is read here, and not run */
     char *id = arena_alloc(a, UUID_TEXT_MAX);
     struct job j = *failed;
-    static const struct import_settings nothing;
     struct job_run r = { .arena = a, .job = &j, .o = &(struct jobs_options){ .settings = &nothing } };
     struct import im;
     int result;

@@ -33,9 +33,8 @@ struct jobs_options {
 enum { JOB_SLOW_RATE = 1024 * 1024 };
 enum { JOB_STACK = 512 * 1024, JOBS_AT_ONCE = 8, JOBS_POLL_MS = 50 };
 struct jobs *jobs_start(const struct jobs_options *o) __attribute__((returns_nonnull));
-/* Starts what is due, each on a thread of its own, as many as may run at once. To be called every
- * JOBS_POLL_MS, which costs next to nothing while nobody writes into the database,; jobs_wait() waits in
- * between. */
+/* Starts what is due, each on a thread of its own, as many as may run at once. To be called
+ * again after each jobs_wait(): it costs next to nothing while nobody writes into the database. */
 int jobs_poll(struct jobs *all, struct error *e) MUST_CHECK;
 /* Waits for work: until others wrote into the database, a job ended, a descriptor of fds is ready, or
  * JOBS_POLL_MS are over. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to jobs/: what the functions of a job see. */
+/* For the kinds of jobs: what their functions see and call. */
 #ifndef JOBS_KIND_H
 #define JOBS_KIND_H
 

@@ -10,14 +10,15 @@
 #include "base/base.h"
 #include "db/db.h"
 
-enum attribute_type {                   /* of the member, and of the column */
-                      ATTRIBUTE_NONE,   /* neither: it is made where it is shown, or has rows of its own */
-                      ATTRIBUTE_TEXT,   /* const char *; NULL: null */
-                      ATTRIBUTE_NUMBER, /* int64_t */
-                      ATTRIBUTE_SIZE,   /* int64_t, bytes; -1: null */
-                      ATTRIBUTE_TIME,   /* int64_t, µs since 1970; 0: null */
-                      ATTRIBUTE_BOOL,   /* bool */
-                      ATTRIBUTE_ENUM,   /* an enum, by the names of its values */
+/* Of the member, and of the column. */
+enum attribute_type {
+    ATTRIBUTE_NONE,   /* neither: it is made where it is shown, or has rows of its own */
+    ATTRIBUTE_TEXT,   /* const char *; NULL: null */
+    ATTRIBUTE_NUMBER, /* int64_t */
+    ATTRIBUTE_SIZE,   /* int64_t, bytes; -1: null */
+    ATTRIBUTE_TIME,   /* int64_t, µs since 1970; 0: null */
+    ATTRIBUTE_BOOL,   /* bool */
+    ATTRIBUTE_ENUM,   /* an enum, by the names of its values */
 };
 
 enum attribute_writer {
@@ -28,15 +29,16 @@ enum attribute_writer {
     ATTRIBUTE_RESERVED,  /* clients may not use the name */
 };
 
-enum attribute_filter {               /* what a listing's parameter of this name does */
-                        FILTERED_NOT, /* it is no attribute's */
-                        FILTERED_BY_OPERATOR,
-                        FILTERED_BY_TEXT,
-                        FILTERED_BY_NUMBER,
-                        FILTERED_BY_TIME,
-                        FILTERED_BY_BOOL,
-                        FILTERED_APART, /* read by the listing itself */
-                        FILTERED_NEVER, /* matches nothing */
+/* What a listing's parameter of this name does. */
+enum attribute_filter {
+    FILTERED_NOT, /* it is no attribute's */
+    FILTERED_BY_OPERATOR,
+    FILTERED_BY_TEXT,
+    FILTERED_BY_NUMBER,
+    FILTERED_BY_TIME,
+    FILTERED_BY_BOOL,
+    FILTERED_APART, /* read by the listing itself */
+    FILTERED_NEVER, /* matches nothing */
 };
 
 struct attribute {
