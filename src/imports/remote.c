@@ -13,15 +13,6 @@ enum { DOCUMENT_MAX = 1024 * 1024, READ_STEP = 64 * 1024, PROPERTY_NAME_MAX = 25
 
 static const char note_before[] = "before", note_remote[] = "remote", note_token[] = "token";
 
-/* Names that are the image's own, or this service's, whatever the configuration says. */
-static const char *const never[] = {
-    "id",           "name",     "status",       "visibility",    "owner",      "size",
-    "virtual_size", "checksum", "os_hash_algo", "os_hash_value", "os_hidden",  "protected",
-    "min_ram",      "min_disk", "created_at",   "updated_at",    "tags",       "self",
-    "file",         "schema",   "locations",    "direct_url",    "stores",     "container_format",
-    "disk_format",  "deleted",  "deleted_at",   "is_public",     "os_glance_",
-};
-
 /* ---- the endpoint ---- */
 
 static const char *text_of(const json_t *object, const char *name)
@@ -193,14 +184,22 @@ static bool size_read(const json_t *size, uint64_t *ret)
     return true;
 }
 
+/* Names that are the image's own, or this service's, whatever the configuration says. */
+static bool is_own(const char *name)
+{
+    const struct attribute *a = attribute_find(&image_resource, name);
+
+    return (a && (attribute_has_column(a) || a->schema > 0)) || str_eq(name, "is_public") ||
+           str_starts(name, "os_glance_");
+}
+
 static bool is_copied(const struct config *c, const char *name)
 {
     const char *const *prefixes;
     size_t n = config_list(c, "glance_download_properties", "extra_properties", &prefixes);
 
-    for (size_t i = 0; i < COUNT(never); i++)
-        if (str_ends(never[i], "_") ? str_starts(name, never[i]) : str_eq(name, never[i]))
-            return false;
+    if (is_own(name))
+        return false;
     for (size_t i = 0; i < n; i++)
         if (str_starts(name, prefixes[i]))
             return *name && strlen(name) <= PROPERTY_NAME_MAX;

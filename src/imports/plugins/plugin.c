@@ -87,20 +87,15 @@ static int read_order(const struct config *c, struct arena *a, struct import_set
 /* What the service itself says of an image is no property. */
 static bool may_inject(const char *pair)
 {
-    static const char *const own[] = { "name",      "owner",    "visibility",       "tags",
-                                       "protected", "min_disk", "min_ram",          "os_hidden",
-                                       "locations", "stores",   "container_format", "disk_format",
-                                       "updated_at" };
+    const struct attribute *a;
     char name[256];
     size_t n = strcspn(pair, ":");
 
     if (n == 0 || n >= sizeof name)
         return false;
     str_copy(name, n + 1, pair);
-    for (size_t i = 0; i < COUNT(own); i++)
-        if (str_eq(own[i], name))
-            return false;
-    return !image_name_read_only(name);
+    a = attribute_find(&image_resource, name);
+    return !a || a->writer == ATTRIBUTE_RESERVED;
 }
 
 /* Glance leaves those that begin with os_glance out without a word, and so do we. */
