@@ -85,7 +85,7 @@ static struct policy_value image_attribute(const struct policy_target *t, int ke
 
     if (key == member_key())
         return text_value(member_of(t));
-    if (str_eq(a->name, "tags"))
+    if (a->type == ATTRIBUTE_NONE) /* the only one without a column that rules have is tags */
         return (struct policy_value){ .type = POLICY_SET, .items = im->tags, .n_items = im->n_tags };
     return attribute_value(attribute_get(a, im));
 }

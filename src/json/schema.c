@@ -5,6 +5,7 @@
 #include "json/json.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <assert.h>
 #include <math.h>
 #include <pcre2.h>
 #include <stdio.h>
@@ -52,6 +53,8 @@ static json_t *resource_schema(const struct resource *r)
         for (size_t i = 0; i < r->n; i++)
             if (r->attributes[i].schema == place)
                 json_object_set_new(all, r->attributes[i].name, attribute_schema(&r->attributes[i]));
+    for (size_t i = 0; i < r->n; i++) /* a place beyond the last would be left out */
+        assert(r->attributes[i].schema <= (int)r->n);
     return all;
 }
 
