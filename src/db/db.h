@@ -118,9 +118,8 @@ int64_t db_time(struct db_stmt *s, int col); /* µs since 1970; 0 for NULL or un
 
 /* Waits until something may have been committed by others since the last call with this connection (*ret;
  * true at the first call), a descriptor of fds is ready (as poll(2), n may be 0), or timeout_ms have
- * passed. How soon it is seen is the database's: SQLite is asked every DB_ASK_MS, which costs next to
+ * passed. How soon it is seen is the database's: SQLite is asked every 50 ms, which costs next to
  * nothing. Outside a transaction. */
-enum { DB_ASK_MS = 50 };
 struct pollfd;
 int db_wait(struct db_conn *c, struct pollfd *fds, size_t n, int timeout_ms, bool *ret,
             struct error *e) MUST_CHECK;

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #define FORGET_US (CLOCK_SECOND / 5)
+enum { ASK_MS = 50 }; /* between two questions whether others wrote */
 
 struct turn {
     pthread_cond_t cond;
@@ -341,7 +342,7 @@ int sqlite_wait(struct db_conn *head, struct pollfd *fds, size_t n, int timeout_
         left = (until - clock_mono_us() + 999) / 1000;
         if (*ret || left <= 0)
             return 0;
-        ready = poll(fds, n, left < DB_ASK_MS ? (int)left : DB_ASK_MS);
+        ready = poll(fds, n, left < ASK_MS ? (int)left : ASK_MS);
         if (ready != 0) /* also a signal: the caller has reasons of its own to look */
             return 0;
     }
