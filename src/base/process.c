@@ -2,6 +2,7 @@
 #include "base/process.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -28,4 +29,23 @@ pid_t process_id(void)
         own = id;
     }
     return id;
+}
+
+int process_spawn(const char *program, const posix_spawn_file_actions_t *files, char *const argv[],
+                  char *const environment[], bool session, pid_t *ret)
+{
+    int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | (session ? POSIX_SPAWN_SETSID : 0);
+    posix_spawnattr_t attributes;
+    sigset_t none, all;
+    int failed;
+
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setflags(&attributes, (short)flags);
+    failed = posix_spawn(ret, program, files, &attributes, argv, environment);
+    posix_spawnattr_destroy(&attributes);
+    return failed;
 }

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/process.h"
+
 enum {
     OUTPUT_MAX = 1024 * 1024,
     COMPLAINT_MAX = 4096,
@@ -89,22 +91,13 @@ static int spawn(struct running *r, const char *program, char **argv)
 {
     static char *nothing[] = { NULL };
     posix_spawn_file_actions_t files;
-    posix_spawnattr_t attributes;
-    sigset_t none, all;
     int failed;
 
-    sigemptyset(&none);
-    sigfillset(&all);
     posix_spawn_file_actions_init(&files);
-    posix_spawnattr_init(&attributes);
     posix_spawn_file_actions_adddup2(&files, r->null, STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&files, r->their_out, STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&files, r->their_err, STDERR_FILENO);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    failed = posix_spawn(&r->pid, program, &files, &attributes, argv, nothing);
-    posix_spawnattr_destroy(&attributes);
+    failed = process_spawn(program, &files, argv, nothing, false, &r->pid);
     posix_spawn_file_actions_destroy(&files);
     if (failed)
         r->pid = 0;
