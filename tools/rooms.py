@@ -10,7 +10,7 @@ BELOW_API = GROUND + ['fetch', 'http', 'stream', 'inspect', 'db', 'store', 'conf
                       'imports', 'upkeep']
 
 ROOMS = {
-    'base': Room([], 'arena, text, errors, log, clock, config language, metrics, threads, uuid; no domain words'),
+    'base': Room([], 'arena, text, errors, log, clock, config language, metrics, threads, processes, uuid; no domain words'),
     'http': Room(GROUND, 'one request and its gateway, header lists, ranges, conditions, dates, media types, URLs, limits; no '
                  'sockets'),
     'stream': Room(GROUND, 'source and sink, pump, limit, digest, fail-at'),
